@@ -1,0 +1,2 @@
+//! Placeholder until the spine is in place.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The chassis: everything cross-cutting in a generated system.
