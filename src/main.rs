@@ -1,2 +1,7 @@
-//! Placeholder until the spine is in place.
-fn main() {}
+//! The `msvc` process: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    msvc::run(std::env::args_os())
+}

@@ -1,0 +1,93 @@
+//! The command line's types; each command's own arguments stand in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::commands::{bench, call, completions, doctor, new, proto, run};
+
+/// From a .proto to gRPC microservices that run, are discovered, observed and load-tested.
+#[derive(Debug, Parser)]
+#[command(
+    name = "msvc",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Start here:\n  \
+        msvc new user-service     a workspace with one service\n  \
+        msvc run                  build it and run it\n  \
+        msvc call user-service    list its methods"
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+    /// Print results and errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more of what happens; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Work as if started in this folder.
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub project: Option<PathBuf>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON document on stdout, or one a line where there is a stream of them.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a service: a new workspace, or one more service in this one.
+    New(new::NewArgs),
+    /// Work with the protos of a workspace.
+    #[command(subcommand)]
+    Proto(proto::ProtoCommand),
+    /// Build the services and run them with a registry.
+    Run(run::RunArgs),
+    /// Call a gRPC method, or list what a service offers.
+    Call(call::CallArgs),
+    /// Load-test a gRPC method.
+    Bench(bench::BenchArgs),
+    /// Say what is installed, what is missing and what it would be needed for.
+    Doctor(doctor::DoctorArgs),
+    /// Print the completion script for a shell.
+    Completions(completions::CompletionsArgs),
+}

@@ -1,0 +1,29 @@
+//! The subcommands, one file each: its arguments, its `run`, then what only it needs.
+
+pub mod bench;
+pub mod call;
+pub mod completions;
+pub mod doctor;
+pub mod new;
+pub mod proto;
+pub mod run;
+
+use crate::cli::Command;
+use crate::context::Context;
+use crate::error::Result;
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever the command fails with.
+pub fn dispatch(context: &Context, command: Command) -> Result {
+    match command {
+        Command::New(args) => new::run(context, args),
+        Command::Proto(args) => proto::run(context, args),
+        Command::Run(args) => run::run(context, args),
+        Command::Call(args) => call::run(context, args),
+        Command::Bench(args) => bench::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
+        Command::Completions(args) => completions::run(context, args),
+    }
+}
