@@ -14,7 +14,10 @@ pub mod commands;
 pub mod context;
 pub mod env_vars;
 pub mod error;
+pub mod manifest;
 pub mod printer;
+pub mod project;
+pub mod scaffold;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

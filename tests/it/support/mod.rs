@@ -29,11 +29,6 @@ impl Sandbox {
         self.root.path().join("work")
     }
 
-    /// A path inside the folder.
-    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.path().join(path)
-    }
-
     /// `msvc` with these arguments, ready to run here, with a hermetic environment.
     pub fn command<I, S>(&self, args: I) -> Command
     where

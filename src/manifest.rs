@@ -1,0 +1,226 @@
+//! `msvc.toml`, the manifest of a workspace: parsing and editing.
+//!
+//! Pure: text in, text out. Edits keep every comment and all formatting that they do not touch.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::error::Diagnostic;
+use crate::scaffold::names::ServiceName;
+
+/// The manifest's file name; the folder that holds it is a workspace.
+pub const FILE_NAME: &str = "msvc.toml";
+/// The gRPC port of the first service of a workspace.
+pub const FIRST_PORT: u16 = 50051;
+/// A service's admin port (health, metrics) is its gRPC port plus this, unless set.
+pub const ADMIN_PORT_OFFSET: u16 = 1000;
+
+/// What `msvc.toml` says.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// The workspace as a whole.
+    pub workspace: Workspace,
+    /// Where services find each other.
+    #[serde(default)]
+    pub registry: Registry,
+    /// Where protos are.
+    #[serde(default)]
+    pub proto: Proto,
+    /// The services by name.
+    #[serde(default)]
+    pub services: BTreeMap<ServiceName, Service>,
+}
+
+/// The workspace as a whole.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Workspace {
+    /// What the workspace is called.
+    pub name: String,
+    /// The version of `msvc` whose templates the workspace was last brought up to.
+    pub template_version: String,
+}
+
+/// Where services find each other.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Registry {
+    /// The kind of registry.
+    #[serde(default)]
+    pub kind: RegistryKind,
+}
+
+/// The kinds of registry.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistryKind {
+    /// A Consul agent.
+    #[default]
+    Consul,
+    /// None: addresses are written in the configuration.
+    Static,
+}
+
+impl RegistryKind {
+    /// The name as it stands in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Consul => "consul",
+            Self::Static => "static",
+        }
+    }
+}
+
+/// Where protos are.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Proto {
+    /// The folders that imports are relative to, relative to the workspace.
+    pub roots: Vec<String>,
+}
+
+impl Default for Proto {
+    fn default() -> Self {
+        Self {
+            roots: vec!["proto".to_owned()],
+        }
+    }
+}
+
+/// One service of the workspace.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// The gRPC port in development.
+    pub port: u16,
+    /// The port of health and metrics in development; see [`Service::admin_port`].
+    #[serde(default)]
+    pub admin_port: Option<u16>,
+    /// The gRPC services that it serves, by their full names.
+    #[serde(default)]
+    pub serves: Vec<String>,
+}
+
+impl Service {
+    /// The port of health and metrics in development.
+    pub fn admin_port(&self) -> u16 {
+        self.admin_port
+            .unwrap_or_else(|| self.port.saturating_add(ADMIN_PORT_OFFSET))
+    }
+}
+
+/// Why `msvc.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`{FILE_NAME}` is not a valid manifest")]
+pub struct ManifestError(#[from] pub toml_edit::de::Error);
+
+impl Diagnostic for ManifestError {}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// When the text is not TOML or not a manifest; the message has line and column.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        Ok(toml_edit::de::from_str(text)?)
+    }
+
+    /// The first gRPC port from [`FIRST_PORT`] on that no service of the workspace has, with its
+    /// admin port; `None` when all are taken.
+    pub fn free_port(&self) -> Option<u16> {
+        let taken = |port: u16| {
+            self.services
+                .values()
+                .any(|service| service.port == port || service.admin_port() == port)
+        };
+        (FIRST_PORT..=u16::MAX - ADMIN_PORT_OFFSET)
+            .find(|port| !taken(*port) && !taken(port + ADMIN_PORT_OFFSET))
+    }
+}
+
+/// Adds a service to the text of a manifest.
+///
+/// # Errors
+/// When the text is not TOML.
+pub fn with_service(
+    text: &str,
+    name: &ServiceName,
+    service: &Service,
+) -> Result<String, ManifestError> {
+    let mut document: DocumentMut = text.parse().map_err(toml_edit::de::Error::from)?;
+    let services = document
+        .entry("services")
+        .or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        })
+        .as_table_like_mut();
+    if let Some(services) = services {
+        let mut table = Table::new();
+        table.insert("port", value(i64::from(service.port)));
+        if let Some(port) = service.admin_port {
+            table.insert("admin-port", value(i64::from(port)));
+        }
+        let serves: toml_edit::Array = service.serves.iter().map(String::as_str).collect();
+        table.insert("serves", value(serves));
+        services.insert(name.as_str(), Item::Table(table));
+    }
+    Ok(document.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"# ours
+[workspace]
+name = "shop"
+template-version = "0.1.0" # the templates
+
+[services.user-service]
+port = 50051
+serves = ["user.v1.UserService"]
+"#;
+
+    #[test]
+    fn a_manifest_is_read_with_defaults() {
+        let manifest = Manifest::parse(TEXT).expect("valid");
+        assert_eq!(manifest.registry.kind, RegistryKind::Consul);
+        assert_eq!(manifest.proto.roots, ["proto"]);
+        let service = manifest.services.values().next().expect("one service");
+        assert_eq!((service.port, service.admin_port()), (50051, 51051));
+        assert_eq!(manifest.free_port(), Some(50052));
+    }
+
+    #[test]
+    fn a_service_is_added_and_every_other_byte_is_kept() {
+        let name = ServiceName::parse("order-service").expect("valid");
+        let service = Service {
+            port: 50052,
+            admin_port: None,
+            serves: vec!["order.v1.OrderService".to_owned()],
+        };
+        let edited = with_service(TEXT, &name, &service).expect("valid");
+        assert_eq!(
+            edited,
+            format!(
+                "{TEXT}\n[services.order-service]\nport = 50052\nserves = [\"order.v1.OrderService\"]\n"
+            )
+        );
+        assert_eq!(Manifest::parse(&edited).expect("valid").services.len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place() {
+        let error =
+            Manifest::parse("[workspace]\nname = \"x\"\ntemplate-version = \"1\"\ncolour = 1\n")
+                .expect_err("unknown key");
+        let source = std::error::Error::source(&error).expect("has a source");
+        assert!(source.to_string().contains("line 4, column 1"), "{source}");
+        assert!(source.to_string().contains("`colour`"), "{source}");
+    }
+}

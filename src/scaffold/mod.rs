@@ -1,0 +1,3 @@
+//! Making and changing workspaces: names, templates, the plan (all pure) and its execution.
+
+pub mod names;
