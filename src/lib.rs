@@ -17,6 +17,7 @@ pub mod error;
 pub mod manifest;
 pub mod printer;
 pub mod project;
+pub mod proto;
 pub mod scaffold;
 
 use std::ffi::OsString;

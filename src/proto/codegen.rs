@@ -1,0 +1,231 @@
+//! From descriptors to Rust, by prost and tonic's generators.
+//!
+//! Pure: descriptors in, text out.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use prost_build::{Module, ServiceGenerator};
+use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
+
+use crate::error::Diagnostic;
+use crate::proto::model::{Method, RustType, Service};
+use crate::proto::modules::{self, ModuleCode};
+use crate::proto::rename::{self, Rename};
+
+/// Rust types that tonic takes for a name in the proto's module unless they are written in full.
+const PRIMITIVES: &[&str] = &["bool", "f32", "f64", "i32", "i64", "u32", "u64"];
+
+/// The generated code of a set of protos.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The source files of the crate, by their path below `src/`.
+    pub files: BTreeMap<String, String>,
+    /// What there is to implement.
+    pub services: Vec<Service>,
+    /// Which names are not the usual ones.
+    pub renames: Vec<Rename>,
+}
+
+/// Why no code can be generated.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to generate Rust from the protos")]
+pub struct CodegenError(#[from] std::io::Error);
+
+impl Diagnostic for CodegenError {}
+
+/// Generates the crate `protocol` from a complete set of descriptors.
+///
+/// # Errors
+/// When prost refuses a descriptor.
+pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
+    let wanted = files_with_code(descriptors);
+    let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
+    let mut requests = Vec::new();
+    for file in descriptors
+        .file
+        .iter()
+        .filter(|file| wanted.contains(file.name()))
+    {
+        let module = Module::from_protobuf_package_name(file.package());
+        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
+        let code = modules.entry(parts).or_default();
+        code.sources.push(file.name().to_owned());
+        requests.push((module, file.clone()));
+    }
+
+    let recorded = Rc::new(RefCell::new(Recorded::default()));
+    let mut config = prost_build::Config::new();
+    config.service_generator(Box::new(RecordingGenerator {
+        inner: tonic_prost_build::configure().service_generator(),
+        recorded: Rc::clone(&recorded),
+    }));
+    for (module, text) in config.generate(requests)? {
+        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
+        modules.entry(parts).or_default().text = text;
+    }
+    drop(config);
+
+    let recorded = recorded.take();
+    Ok(Generated {
+        files: modules::lay_out(&modules),
+        services: recorded.services,
+        renames: recorded.renames,
+    })
+}
+
+/// The names of the files that need Rust: all but the well-known types, which prost brings, and
+/// Google's common protos where nothing but their options is used.
+fn files_with_code(descriptors: &FileDescriptorSet) -> BTreeSet<&str> {
+    let file_of_type = index_types(descriptors);
+    let by_name: BTreeMap<&str, &FileDescriptorProto> = descriptors
+        .file
+        .iter()
+        .map(|file| (file.name(), file))
+        .collect();
+    let is_common = |file: &FileDescriptorProto| {
+        file.package().starts_with("google.") && file.service.is_empty()
+    };
+    let mut pending: Vec<&FileDescriptorProto> = descriptors
+        .file
+        .iter()
+        .filter(|file| !is_common(file))
+        .collect();
+    let mut wanted = BTreeSet::new();
+    while let Some(file) = pending.pop() {
+        if file.package() == "google.protobuf" || !wanted.insert(file.name()) {
+            continue;
+        }
+        let mut used = Vec::new();
+        file.message_type
+            .iter()
+            .for_each(|message| field_types(message, &mut used));
+        for method in file.service.iter().flat_map(|service| &service.method) {
+            used.extend([method.input_type(), method.output_type()]);
+        }
+        pending.extend(
+            used.into_iter()
+                .filter_map(|name| file_of_type.get(name))
+                .filter_map(|name| by_name.get(name.as_str()).copied()),
+        );
+    }
+    wanted
+}
+
+/// Where each message and enum is defined; names as fields refer to them, with a leading dot.
+fn index_types(descriptors: &FileDescriptorSet) -> BTreeMap<String, String> {
+    fn add(
+        scope: &str,
+        message: &DescriptorProto,
+        file: &str,
+        index: &mut BTreeMap<String, String>,
+    ) {
+        let name = format!("{scope}.{}", message.name());
+        for nested in &message.nested_type {
+            add(&name, nested, file, index);
+        }
+        for one in &message.enum_type {
+            index.insert(format!("{name}.{}", one.name()), file.to_owned());
+        }
+        index.insert(name, file.to_owned());
+    }
+    let mut index = BTreeMap::new();
+    for file in &descriptors.file {
+        let scope = match file.package() {
+            "" => String::new(),
+            package => format!(".{package}"),
+        };
+        for message in &file.message_type {
+            add(&scope, message, file.name(), &mut index);
+        }
+        for one in &file.enum_type {
+            index.insert(format!("{scope}.{}", one.name()), file.name().to_owned());
+        }
+    }
+    index
+}
+
+fn field_types<'a>(message: &'a DescriptorProto, used: &mut Vec<&'a str>) {
+    used.extend(
+        message
+            .field
+            .iter()
+            .filter_map(|field| field.type_name.as_deref()),
+    );
+    for nested in &message.nested_type {
+        field_types(nested, used);
+    }
+}
+
+#[derive(Default)]
+struct Recorded {
+    services: Vec<Service>,
+    renames: Vec<Rename>,
+}
+
+/// Mends names before tonic's generator sees them, and remembers what there is.
+struct RecordingGenerator {
+    inner: Box<dyn ServiceGenerator>,
+    recorded: Rc<RefCell<Recorded>>,
+}
+
+impl ServiceGenerator for RecordingGenerator {
+    fn generate(&mut self, mut service: prost_build::Service, buffer: &mut String) {
+        let usual: Vec<String> = service.methods.iter().map(|one| one.name.clone()).collect();
+        let distinct = rename::distinct_functions(&usual);
+        let full_name = match service.package.as_str() {
+            "" => service.proto_name.clone(),
+            package => format!("{package}.{}", service.proto_name),
+        };
+        let mut recorded = self.recorded.borrow_mut();
+        for (method, name) in service.methods.iter_mut().zip(distinct) {
+            if method.name != name {
+                recorded.renames.push(Rename {
+                    proto: format!("{full_name}/{}", method.proto_name),
+                    rust: name.clone(),
+                });
+            }
+            method.name = name;
+            for path in [&mut method.input_type, &mut method.output_type] {
+                if PRIMITIVES.contains(&path.as_str()) {
+                    *path = format!("::core::primitive::{path}");
+                }
+            }
+        }
+        recorded.services.push(model(&service, full_name));
+        self.inner.generate(service, buffer);
+    }
+
+    fn finalize(&mut self, buffer: &mut String) {
+        self.inner.finalize(buffer);
+    }
+
+    fn finalize_package(&mut self, package: &str, buffer: &mut String) {
+        self.inner.finalize_package(package, buffer);
+    }
+}
+
+fn model(service: &prost_build::Service, full_name: String) -> Service {
+    let module: Vec<String> = Module::from_protobuf_package_name(&service.package)
+        .parts()
+        .map(str::to_owned)
+        .collect();
+    let methods = service.methods.iter().map(|method| Method {
+        proto_name: method.proto_name.clone(),
+        rust_name: method.name.clone(),
+        input: RustType::resolve(&method.input_type, &module),
+        output: RustType::resolve(&method.output_type, &module),
+        client_streaming: method.client_streaming,
+        server_streaming: method.server_streaming,
+        comments: method.comments.leading.clone(),
+    });
+    Service {
+        full_name,
+        proto_name: service.proto_name.clone(),
+        rust_name: service.name.clone(),
+        methods: methods.collect(),
+        module,
+        comments: service.comments.leading.clone(),
+    }
+}

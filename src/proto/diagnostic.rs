@@ -1,0 +1,132 @@
+//! What is wrong in a proto file, with its place: `file:line:column`, the line, a caret.
+
+use std::fmt;
+
+use miette::{Diagnostic as _, LabeledSpan, SourceCode};
+use serde::Serialize;
+
+/// One finding in a proto file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProtoDiagnostic {
+    /// What is wrong, as a lowercase fragment.
+    pub message: String,
+    /// The file, as imports name it, where known.
+    pub file: Option<String>,
+    /// Where in the file, where known.
+    pub place: Option<Place>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A place in a file with the line that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// How many characters are meant, at least 1.
+    pub length: usize,
+    /// The text of the line.
+    pub text: String,
+    /// What the place is: "defined here".
+    pub label: Option<String>,
+}
+
+impl ProtoDiagnostic {
+    /// Takes what the compiler says.
+    pub fn from_compiler(error: &protox::Error) -> Self {
+        let labels: Vec<LabeledSpan> = error.labels().into_iter().flatten().collect();
+        // Where there are several, the last one is the offender, the ones before it the context.
+        let label = labels
+            .iter()
+            .find(|label| label.primary())
+            .or(labels.last());
+        let place = error
+            .source_code()
+            .zip(label)
+            .and_then(|(source, label)| place(source, label));
+        Self {
+            message: message(error),
+            file: error.file().map(str::to_owned),
+            help: error.help().map(|help| help.to_string()),
+            place,
+        }
+    }
+
+    /// The place as `file:line:column`, as much of it as is known.
+    pub fn location(&self) -> Option<String> {
+        let file = self.file.as_deref()?;
+        Some(match &self.place {
+            Some(place) => format!("{file}:{}:{}", place.line, place.column),
+            None => file.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for ProtoDiagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(location) = self.location() {
+            write!(formatter, "{location}: ")?;
+        }
+        formatter.write_str(&self.message)?;
+        if let Some(place) = &self.place {
+            let number = place.line.to_string();
+            let margin = " ".repeat(number.len());
+            let text = place.text.replace('\t', " ");
+            let indent = " ".repeat(place.column - 1);
+            let carets = "^".repeat(place.length);
+            write!(
+                formatter,
+                "\n {margin} |\n {number} | {text}\n {margin} | {indent}{carets}"
+            )?;
+            if let Some(label) = &place.label {
+                write!(formatter, " {label}")?;
+            }
+        }
+        if let Some(help) = &self.help {
+            write!(formatter, "\n = help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The compiler's message; it may end with the place, which is shown otherwise.
+fn message(error: &protox::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !message.contains(&cause_text) {
+            message.push_str(": ");
+            message.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    message
+}
+
+fn place(source: &dyn SourceCode, label: &LabeledSpan) -> Option<Place> {
+    let contents = source.read_span(label.inner(), 0, 0).ok()?;
+    let data = std::str::from_utf8(contents.data()).ok()?;
+    let start = label.offset().checked_sub(contents.span().offset())?;
+    // The contents start at the beginning of the line that holds the span.
+    let before = data.get(..start)?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line_number = contents.line() + 1 + before.matches('\n').count();
+    let text = data.get(line_start..)?.lines().next().unwrap_or_default();
+    let meant = data.get(start..).unwrap_or_default();
+    let length = meant
+        .get(..label.len())
+        .unwrap_or(meant)
+        .lines()
+        .next()
+        .map_or(1, |line| line.chars().count().max(1));
+    Some(Place {
+        line: line_number,
+        column: before[line_start..].chars().count() + 1,
+        length,
+        text: text.to_owned(),
+        label: label.label().map(str::to_owned),
+    })
+}

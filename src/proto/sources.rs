@@ -1,0 +1,120 @@
+//! Where proto files come from: memory, folders, and the ones built into the binary.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use protox::file::{
+    ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
+};
+
+use crate::error::{IoContext, IoFailure};
+
+/// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
+
+/// Where proto files are looked for, in this order: [`Sources::memory`], [`Sources::folders`], the
+/// built-in ones.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Files that are not on disk (yet), by the name that imports use.
+    pub memory: BTreeMap<String, String>,
+    /// Folders that imports are relative to.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Sources {
+    /// The names, relative to their folder and sorted, of every proto file in the folders and in
+    /// memory. Hidden folders are passed over, folders that do not exist are empty.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn all_names(&self) -> Result<Vec<String>, IoFailure> {
+        let mut names: Vec<String> = self.memory.keys().cloned().collect();
+        for folder in self.folders.iter().filter(|folder| folder.is_dir()) {
+            collect_names(folder, "", &mut names)?;
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    pub(super) fn resolver(&self) -> impl FileResolver + 'static {
+        let mut chain = ChainFileResolver::new();
+        chain.add(MemoryResolver(self.memory.clone()));
+        for folder in &self.folders {
+            chain.add(IncludeFileResolver::new(folder.clone()));
+        }
+        chain.add(BuiltInResolver);
+        chain.add(GoogleFileResolver::new());
+        chain
+    }
+}
+
+/// Whether a file of this name is built into the binary.
+pub fn is_built_in(name: &str) -> bool {
+    BUILT_IN.get_file(name).is_some() || name.starts_with("google/protobuf/")
+}
+
+fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), IoFailure> {
+    for entry in fs::read_dir(folder).when("list", folder)? {
+        let entry = entry.when("list", folder)?;
+        let file_name = entry.file_name();
+        let Some(file_name) = file_name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        let name = format!("{prefix}{file_name}");
+        let path = entry.path();
+        if path.is_dir() {
+            collect_names(&path, &format!("{name}/"), names)?;
+        } else if file_name.ends_with(".proto") {
+            names.push(name);
+        }
+    }
+    Ok(())
+}
+
+struct MemoryResolver(BTreeMap<String, String>);
+
+impl FileResolver for MemoryResolver {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.0.get(name) {
+            Some(source) => File::from_source(name, source),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+struct BuiltInResolver;
+
+impl FileResolver for BuiltInResolver {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match BUILT_IN
+            .get_file(name)
+            .and_then(|file| file.contents_utf8())
+        {
+            Some(source) => File::from_source(name, source),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::compile::compile;
+
+    #[test]
+    fn every_built_in_proto_compiles() {
+        let sources = Sources::default();
+        let folders = ["google/api", "google/rpc"].map(|path| BUILT_IN.get_dir(path));
+        for file in folders
+            .into_iter()
+            .flat_map(|folder| folder.expect("built in").files())
+        {
+            let name = file.path().to_str().expect("UTF-8");
+            compile(&sources, &[name.to_owned()]).expect(name);
+        }
+    }
+}

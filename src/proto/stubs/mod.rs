@@ -1,0 +1,236 @@
+//! Stubs for methods that the user's code does not implement yet, put where they belong.
+//!
+//! The user's file is parsed to find the `impl` block of a service and what is in it; the text is
+//! then changed by insertion alone, so every byte that was there stays. Pure: text in, text out.
+
+mod render;
+mod scope;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use syn::spanned::Spanned;
+
+pub use self::render::render_method;
+pub use self::scope::Scope;
+use crate::proto::model::Service;
+
+/// Text to put into a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insertion {
+    /// Where, in bytes from the start.
+    pub offset: usize,
+    /// What.
+    pub text: String,
+}
+
+/// A function of a service's `impl` block that the proto does not have (any more).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// The gRPC service.
+    pub service: String,
+    /// The function.
+    pub function: String,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// What one file needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileStubs {
+    /// The full names of the services that the file implements.
+    pub implements: BTreeSet<String>,
+    /// What to insert, in the order of the file.
+    pub insertions: Vec<Insertion>,
+    /// The methods that are inserted: `user.v1.UserService/Ping`.
+    pub added: Vec<String>,
+    /// What the protos do not have any more.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Finds the `impl` blocks of services in a Rust file and what is missing in them.
+///
+/// # Errors
+/// When the file is not valid Rust.
+pub fn examine(source: &str, services: &[Service]) -> Result<FileStubs, syn::Error> {
+    let file = syn::parse_file(source)?;
+    // The parser passes over a byte order mark and a `#!` line, and counts from behind them.
+    let mark = '\u{feff}'.len_utf8() * usize::from(source.starts_with('\u{feff}'));
+    let skipped = mark + file.shebang.as_deref().map_or(0, str::len);
+    let mut stubs = FileStubs::default();
+    examine_items(&file.items, (source, skipped), services, &mut stubs);
+    stubs.insertions.sort_by_key(|insertion| insertion.offset);
+    Ok(stubs)
+}
+
+/// Puts insertions, ordered by their offset, into a text.
+pub fn insert(source: &str, insertions: &[Insertion]) -> String {
+    let mut text = String::with_capacity(source.len());
+    let mut copied = 0;
+    for insertion in insertions {
+        text.push_str(&source[copied..insertion.offset]);
+        text.push_str(&insertion.text);
+        copied = insertion.offset;
+    }
+    text.push_str(&source[copied..]);
+    text
+}
+
+fn examine_items(
+    items: &[syn::Item],
+    source: (&str, usize),
+    services: &[Service],
+    stubs: &mut FileStubs,
+) {
+    let scope = Scope::of(items);
+    for item in items {
+        match item {
+            syn::Item::Impl(block) => {
+                let Some((_, path, _)) = &block.trait_ else {
+                    continue;
+                };
+                if let Some(service) = implemented(path, &scope, services) {
+                    examine_block(block, service, source, &scope, stubs);
+                }
+            }
+            syn::Item::Mod(module) => {
+                if let Some((_, items)) = &module.content {
+                    examine_items(items, source, services, stubs);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The service whose trait a path names: by its full path, or by its name where only one fits.
+fn implemented<'a>(
+    path: &syn::Path,
+    scope: &Scope,
+    services: &'a [Service],
+) -> Option<&'a Service> {
+    let last = path.segments.last()?.ident.to_string();
+    let named: Vec<&Service> = services
+        .iter()
+        .filter(|service| service.rust_name == last)
+        .collect();
+    let full_path = |service: &Service| format!("{}::{last}", service.server_module());
+    if let Some(written) = scope.resolve(path) {
+        let exact = named.iter().find(|service| full_path(service) == written);
+        if exact.is_some() {
+            return exact.copied();
+        }
+        // A path that leads elsewhere is another trait of the same name, unless its start is a
+        // module that only the compiler can resolve.
+        if written.starts_with("protocol::") {
+            return None;
+        }
+    }
+    let by_glob = named
+        .iter()
+        .find(|service| scope.has_glob(&service.server_module()));
+    match (by_glob, named.as_slice()) {
+        (Some(service), _) => Some(service),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
+}
+
+fn examine_block(
+    block: &syn::ItemImpl,
+    service: &Service,
+    (source, skipped): (&str, usize),
+    scope: &Scope,
+    stubs: &mut FileStubs,
+) {
+    stubs.implements.insert(service.full_name.clone());
+    let mut functions = BTreeSet::new();
+    let mut types = BTreeSet::new();
+    for item in &block.items {
+        match item {
+            syn::ImplItem::Fn(function) => {
+                let name = function.sig.ident.to_string();
+                if !service
+                    .methods
+                    .iter()
+                    .any(|method| method.rust_name == name)
+                {
+                    stubs.leftovers.push(Leftover {
+                        service: service.full_name.clone(),
+                        function: name.clone(),
+                        line: function.sig.span().start().line,
+                    });
+                }
+                functions.insert(name);
+            }
+            syn::ImplItem::Type(alias) => {
+                types.insert(alias.ident.to_string());
+            }
+            _ => {}
+        }
+    }
+
+    let missing = service
+        .methods
+        .iter()
+        .filter(|method| !functions.contains(&method.rust_name));
+    let mut rendered = Vec::new();
+    for method in missing {
+        let wants_type = method.server_streaming && !types.contains(&method.stream_type());
+        rendered.push(render_method(method, scope, wants_type));
+        stubs
+            .added
+            .push(format!("{}/{}", service.full_name, method.proto_name));
+    }
+    if rendered.is_empty() {
+        return;
+    }
+
+    let brace = block.brace_token.span.close().byte_range().start + skipped;
+    let (offset, indent, same_line) = place_before(source, brace);
+    let mut text = String::new();
+    if same_line {
+        text.push('\n');
+    } else if !block.items.is_empty() {
+        text.push('\n');
+    }
+    for (index, method) in rendered.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        for line in method.lines() {
+            if !line.is_empty() {
+                text.push_str(indent);
+                text.push_str("    ");
+                text.push_str(line);
+            }
+            text.push('\n');
+        }
+    }
+    if same_line {
+        text.push_str(indent);
+    }
+    if source.contains("\r\n") {
+        text = text.replace('\n', "\r\n");
+    }
+    stubs.insertions.push(Insertion { offset, text });
+}
+
+/// Where to insert before a closing brace: at the start of its line, or right at it when other code
+/// stands before it there. With it the indentation of that line and whether it is the second case.
+fn place_before(source: &str, brace: usize) -> (usize, &str, bool) {
+    let line_start = source[..brace].rfind('\n').map_or(0, |at| at + 1);
+    let before = &source[line_start..brace];
+    let indent_end = before
+        .find(|one: char| one != ' ' && one != '\t')
+        .unwrap_or(before.len());
+    let alone = indent_end == before.len();
+    if alone {
+        (line_start, before, false)
+    } else {
+        (brace, &before[..indent_end], true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! The text of a method that is not implemented yet, as rustfmt would have it.
+
+use crate::proto::model::{Method, RustType};
+use crate::proto::stubs::scope::Scope;
+
+/// The widest line, rustfmt's default.
+const MAX_WIDTH: usize = 100;
+/// How far the text will be indented inside its `impl` block.
+const INDENT: usize = 4;
+
+/// A method that answers `UNIMPLEMENTED`, unindented, with the type of its stream where wanted.
+pub fn render_method(method: &Method, scope: &Scope, with_stream_type: bool) -> String {
+    let request = scope.shorten("tonic::Request");
+    let response = scope.shorten("tonic::Response");
+    let status = scope.shorten("tonic::Status");
+    let result = scope.prelude("Result", "std::result::Result");
+    let shorten = |path: &RustType| scope.shorten(&path.0);
+
+    let mut input = shorten(&method.input);
+    if method.client_streaming {
+        input = format!("{}<{input}>", scope.shorten("tonic::Streaming"));
+    }
+    let mut text = String::new();
+    let output = if method.server_streaming {
+        let name = method.stream_type();
+        if with_stream_type {
+            let stream = scope.shorten("tonic::codegen::BoxStream");
+            text = format!("type {name} = {stream}<{}>;\n\n", shorten(&method.output));
+        }
+        format!("Self::{name}")
+    } else {
+        shorten(&method.output)
+    };
+
+    let name = &method.rust_name;
+    let returns = format!("{result}<{response}<{output}>, {status}>");
+    let one_line = format!("async fn {name}(&self, request: {request}<{input}>) -> {returns} {{");
+    if INDENT + one_line.len() <= MAX_WIDTH {
+        text.push_str(&one_line);
+    } else {
+        text.push_str(&format!(
+            "async fn {name}(\n    &self,\n    request: {request}<{input}>,\n) -> {returns} {{"
+        ));
+    }
+    let variable = if method.client_streaming {
+        "_requests"
+    } else {
+        "_request"
+    };
+    text.push_str(&format!("\n    let {variable} = request.into_inner();\n"));
+    let call = format!(
+        "Err({status}::unimplemented(\"{} is not implemented yet\"))",
+        method.proto_name
+    );
+    if 2 * INDENT + call.len() <= MAX_WIDTH {
+        text.push_str(&format!("    {call}\n"));
+    } else {
+        text.push_str(&format!(
+            "    Err({status}::unimplemented(\n        \"{} is not implemented yet\",\n    ))\n",
+            method.proto_name
+        ));
+    }
+    text.push_str("}\n");
+    text
+}
