@@ -189,9 +189,7 @@ fn examine_block(
     let brace = block.brace_token.span.close().byte_range().start + skipped;
     let (offset, indent, same_line) = place_before(source, brace);
     let mut text = String::new();
-    if same_line {
-        text.push('\n');
-    } else if !block.items.is_empty() {
+    if same_line || !block.items.is_empty() {
         text.push('\n');
     }
     for (index, method) in rendered.iter().enumerate() {
