@@ -38,6 +38,20 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
+    /// Whether the server as a whole is SERVING.
+    #[cfg(test)]
+    pub(crate) async fn is_serving(&self) -> bool {
+        use tonic_health::pb::HealthCheckRequest;
+        use tonic_health::pb::health_check_response::ServingStatus;
+
+        let service = HealthService::from_health_reporter(self.reporter.clone());
+        let request = tonic::Request::new(HealthCheckRequest {
+            service: OVERALL.to_owned(),
+        });
+        let response = service.check(request).await.expect("it is registered");
+        response.into_inner().status() == ServingStatus::Serving
+    }
+
     async fn set(&self, status: ServingStatus) {
         for name in &self.names {
             self.reporter.set_service_status(name, status).await;

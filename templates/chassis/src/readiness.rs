@@ -50,6 +50,11 @@ impl Readiness {
         self.phase.send_replace(phase);
     }
 
+    /// Whether there is a dependency without which the service is not ready.
+    pub(crate) fn has_required(&self) -> bool {
+        self.checks.iter().any(|check| check.required)
+    }
+
     /// Asks every dependency how it is, all at once, and waits at most two seconds.
     pub async fn report(&self) -> Report {
         let probes: Vec<_> = self

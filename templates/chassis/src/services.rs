@@ -35,6 +35,10 @@ impl Services {
 
     /// Adds a generated server, as in `UserServiceServer::new(UserApi::default())`.
     #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "services are added to, and nobody would expect `+` to do it"
+    )]
     pub fn add<S, B>(mut self, service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>

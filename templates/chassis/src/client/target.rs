@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use http::uri::Authority;
+
 /// What a client is pointed at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +69,16 @@ impl FromStr for Target {
             "dns" if has_host_and_port(rest) => Ok(Self::Dns(rest.to_owned())),
             "dns" => Err(error("has no host or port")),
             _ => Err(error("has an unknown scheme")),
+        }
+    }
+}
+
+impl Target {
+    /// The name that calls are addressed to; `None` when each endpoint goes by its own address.
+    pub(super) fn authority(&self) -> Option<Authority> {
+        match self {
+            Self::Consul(name) | Self::Dns(name) | Self::Registry(name) => name.parse().ok(),
+            Self::Static(_) => None,
         }
     }
 }

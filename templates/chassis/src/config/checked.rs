@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Directives {
 pub struct HttpUrl(http::Uri);
 
 impl HttpUrl {
-    pub(super) const EXPECTED: &str = "an address such as \"http://127.0.0.1:8500\"";
+    pub(super) const EXPECTED: &str = "an address of the form \"http://host:port\"";
 
     /// The host, without brackets when it is an IPv6 address.
     #[must_use]

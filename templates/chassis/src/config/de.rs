@@ -110,11 +110,26 @@ impl de::Error for Problem {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let expected = expected.to_string();
+        let expected = in_words(&expected);
         Self::custom(format_args!("expected {expected}, got {unexpected}"))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("expected {expected}, got {unexpected}"))
+        Self::invalid_type(unexpected, expected)
+    }
+}
+
+/// What Rust's name of a type of number means to somebody who writes a configuration.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        other => other,
     }
 }
 

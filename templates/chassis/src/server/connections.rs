@@ -3,12 +3,15 @@
 //! Written over `hyper` because a drain must be bounded, must tell clients with GOAWAY, and must
 //! know how many connections are left.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -16,11 +19,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::body::Body;
+use tonic::Status;
 use tonic::transport::server::TcpConnectInfo;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
-use super::stack::Stack;
 use crate::config::Http2;
 
 /// The pause after the system refused to accept a connection, for example because the process is
@@ -29,12 +31,17 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Serves `stack` on connections to `listener` until `drain` changes; then stops accepting, sends
 /// GOAWAY, and returns when the last call is done. Dropping the future ends all connections.
-pub(crate) async fn serve(
+pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    stack: Stack,
+    stack: S,
     http2: Http2,
     mut drain: watch::Receiver<()>,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = Status> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -52,13 +59,18 @@ pub(crate) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_connection(
+async fn serve_connection<S, B>(
     stream: TcpStream,
     peer: SocketAddr,
-    stack: Stack,
+    stack: S,
     http2: Http2,
     mut drain: watch::Receiver<()>,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = Status> + Send + 'static,
+{
     // A response is written as a whole; waiting for more to send would only delay it.
     let _ = stream.set_nodelay(true);
     let info = TcpConnectInfo {
@@ -67,7 +79,7 @@ async fn serve_connection(
     };
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(info.clone());
-        stack.clone().oneshot(request.map(Body::new))
+        stack.clone().oneshot(request)
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

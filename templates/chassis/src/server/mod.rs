@@ -2,6 +2,7 @@
 
 mod address;
 mod connections;
+mod methods;
 mod reflection;
 mod router;
 mod stack;
@@ -12,7 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use address::{advertised, listen};
+pub(crate) use address::{advertised, host_port, listen};
+pub(crate) use methods::Methods;
 pub(crate) use router::Router;
 
 use crate::config::Config;
@@ -45,7 +47,10 @@ impl Server {
         router.add(health.service());
         reflection::add(&mut router, &descriptor_sets)?;
 
-        let stack = stack::build(router);
+        let names: Vec<&str> = router.names().collect();
+        let described = [&descriptor_sets[..], &reflection::INFRASTRUCTURE].concat();
+        let methods = Methods::new(&names, &described).map_err(Error::Descriptors)?;
+        let stack = stack::build(router, &config.server, methods);
         let (drain, draining) = watch::channel(());
         let http2 = config.server.http2.clone();
         let task = tokio::spawn(connections::serve(listener, stack, http2, draining));

@@ -8,6 +8,13 @@ use crate::Error;
 const V1: &str = "grpc.reflection.v1.ServerReflection";
 const V1_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
+/// The descriptor sets of the services that every server has.
+pub(super) const INFRASTRUCTURE: [&[u8]; 3] = [
+    tonic_health::pb::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+    tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+];
+
 /// Adds reflection for the services in `router`. Descriptor sets may describe other services as
 /// well: those are not listed.
 ///
@@ -17,14 +24,8 @@ pub(super) fn add(router: &mut Router, descriptor_sets: &[&'static [u8]]) -> Res
     let mut names: Vec<&str> = router.names().chain([V1, V1_ALPHA]).collect();
     names.sort_unstable();
     let builder = || {
-        let mut builder = Builder::configure()
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(
-                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-            )
-            .include_reflection_service(false);
-        for set in descriptor_sets {
+        let mut builder = Builder::configure().include_reflection_service(false);
+        for set in INFRASTRUCTURE.iter().chain(descriptor_sets) {
             builder = builder.register_encoded_file_descriptor_set(set);
         }
         for name in &names {

@@ -22,7 +22,8 @@ pub struct Client {
     /// The longest wait for the answer to a PING before the connection is given up.
     /// Default: `"10s"`.
     pub keep_alive_timeout: Duration,
-    /// The largest response message. Default: `"4MiB"`.
+    /// The largest response message, as it is sent. Default: `"4MiB"`. To allow more than that,
+    /// also tell the generated client, by `max_decoding_message_size`.
     pub max_response_size: Size,
     /// The circuit breaker in front of each endpoint.
     pub breaker: Breaker,

@@ -22,10 +22,9 @@ pub struct Server {
     pub propagation_delay: Duration,
     /// On shutdown, the longest wait for calls in flight. Default: `"30s"`.
     pub drain_timeout: Duration,
-    /// The largest request message, after decompression is `tonic`'s own limit. Default: `"4MiB"`.
+    /// The largest request message, as it is sent. Default: `"4MiB"`. To allow more than that,
+    /// also tell the generated server, by `max_decoding_message_size`.
     pub max_request_size: Size,
-    /// The largest response message. Default: `"16MiB"`.
-    pub max_response_size: Size,
     /// Limits on the time a call may take.
     pub deadline: Deadline,
     /// HTTP/2 settings.
@@ -43,7 +42,6 @@ impl Default for Server {
             propagation_delay: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(30),
             max_request_size: Size::from_mib(4),
-            max_response_size: Size::from_mib(16),
             deadline: Deadline::default(),
             http2: Http2::default(),
             layers: ServerLayers::default(),
