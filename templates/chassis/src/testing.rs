@@ -1,6 +1,6 @@
 //! A server for tests: in process, on loopback, on a free port.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tonic::transport::{Channel, Endpoint};
 
@@ -49,13 +49,30 @@ pub async fn serve(services: Services) -> TestServer {
 /// # Panics
 /// When the server cannot start: a test has nothing better to do.
 pub async fn serve_with<A>(config: Config<A>, services: Services) -> TestServer {
-    start(&config.chassis(), services)
+    start(&config.chassis(), ANY_PORT, services)
         .await
         .expect("the test server starts")
 }
 
-async fn start(config: &Config, services: Services) -> Result<TestServer, Error> {
-    let listener = server::listen("test server", "127.0.0.1", 0, "server.port").await?;
+/// As [`serve`], at `address`, for tests in which a server comes back to where it was.
+///
+/// # Panics
+/// When the server cannot start: a test has nothing better to do.
+pub async fn serve_at(address: SocketAddr, services: Services) -> TestServer {
+    start(&Config::default(), address, services)
+        .await
+        .expect("the test server starts")
+}
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn start(
+    config: &Config,
+    address: SocketAddr,
+    services: Services,
+) -> Result<TestServer, Error> {
+    let host = address.ip().to_string();
+    let listener = server::listen("test server", &host, address.port(), "server.port").await?;
     let server = Server::start(config, services, listener).await?;
     server.health.serving().await;
     let endpoint = format!("http://{}", server.address);

@@ -46,6 +46,29 @@ fn both_manifests_have_the_same_dependencies_and_features() {
     }
 }
 
+/// Users run the tests that lie beside the source; those in `tests/` need more.
+#[test]
+fn what_the_users_tests_need_is_what_ours_have() {
+    let ours = DeTable::parse(OURS)
+        .expect("our manifest is TOML")
+        .into_inner();
+    let users = DeTable::parse(USERS)
+        .expect("the users' manifest is TOML")
+        .into_inner();
+    let users = section(&users, "dev-dependencies").and_then(DeValue::as_table);
+    let ours = section(&ours, "dev-dependencies").expect("ours has some");
+    for (name, wanted) in users.expect("theirs has some") {
+        let found = ours.get(name.get_ref().as_ref());
+        let found = found.map(|found| canonical(found.get_ref()));
+        assert_eq!(
+            found,
+            Some(canonical(wanted.get_ref())),
+            "{}",
+            name.get_ref()
+        );
+    }
+}
+
 #[test]
 fn the_users_manifest_has_no_template_language() {
     assert!(!USERS.contains("{{") && !USERS.contains("{%"));

@@ -95,6 +95,3 @@ impl Future for ResponseFuture {
         Poll::Ready(Ok(response.map(Body::new)))
     }
 }
-
-#[cfg(test)]
-mod tests;

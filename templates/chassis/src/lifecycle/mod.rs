@@ -155,6 +155,3 @@ fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Re
         meta,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,9 +2,9 @@
 //! (<https://developer.hashicorp.com/consul/api-docs/features/blocking>).
 //!
 //! The rules of the index: it is opaque; a query with index 0 returns at once; an answer whose
-//! index is smaller than the last one means that the index must be reset to 0; an answer whose
-//! index is 0 must not be passed on, or the agent would be asked in a loop; an answer proves no
-//! change. `passing` filters after indexing, so every change of a check wakes the query up.
+//! index is smaller than the last one means that the index must be reset to 0; an answer's index
+//! should not be 0, and when it is, 1 is asked for, or the agent would be asked in a loop; an
+//! answer proves no change. `passing` filters after indexing, so every change of a check wakes the query up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +76,7 @@ async fn follow(agent: Agent, service: String, wait: Duration, publisher: Publis
 /// The index to wait for a change from, after one of `answered` to a query with `asked`.
 fn next_index(asked: u64, answered: Option<u64>) -> u64 {
     match answered {
+        Some(0) => 1,
         Some(index) if index >= asked => index,
         _ => 0,
     }
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(next_index(7, Some(7)), 7);
         assert_eq!(next_index(7, Some(9)), 9);
         assert_eq!(next_index(7, Some(3)), 0);
-        assert_eq!(next_index(7, Some(0)), 0);
+        assert_eq!(next_index(7, Some(0)), 1);
         assert_eq!(next_index(7, None), 0);
     }
 }
