@@ -76,7 +76,8 @@ impl Running {
         };
 
         let mut checks = mem::take(&mut services.checks);
-        let names: Vec<&str> = services.router.names().collect();
+        let mut names: Vec<&str> = services.router.names().collect();
+        names.sort_unstable();
         let version = &config.service.version;
         let server = Server::start(config, services, grpc).await?;
         let registration = registration(config, &server, admin.as_ref().map(|(_, it)| it.port()));

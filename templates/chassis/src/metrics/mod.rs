@@ -14,10 +14,11 @@
 
 mod process;
 
-use std::sync::{LazyLock, OnceLock, RwLock};
+use std::sync::{LazyLock, Once, OnceLock, RwLock};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::config;
@@ -52,17 +53,20 @@ pub fn render() -> String {
     text
 }
 
-/// Sets what the configuration says about metrics, and says who is measured. Settings for
-/// histograms that were made before come too late.
+/// Sets what the configuration says about metrics, and says who is measured. It counts once in a
+/// process, and not for histograms that were made before.
 pub(crate) fn init(config: &config::Config) {
-    let _ = BUCKETS.set(bounds(&config.metrics));
-    let labels = [
-        ("service", config.service.name.clone()),
-        ("version", config.service.version.clone()),
-        ("environment", config.service.environment.clone()),
-    ];
-    let info = prometheus_client::metrics::info::Info::new(labels);
-    register("service_build", "Which service this is", info);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = BUCKETS.set(bounds(&config.metrics));
+        let service = &config.service;
+        let info = Info::new([
+            ("service", service.name.clone()),
+            ("version", service.version.clone()),
+            ("environment", service.environment.clone()),
+        ]);
+        register("service_build", "Which service this is", info);
+    });
 }
 
 /// The upper bounds of the buckets of duration histograms, in seconds.

@@ -22,10 +22,14 @@ use crate::Error;
 use crate::config::Config;
 use crate::middleware::log::TARGET as RPC_LOG;
 
+/// The longest wait for the end of the log to be written.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The telemetry of the process; end it with [`Telemetry::shutdown`].
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     provider: SdkTracerProvider,
+    log: log::Writer,
     flush_timeout: Duration,
 }
 
@@ -36,9 +40,10 @@ pub(crate) struct Telemetry {
 /// [`Error::Exporter`]
 pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
     let provider = traces::provider(config)?;
+    let (lines, log) = log::layer(&config.log);
     let subscriber = tracing_subscriber::registry()
         .with(spans(&provider))
-        .with(log::layer(&config.log));
+        .with(lines);
     // It fails when there is one already, which is then the program's own choice.
     let _ = tracing::subscriber::set_global_default(subscriber);
     opentelemetry::global::set_tracer_provider(provider.clone());
@@ -46,6 +51,7 @@ pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
     panic::log_panics();
     Ok(Telemetry {
         provider,
+        log,
         flush_timeout: config.tracing.export_timeout.get(),
     })
 }
@@ -55,6 +61,7 @@ impl Telemetry {
     pub(crate) async fn shutdown(self) {
         let Self {
             provider,
+            log,
             flush_timeout,
         } = self;
         // It blocks its thread, and needs the runtime's others to send.
@@ -62,6 +69,7 @@ impl Telemetry {
         if let Ok(Err(error)) = tokio::task::spawn_blocking(flush).await {
             tracing::warn!(%error, "the last traces were not exported");
         }
+        let _ = tokio::task::spawn_blocking(move || log.flush(LOG_FLUSH_TIMEOUT)).await;
     }
 }
 

@@ -34,7 +34,7 @@ impl Recorder {
         let write = move |line: &[u8]| written.lock().expect("no panic").extend(line);
         let subscriber = tracing_subscriber::registry()
             .with(super::spans(&provider))
-            .with(super::log::lines(&log, super::log::Format::Json, write));
+            .with(super::log::lines_to(&log, super::log::Format::Json, write));
         Self {
             spans,
             lines,

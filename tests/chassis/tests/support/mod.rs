@@ -56,6 +56,19 @@ pub(crate) fn ask(behaviour: Behaviour) -> ProbeRequest {
     }
 }
 
+/// A port that nobody listens on, outside of the range from which the system gives them out: it
+/// stays free until the test takes it.
+pub(crate) fn free_port() -> u16 {
+    use std::hash::{BuildHasher, RandomState};
+    loop {
+        let random = RandomState::new().hash_one(0_u8);
+        let port = 12_000 + (random % 20_000) as u16;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 type Replies = Pin<Box<dyn Stream<Item = Result<ProbeReply, Status>> + Send>>;
 
 impl ProbeApi {

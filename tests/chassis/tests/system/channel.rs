@@ -1,15 +1,17 @@
 //! The client's channel over real connections.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::client::{self, Channel};
 use chassis::config::{Config, NoSettings, Size};
 use chassis::testing::{self, TestServer};
-use tokio::net::TcpListener;
 use tonic::{Code, Request};
 
-use crate::support::{Behaviour, ProbeApi, ProbeClient, ProbeRequest, ask, instance, services};
+use crate::support::{
+    Behaviour, ProbeApi, ProbeClient, ProbeRequest, ask, free_port, instance, services,
+};
 
 fn config() -> Config {
     Config::<NoSettings>::default()
@@ -78,9 +80,7 @@ async fn the_configured_list_finds_a_service_by_its_name() {
 
 #[tokio::test]
 async fn a_call_waits_for_an_instance_that_is_about_to_start() {
-    let reserved = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = reserved.local_addr().expect("an address");
-    drop(reserved);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let channel = client::connect(&format!("static:///{address}"), &config()).await;
     let mut client = ProbeClient::new(channel.expect("a valid target"));
     let call = tokio::spawn(async move { client.unary(ProbeRequest::default()).await });
@@ -92,9 +92,7 @@ async fn a_call_waits_for_an_instance_that_is_about_to_start() {
 
 #[tokio::test]
 async fn without_an_instance_a_call_says_what_is_wrong_with_each() {
-    let reserved = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = reserved.local_addr().expect("an address");
-    drop(reserved);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut config = config();
     config.client.ready_timeout = chassis::config::Duration::from_millis(200);
 

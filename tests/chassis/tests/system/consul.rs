@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use chassis::config::{Config, NoSettings, RegistryKind};
 use serde_json::Value;
 
 use crate::process::Service;
-use crate::support::{ProbeClient, ProbeRequest};
+use crate::support::{ProbeClient, ProbeRequest, free_port};
 
 /// An agent in development mode, whose data is gone when it ends.
 struct Agent {
@@ -40,17 +40,11 @@ impl Agent {
             std::io::stderr().write_all(text.as_bytes()).expect("open");
             return None;
         };
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         Some(Self::start_at(binary, address))
     }
 
     fn start_at(binary: PathBuf, address: SocketAddr) -> Self {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-            listener.local_addr().expect("an address").port()
-        };
         let port = |name: &str, port: u16| format!("-{name}-port={port}");
         let child = Command::new(binary)
             .args([
@@ -62,8 +56,8 @@ impl Agent {
             ])
             .args(["-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=err"])
             .arg(port("http", address.port()))
-            .arg(port("server", free()))
-            .arg(port("serf-lan", free()))
+            .arg(port("server", free_port()))
+            .arg(port("serf-lan", free_port()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -129,6 +123,8 @@ impl Agent {
             ("APP_REGISTRY__CONSUL__CHECK_INTERVAL", "1s"),
             ("APP_REGISTRY__CONSUL__VERIFY_INTERVAL", "100ms"),
             ("APP_SERVER__PROPAGATION_DELAY", "300ms"),
+            ("APP_SERVER__PORT", &free_port().to_string()),
+            ("APP_ADMIN__PORT", "0"),
         ]);
         let id = format!("probe-127.0.0.1-{}", service.grpc.port());
         wait_until(|| self.passing().contains(&id));

@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 
 use chassis::config::NoSettings;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::support::{self, ProbeApi, ProbeClient, ProbeRequest};
@@ -38,7 +38,8 @@ fn service() -> Result<(), chassis::Error> {
 /// A service in a process of its own. It is killed when this is dropped.
 pub(crate) struct Service {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// Read by a thread: a service whose log nobody reads would stand still.
+    lines: Receiver<Value>,
     pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     /// The lines of the log so far.
@@ -49,11 +50,20 @@ impl Service {
     /// Starts one with `variables`, and waits until it listens.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = command(variables).spawn().expect("this binary runs");
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, lines) = mpsc::channel();
+        let stdout = child.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            // The test harness prints lines of its own, which are not objects.
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            let lines = lines.filter_map(|line| serde_json::from_str(&line).ok());
+            for line in lines.filter(Value::is_object) {
+                let _ = sender.send(line);
+            }
+        });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut service = Self {
             child,
-            stdout,
+            lines,
             grpc: nowhere,
             admin: nowhere,
             log: Vec::new(),
@@ -79,21 +89,11 @@ impl Service {
         }
     }
 
+    /// The next line; `None` at the end of the process.
     fn next_line(&mut self) -> Option<Value> {
-        let mut text = String::new();
-        loop {
-            text.clear();
-            if self.stdout.read_line(&mut text).expect("readable") == 0 {
-                return None;
-            }
-            // The test harness prints lines of its own.
-            if let Ok(line) = serde_json::from_str::<Value>(&text)
-                && line.is_object()
-            {
-                self.log.push(line.clone());
-                return Some(line);
-            }
-        }
+        let line = self.lines.recv().ok()?;
+        self.log.push(line.clone());
+        Some(line)
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -224,7 +224,7 @@ async fn a_service_starts_answers_and_ends_gently() {
 async fn a_call_in_flight_is_finished_and_readiness_drops_before() {
     let mut service = Service::start(&[]);
     let mut client = service.client().await;
-    let (requests, receiver) = mpsc::channel(1);
+    let (requests, receiver) = tokio::sync::mpsc::channel(1);
     let replies = client.bidi(ReceiverStream::new(receiver)).await;
     let mut replies = replies.expect("replies").into_inner();
     service.signal("INT");
@@ -244,7 +244,7 @@ async fn a_call_in_flight_is_finished_and_readiness_drops_before() {
 async fn a_drain_is_bounded() {
     let mut service = Service::start(&[("APP_SERVER__DRAIN_TIMEOUT", "50ms")]);
     let mut client = service.client().await;
-    let (_requests, receiver) = mpsc::channel::<ProbeRequest>(1);
+    let (_requests, receiver) = tokio::sync::mpsc::channel::<ProbeRequest>(1);
     let _replies = client
         .bidi(ReceiverStream::new(receiver))
         .await
@@ -263,7 +263,7 @@ async fn a_drain_is_bounded() {
 async fn a_second_signal_ends_at_once() {
     let mut service = Service::start(&[]);
     let mut client = service.client().await;
-    let (_requests, receiver) = mpsc::channel::<ProbeRequest>(1);
+    let (_requests, receiver) = tokio::sync::mpsc::channel::<ProbeRequest>(1);
     let _replies = client
         .bidi(ReceiverStream::new(receiver))
         .await
@@ -311,4 +311,36 @@ async fn a_panic_is_logged_with_its_place_inside_its_trace() {
     let call = service.wait_for("chassis.test.v1.Probe/Unary");
     assert_eq!(call["fields"]["code"], "INTERNAL");
     assert_eq!(line["trace_id"], call["trace_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_nothing_up() {
+    let mut child = command(&[("APP_SERVER__PORT", "0")])
+        .spawn()
+        .expect("this binary runs");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let address = loop {
+        let mut text = String::new();
+        stdout.read_line(&mut text).expect("readable");
+        if let Ok(line) = serde_json::from_str::<Value>(&text)
+            && line["message"] == "listening"
+        {
+            break line["fields"]["grpc"]
+                .as_str()
+                .expect("an address")
+                .to_owned();
+        }
+    };
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"));
+    let channel = channel.expect("an address").connect().await;
+    let mut client = ProbeClient::new(channel.expect("it listens"));
+    // Several times what a pipe holds.
+    for _ in 0..1_000 {
+        client
+            .unary(ProbeRequest::default())
+            .await
+            .expect("a reply");
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it was started");
 }

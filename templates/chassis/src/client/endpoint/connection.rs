@@ -16,7 +16,10 @@ use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// Half of what a call waits for a ready endpoint (`client.ready_timeout`): an instance that
+/// restarts is found again before anyone has given up on it.
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
 const STABLE: Duration = Duration::from_secs(1);

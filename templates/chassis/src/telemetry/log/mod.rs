@@ -3,9 +3,10 @@
 mod clock;
 mod json;
 mod pretty;
+mod writer;
 
 use std::cell::RefCell;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -17,12 +18,13 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Color, Log, LogFormat};
+pub(super) use writer::Writer;
 
 /// The variable that asks programs not to colour what they print (<https://no-color.org>).
 const NO_COLOR: &str = "NO_COLOR";
 
-/// The layer that writes what `config` asks for.
-pub(super) fn layer<S>(config: &Log) -> impl Layer<S> + use<S>
+/// The layer that writes what `config` asks for, and what to flush at the end.
+pub(super) fn layer<S>(config: &Log) -> (impl Layer<S> + use<S>, Writer)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -36,14 +38,14 @@ where
         LogFormat::Json => Format::Json,
         LogFormat::Pretty => Format::Pretty { color },
     };
-    lines(config, format, |line| {
-        // Nobody is left to be told that the log cannot be written.
-        let _ = std::io::stdout().lock().write_all(line);
-    })
+    let writer = Writer::start(std::io::stdout());
+    let lines = writer.clone();
+    let layer = lines_to(config, format, move |line| lines.write(line));
+    (layer, writer)
 }
 
 /// The layer that hands lines to `write`.
-pub(super) fn lines<S, W>(config: &Log, format: Format, write: W) -> impl Layer<S> + use<S, W>
+pub(super) fn lines_to<S, W>(config: &Log, format: Format, write: W) -> impl Layer<S> + use<S, W>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: Fn(&[u8]) + Send + Sync + 'static,
