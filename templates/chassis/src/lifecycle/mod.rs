@@ -118,8 +118,9 @@ impl Running {
         self.readiness.enter(Phase::Draining);
         drop(self.dependencies);
         self.server.health.not_serving().await;
-        if let Some(registrar) = self.registrar.take() {
-            registrar.deregister().await;
+        if let Some(registrar) = self.registrar.take()
+            && registrar.deregister().await
+        {
             let delay = config.server.propagation_delay.get();
             if delay > Duration::ZERO {
                 tracing::info!(?delay, "waiting for clients to notice");

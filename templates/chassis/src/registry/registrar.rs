@@ -30,8 +30,10 @@ pub(crate) struct Registrar {
 pub(crate) enum State {
     /// It does.
     Registered,
-    /// It does not, because of that.
-    Unregistered(String),
+    /// It has never done so, because of that.
+    Never(String),
+    /// It did, and cannot be asked now, because of that.
+    Lost(String),
 }
 
 impl State {
@@ -40,7 +42,7 @@ impl State {
     pub(crate) fn into_result(self) -> Result<(), String> {
         match self {
             Self::Registered => Ok(()),
-            Self::Unregistered(why) => Err(why),
+            Self::Never(why) | Self::Lost(why) => Err(why),
         }
     }
 }
@@ -55,7 +57,7 @@ impl Registrar {
         }
         let agent = Agent::new(&config.registry.consul);
         let id = registration.id();
-        let (sender, state) = watch::channel(State::Unregistered("not yet registered".to_owned()));
+        let (sender, state) = watch::channel(State::Never("not yet registered".to_owned()));
         let verify = config.registry.consul.verify_interval.get();
         let task = tokio::spawn(keep(agent.clone(), registration, verify, sender));
         Some(Self {
@@ -71,12 +73,15 @@ impl Registrar {
         self.state.clone()
     }
 
-    /// Leaves the registry.
-    pub(crate) async fn deregister(self) {
+    /// Leaves the registry. Whether others may have heard of this instance.
+    pub(crate) async fn deregister(self) -> bool {
         self.task.abort();
+        // An agent that did not answer may have registered it all the same.
+        let was_registered = !matches!(*self.state.borrow(), State::Never(_));
         let id = &self.id;
         let left = tokio::time::timeout(DEREGISTER_TIMEOUT, self.agent.deregister(id)).await;
         match left {
+            _ if !was_registered => {}
             Ok(Ok(())) => tracing::info!(id, "deregistered"),
             Ok(Err(error)) => {
                 tracing::warn!(id, %error, "failed to deregister, checks will remove the instance");
@@ -87,6 +92,7 @@ impl Registrar {
                 "the registry does not answer, checks will remove the instance"
             ),
         }
+        was_registered
     }
 }
 
@@ -133,7 +139,10 @@ async fn keep(
             }
             Err(error) => {
                 let error = error.to_string();
-                let new = State::Unregistered(error.clone());
+                let new = match was_registered {
+                    true => State::Lost(error.clone()),
+                    false => State::Never(error.clone()),
+                };
                 state.send_if_modified(|state| {
                     let changed = *state != new;
                     if changed {
