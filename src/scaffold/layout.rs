@@ -62,7 +62,7 @@ fn pack(import: &str) -> String {
     };
     let mut names: Vec<&str> = list.split(',').map(str::trim).collect();
     names.retain(|name| !name.is_empty());
-    names.sort_unstable();
+    names.sort_unstable_by_key(|name| (*name != "self", *name));
     if let [only] = names.as_slice() {
         return format!("{path}{only};");
     }
@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn imports_are_sorted_and_packed() {
-        let source = "use b::{\n    Zed,\n    Alpha,\n};\nuse a::x;\n\nuse c::{Only};\n";
+        let source = "use b::{\n    Zed,\n    self,\n    Alpha,\n};\nuse a::x;\n\nuse c::{Only};\n";
         assert_eq!(
             lay_out(source),
-            "use a::x;\nuse b::{Alpha, Zed};\n\nuse c::Only;\n"
+            "use a::x;\nuse b::{self, Alpha, Zed};\n\nuse c::Only;\n"
         );
         let names: Vec<String> = (10..25).map(|n| format!("LongName{n}")).collect();
         let source = format!("use a::{{{}}};\n", names.join(", "));

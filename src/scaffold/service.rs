@@ -11,6 +11,11 @@ use crate::scaffold::names::{ServiceName, StarterNames};
 use crate::scaffold::plan::Plan;
 use crate::scaffold::templates::{self, TemplateError};
 
+/// The widest line, rustfmt's default.
+const MAX_WIDTH: usize = 100;
+/// How far the body of a function is indented.
+const INDENT: usize = 4;
+
 /// What a service is made from.
 #[derive(Clone, Debug)]
 pub struct NewService<'a> {
@@ -60,6 +65,18 @@ pub fn plan(service: &NewService<'_>, plan: &mut Plan) -> Result<(), TemplateErr
     context.insert("summary", &format!("serves {}", names.join(" and ")));
     context.insert("services", &handlers);
 
+    let servers: Vec<String> = match service.starter {
+        Some(names) => {
+            context.insert("names", names);
+            vec![format!("{}Server::new(api)", names.service)]
+        }
+        None => handlers
+            .iter()
+            .map(|one| format!("{}::new({})", one.server_name, one.handler))
+            .collect(),
+    };
+    context.insert("services_expression", &services_expression(&servers));
+
     let folder = format!("services/{}", service.name);
     let mut place = |path: &str, template: &str, context: &Context| {
         let text = templates::render(template, context)?;
@@ -72,8 +89,7 @@ pub fn plan(service: &NewService<'_>, plan: &mut Plan) -> Result<(), TemplateErr
         place(&path, &format!("service/{path}.tera"), &context)?;
     }
     place("src/main.rs", "service/src/main.rs.tera", &context)?;
-    if let (Some(names), [served]) = (service.starter, service.serves) {
-        context.insert("names", names);
+    if let (Some(_), [served]) = (service.starter, service.serves) {
         context.insert("rust_package", &served.module.join("::"));
         context.insert("server_module", last_part(&served.server_module()));
         context.insert("client_module", last_part(&served.client_module()));
@@ -101,6 +117,20 @@ pub fn starter_proto(names: &StarterNames) -> Result<String, TemplateError> {
     let mut context = Context::new();
     context.insert("names", names);
     templates::render("starter/entity.proto.tera", &context)
+}
+
+/// Adds every server to `Services`, laid out as rustfmt does it.
+fn services_expression(servers: &[String]) -> String {
+    let head = "Services::new(protocol::DESCRIPTOR_SET)";
+    match servers {
+        [only] if INDENT + head.len() + ".add()".len() + only.len() <= MAX_WIDTH => {
+            format!("{head}.add({only})")
+        }
+        [only] => format!("{head}.add(\n        {only},\n    )"),
+        _ => servers.iter().fold(head.to_owned(), |expression, server| {
+            expression + "\n        .add(" + server + ")"
+        }),
+    }
 }
 
 fn last_part(path: &str) -> &str {
