@@ -55,6 +55,6 @@ pub mod testing;
 pub mod validate;
 
 pub use error::Error;
-pub use lifecycle::serve;
+pub use lifecycle::{UntilStopping, serve, stopping, until_stopping};
 pub use middleware::deadline;
 pub use services::Services;

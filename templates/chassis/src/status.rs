@@ -43,6 +43,17 @@ pub fn unavailable(description: &str, retry_after: Duration) -> Status {
     Status::with_error_details(Code::Unavailable, description, details)
 }
 
+/// The fields and descriptions of the `google.rpc.BadRequest` that a status carries; empty where it
+/// carries none.
+#[must_use]
+pub fn field_violations(status: &Status) -> Vec<(String, String)> {
+    let violations = status
+        .get_details_bad_request()
+        .map(|it| it.field_violations);
+    let violations = violations.into_iter().flatten();
+    violations.map(|it| (it.field, it.description)).collect()
+}
+
 fn resource(code: Code, kind: &str, name: String, problem: &str) -> Status {
     let message = format!("{kind} `{name}` {problem}");
     let details = ErrorDetails::with_resource_info(kind, name, "", &message);

@@ -7,6 +7,7 @@
 
 mod dependencies;
 mod signals;
+mod stopping;
 
 use std::mem;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::registry::{Registrar, Registration};
 use crate::server::{self, Server};
 use crate::{Error, Services, metrics, telemetry};
 use signals::Signals;
+
+pub use stopping::{UntilStopping, stopping, until_stopping};
 
 /// The metadata key under which a registry has the version of an instance.
 const VERSION: &str = "version";
@@ -39,7 +42,10 @@ pub async fn serve<A>(config: Config<A>, services: Services) -> Result<(), Error
 async fn run(config: &Config, services: Services) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let running = Running::start(config, services).await?;
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = signals::stdin_closed(), if config.server.stop_on_stdin_close => "end of input",
+    };
     tracing::info!(signal, "stopping, a second signal ends at once");
     tokio::select! {
         () = running.stop(config) => {
@@ -127,6 +133,7 @@ impl Running {
                 tokio::time::sleep(delay).await;
             }
         }
+        stopping::announce();
         let limit = config.server.drain_timeout.get();
         tracing::info!(?limit, "finishing calls in flight");
         if tokio::time::timeout(limit, self.server.drain())

@@ -1,9 +1,11 @@
 //! The signals that ask a service to end.
 
-use std::io;
+use std::io::{self, Read};
+use std::thread;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// SIGTERM, by which orchestrators ask, and SIGINT, by which a person does with Ctrl-C.
 #[cfg(unix)]
@@ -48,5 +50,21 @@ impl Signals {
             Ok(()) => "Ctrl-C",
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+/// Resolves when standard input ends. Whoever started this process holds the other end of it, and
+/// even a process that is killed lets go of its pipes.
+pub(super) async fn stdin_closed() {
+    let (closed, wait) = oneshot::channel();
+    // Reading standard input cannot be cancelled, so it has a thread that nothing waits for.
+    let thread = thread::Builder::new().name("stdin".to_owned());
+    let started = thread.spawn(move || {
+        let mut buffer = [0; 256];
+        while matches!(io::stdin().read(&mut buffer), Ok(1..)) {}
+        let _ = closed.send(());
+    });
+    if started.is_err() || wait.await.is_err() {
+        std::future::pending().await
     }
 }

@@ -22,6 +22,9 @@ pub struct Server {
     pub propagation_delay: Duration,
     /// On shutdown, the longest wait for calls in flight. Default: `"30s"`.
     pub drain_timeout: Duration,
+    /// Whether the end of standard input asks the service to stop, as SIGTERM does, so that it does
+    /// not outlive the process that started it. Default: false.
+    pub stop_on_stdin_close: bool,
     /// The largest request message, as it is sent. Default: `"4MiB"`. To allow more than that,
     /// also tell the generated server, by `max_decoding_message_size`.
     pub max_request_size: Size,
@@ -41,6 +44,7 @@ impl Default for Server {
             advertise: None,
             propagation_delay: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(30),
+            stop_on_stdin_close: false,
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),
             http2: Http2::default(),
