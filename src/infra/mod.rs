@@ -1,0 +1,3 @@
+//! Local infrastructure for development.
+
+pub mod embedded;
