@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod printer;
 pub mod project;
 pub mod proto;
+pub mod run;
 pub mod scaffold;
 
 use std::ffi::OsString;

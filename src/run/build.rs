@@ -1,0 +1,227 @@
+//! Building with cargo, and showing what it is doing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{ChildStderr, ChildStdout, Command};
+
+use crate::error::Diagnostic;
+use crate::printer::Printer;
+
+/// How often a line tells of progress where lines are not redrawn.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why there is nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Cargo is not there.
+    #[error("failed to start `{}`", .cargo.display())]
+    NoCargo {
+        /// What was called.
+        cargo: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Cargo could not build; it has said why.
+    #[error("the build failed ({0})")]
+    Failed(ExitStatus),
+    /// Cargo built no program of that name.
+    #[error("the crate `{0}` has no program of its name")]
+    NoProgram(String),
+}
+
+impl Diagnostic for BuildError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCargo { .. } => Some(
+                "install Rust from https://rustup.rs, or set CARGO to where cargo is; \
+                 `msvc doctor` shows what else is missing"
+                    .to_owned(),
+            ),
+            Self::NoProgram(name) => Some(format!("`services/{name}/src/main.rs` makes one")),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The cargo to call.
+    pub cargo: OsString,
+    /// The workspace.
+    pub root: PathBuf,
+    /// The crates.
+    pub services: Vec<String>,
+    /// With optimisations.
+    pub release: bool,
+}
+
+/// Builds and returns the program of each service.
+///
+/// # Errors
+/// [`BuildError`]. Cargo's own errors are printed as they come.
+pub async fn build(
+    options: &BuildOptions,
+    printer: &Printer,
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let color = if printer.colors_stderr() {
+        "always"
+    } else {
+        "never"
+    };
+    let mut command = Command::new(&options.cargo);
+    command.arg("build").arg(format!("--color={color}"));
+    command.arg(if printer.colors_stderr() {
+        "--message-format=json-diagnostic-rendered-ansi"
+    } else {
+        "--message-format=json"
+    });
+    if options.release {
+        command.arg("--release");
+    }
+    for service in &options.services {
+        command.args(["-p", service]);
+    }
+    let spawned = command
+        .current_dir(&options.root)
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "200")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = spawned.map_err(|source| BuildError::NoCargo {
+        cargo: PathBuf::from(&options.cargo),
+        source,
+    })?;
+    let (stdout, stderr) = match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), Some(stderr)) => (stdout, stderr),
+        _ => unreachable!("both are piped"),
+    };
+    let started = Instant::now();
+    let bar = printer.progress("Building", 0);
+    let (programs, ()) = tokio::join!(
+        programs(stdout, printer),
+        show_progress(stderr, printer, &bar)
+    );
+    let status = child.wait().await.map_err(|source| BuildError::NoCargo {
+        cargo: PathBuf::from(&options.cargo),
+        source,
+    })?;
+    bar.finish_and_clear();
+    if !status.success() {
+        return Err(BuildError::Failed(status));
+    }
+    if let Some(missing) = options
+        .services
+        .iter()
+        .find(|name| !programs.contains_key(*name))
+    {
+        return Err(BuildError::NoProgram(missing.clone()));
+    }
+    let took = started.elapsed().as_secs_f64();
+    printer.step(
+        "Built",
+        format!("{} in {took:.1} s", options.services.join(", ")),
+    );
+    Ok(programs)
+}
+
+/// Reads cargo's messages: the programs that it made; warnings and errors are printed.
+async fn programs(stdout: ChildStdout, printer: &Printer) -> BTreeMap<String, PathBuf> {
+    let mut programs = BTreeMap::new();
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(message) = serde_json::from_str::<serde_json::Value>(&line) else {
+            continue;
+        };
+        match message["reason"].as_str() {
+            Some("compiler-message") => {
+                if let Some(text) = message["message"]["rendered"].as_str() {
+                    printer.line(text.trim_end());
+                }
+            }
+            Some("compiler-artifact") => {
+                if let (Some(name), Some(path)) = (
+                    message["target"]["name"].as_str(),
+                    message["executable"].as_str(),
+                ) {
+                    programs.insert(name.to_owned(), Path::new(path).to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    programs
+}
+
+/// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and what else it says.
+async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &ProgressBar) {
+    let mut pending = String::new();
+    let mut buffer = [0; 4096];
+    let mut last_line = Instant::now();
+    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        pending.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        while let Some(end) = pending.find(['\r', '\n']) {
+            let line: String = pending.drain(..=end).collect();
+            let line = console::strip_ansi_codes(&line).trim().to_owned();
+            if let Some(progress) = parse_progress(&line) {
+                let text = format!("{}/{} {}", progress.done, progress.total, progress.crates);
+                if printer.is_live() {
+                    bar.set_message(text);
+                } else if last_line.elapsed() >= PLAIN_INTERVAL {
+                    last_line = Instant::now();
+                    printer.step("Building", text);
+                }
+            } else if line.starts_with("error") || line.starts_with("Caused by") {
+                printer.line(&line);
+            } else if !line.is_empty() {
+                printer.detail(&line);
+            }
+        }
+    }
+}
+
+/// Where cargo is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Progress {
+    done: usize,
+    total: usize,
+    crates: String,
+}
+
+fn parse_progress(line: &str) -> Option<Progress> {
+    let (_, after) = line.strip_prefix("Building")?.split_once(']')?;
+    let (count, crates) = after.split_once(':').unwrap_or((after, ""));
+    let (done, total) = count.trim().split_once('/')?;
+    Some(Progress {
+        done: done.parse().ok()?,
+        total: total.parse().ok()?,
+        crates: crates.trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_progress_is_understood() {
+        let progress = parse_progress("Building [=====>     ] 12/155: tonic, hyper");
+        let expected = Progress {
+            done: 12,
+            total: 155,
+            crates: "tonic, hyper".to_owned(),
+        };
+        assert_eq!(progress, Some(expected));
+        assert_eq!(parse_progress("Compiling tonic v0.14.9"), None);
+    }
+}

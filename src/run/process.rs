@@ -1,0 +1,153 @@
+//! One process of a service: started with the addresses that it is to have, its lines read, asked to
+//! stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What a process is started with.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// `user-service`, and from the second on `user-service-2`.
+    pub label: String,
+    /// The service.
+    pub service: String,
+    /// The program.
+    pub program: PathBuf,
+    /// Where it is started: the service's folder.
+    pub folder: PathBuf,
+    /// Where it serves gRPC.
+    pub grpc: SocketAddr,
+    /// Where it serves health and metrics.
+    pub admin: SocketAddr,
+    /// The URL of the registry, where there is one.
+    pub registry: Option<String>,
+    /// Whether its logs may be coloured.
+    pub color: bool,
+}
+
+/// What happens to processes; each by the number of its instance.
+#[derive(Debug)]
+pub enum Event {
+    /// A line of its output.
+    Line(usize, String),
+    /// It answers that it is ready.
+    Ready(usize),
+    /// It has ended.
+    Exited(usize, ExitStatus),
+}
+
+/// Starts a process; its output, readiness and end are told to `events`.
+///
+/// # Errors
+/// When the program does not start.
+pub fn start(
+    number: usize,
+    instance: &Instance,
+    events: &UnboundedSender<Event>,
+) -> std::io::Result<u32> {
+    let mut command = Command::new(&instance.program);
+    command
+        .current_dir(&instance.folder)
+        .env("APP_SERVER__HOST", instance.grpc.ip().to_string())
+        .env("APP_SERVER__PORT", instance.grpc.port().to_string())
+        .env("APP_ADMIN__PORT", instance.admin.port().to_string())
+        .env("APP_SERVER__STOP_ON_STDIN_CLOSE", "true")
+        .env(
+            "APP_LOG__COLOR",
+            if instance.color { "always" } else { "never" },
+        )
+        // The end that is held here closes with this process, however it ends.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A Ctrl-C on the terminal is for this process alone, which then asks the others.
+        .process_group(0);
+    if let Some(registry) = &instance.registry {
+        command.env("APP_REGISTRY__KIND", "consul");
+        command.env("APP_REGISTRY__CONSUL__ADDRESS", registry);
+    }
+    let mut child = command.spawn()?;
+    let pid = child.id().unwrap_or_default();
+    let outputs = (child.stdout.take(), child.stderr.take());
+    let readers = [
+        outputs
+            .0
+            .map(|it| tokio::spawn(read_lines(number, it, events.clone()))),
+        outputs
+            .1
+            .map(|it| tokio::spawn(read_lines(number, it, events.clone()))),
+    ];
+    let waiting = tokio::spawn(wait_until_ready(number, instance.admin, events.clone()));
+    let events = events.clone();
+    tokio::spawn(async move {
+        let status = wait(&mut child).await;
+        waiting.abort();
+        // What it said last comes before its end.
+        for reader in readers.into_iter().flatten() {
+            let _ = reader.await;
+        }
+        if let Some(status) = status {
+            let _ = events.send(Event::Exited(number, status));
+        }
+    });
+    Ok(pid)
+}
+
+/// Asks a process, and what it started, to stop; or ends it.
+pub fn signal(pid: u32, at_once: bool) {
+    let signal = if at_once { Signal::KILL } else { Signal::TERM };
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may be gone already.
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+async fn wait(child: &mut Child) -> Option<ExitStatus> {
+    // `Child::wait` closes standard input, which would ask the service to stop.
+    let stdin = child.stdin.take();
+    let status = child.wait().await.ok();
+    drop(stdin);
+    status
+}
+
+async fn read_lines(number: usize, output: impl AsyncRead + Unpin, events: UnboundedSender<Event>) {
+    let mut reader = BufReader::new(output);
+    let mut line = Vec::new();
+    while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        line.clear();
+        if events.send(Event::Line(number, text)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks `/readyz` until the answer is 200.
+async fn wait_until_ready(number: usize, admin: SocketAddr, events: UnboundedSender<Event>) {
+    const INTERVAL: std::time::Duration = std::time::Duration::from_millis(25);
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+    loop {
+        let answer = tokio::time::timeout(PATIENCE, is_ready(admin)).await;
+        if matches!(answer, Ok(Ok(true))) {
+            let _ = events.send(Event::Ready(number));
+            return;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn is_ready(admin: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(admin).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await?;
+    Ok(head.starts_with(b"HTTP/1.1 200") || head.starts_with(b"HTTP/1.0 200"))
+}
