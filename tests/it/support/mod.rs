@@ -1,5 +1,10 @@
 //! What the tests share: a folder of their own and `msvc` run in it with an environment of its own.
 
+pub mod chat;
+#[rustfmt::skip]
+#[expect(missing_docs, clippy::all, reason = "generated")]
+pub mod chat_v1;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
