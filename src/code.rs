@@ -59,7 +59,9 @@ impl Code {
 
     /// The code of a `grpc-status` header's value.
     pub fn from_header(value: &[u8]) -> Self {
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        let number = std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok());
         number.map_or(Self::UNKNOWN, Self::new)
     }
 

@@ -104,7 +104,11 @@ pub fn exact(duration: Duration) -> String {
             rest %= u128::from(unit);
         }
     }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +125,11 @@ mod tests {
             ("2h", 7_200_000),
             ("0", 0),
         ] {
-            assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(
+                parse(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
     }
 

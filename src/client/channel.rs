@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -26,6 +27,7 @@ pub const USER_AGENT: &str = concat!("msvc/", env!("CARGO_PKG_VERSION"));
 pub struct Channel {
     sender: SendRequest<Body>,
     endpoint: Endpoint,
+    lost: Arc<OnceLock<hyper::Error>>,
 }
 
 /// Opens a connection. Must be called within a tokio runtime, which then drives it.
@@ -43,16 +45,36 @@ pub async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Channel, Con
             endpoint: endpoint.clone(),
             first: FirstBytes::Closed,
         })?;
-    // Its failures reach the calls that it carries.
-    tokio::spawn(connection);
+    let lost = Arc::new(OnceLock::new());
+    let told = Arc::clone(&lost);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            // It is set here only.
+            let _ = told.set(error);
+        }
+    });
     opened.greeting.wait().await?;
     Ok(Channel {
         sender,
         endpoint: endpoint.clone(),
+        lost,
     })
 }
 
 impl Channel {
+    /// Why the connection was lost, as far as it knows more than the calls that it carried.
+    pub async fn lost(&self) -> Option<&hyper::Error> {
+        /// Calls learn of the end of their connection a few turns before it has ended.
+        const TURNS: usize = 16;
+        for _ in 0..TURNS {
+            if let Some(error) = self.lost.get() {
+                return Some(error);
+            }
+            tokio::task::yield_now().await;
+        }
+        None
+    }
+
     /// Where the connection leads to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

@@ -120,15 +120,15 @@ impl Diagnostic for ConnectError {
                 "use `http://` when the server speaks plaintext, or `--ca FILE` when its \
                  certificate is signed by an authority of your own"
             }
-            Self::Certificates { .. } => {
-                "`--ca` takes a file with certificates in the PEM format"
-            }
+            Self::Certificates { .. } => "`--ca` takes a file with certificates in the PEM format",
             Self::Silent { .. } => {
                 "is it a gRPC server, and is it running (not stopped in a debugger)?"
             }
             Self::NotHttp2 { first, .. } => match first {
                 FirstBytes::Tls => "the server speaks TLS: use `https://`",
-                FirstBytes::Http1 => "is this the port of the gRPC server, not of its HTTP endpoint?",
+                FirstBytes::Http1 => {
+                    "is this the port of the gRPC server, not of its HTTP endpoint?"
+                }
                 FirstBytes::Closed => {
                     "is this the port of the gRPC server? A server that speaks TLS needs `https://`"
                 }
@@ -308,7 +308,11 @@ impl fmt::Display for FirstBytes {
             Self::Http1 => formatter.write_str("it answered in HTTP/1"),
             Self::Tls => formatter.write_str("it answered in TLS"),
             Self::Other(bytes) => {
-                write!(formatter, "its first bytes are \"{}\"", bytes.escape_ascii())
+                write!(
+                    formatter,
+                    "its first bytes are \"{}\"",
+                    bytes.escape_ascii()
+                )
             }
         }
     }
@@ -340,7 +344,8 @@ pub struct Sniffed<T> {
 impl<T> Sniffed<T> {
     fn hear(&mut self, bytes: &[u8], ended: bool) {
         let wanted = FRAME_HEADER - self.first.len();
-        self.first.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
+        self.first
+            .extend_from_slice(&bytes[..bytes.len().min(wanted)]);
         if (ended || self.first.len() == FRAME_HEADER)
             && let Some(told) = self.told.take()
         {

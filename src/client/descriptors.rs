@@ -42,7 +42,10 @@ pub enum DescriptorsError {
         endpoint: String,
     },
     /// The server does not answer.
-    #[error("{endpoint} did not answer within {} when asked for its methods", crate::duration::exact(super::CONNECT_TIMEOUT))]
+    #[error(
+        "{endpoint} did not answer within {} when asked for its methods",
+        crate::duration::exact(super::CONNECT_TIMEOUT)
+    )]
     TimedOut {
         /// The server.
         endpoint: String,
@@ -85,9 +88,9 @@ impl Diagnostic for DescriptorsError {
                  `--descriptors FILE`"
                     .to_owned(),
             ),
-            Self::TimedOut { .. } => {
-                Some("is it running (not stopped in a debugger), and is it a gRPC server?".to_owned())
-            }
+            Self::TimedOut { .. } => Some(
+                "is it running (not stopped in a debugger), and is it a gRPC server?".to_owned(),
+            ),
             Self::Refused { .. } => Some(
                 "reflection may need metadata, such as `-H 'authorization: Bearer …'`; else give \
                  the protos with `--proto FILE -I DIR`"
@@ -137,9 +140,8 @@ pub async fn by_reflection(
             is_transport: false,
         },
     };
-    let (mut conversation, mut services) = reflection::start(channel, metadata)
-        .await
-        .map_err(failed)?;
+    let (mut conversation, mut services) =
+        reflection::start(channel, metadata).await.map_err(failed)?;
     if let Some(named) = method.and_then(methods::service_of)
         && services.iter().any(|service| service == named)
     {
@@ -174,7 +176,10 @@ pub fn from_protos(
     folders: &[PathBuf],
 ) -> Result<DescriptorPool, DescriptorsError> {
     let mut sources = Sources::default();
-    sources.folders = folders.iter().map(|folder| directory.join(folder)).collect();
+    sources.folders = folders
+        .iter()
+        .map(|folder| directory.join(folder))
+        .collect();
     let mut names = Vec::new();
     for file in files {
         let path = directory.join(file);
@@ -193,7 +198,9 @@ pub fn from_protos(
             }
             None => return Err(DescriptorsError::Outside(file.clone())),
         };
-        let name = path.strip_prefix(&folder).expect("it starts with the folder");
+        let name = path
+            .strip_prefix(&folder)
+            .expect("it starts with the folder");
         names.push(name.to_string_lossy().replace('\\', "/"));
     }
     let compiled = compile(&sources, &names)?;

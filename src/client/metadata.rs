@@ -52,7 +52,9 @@ pub enum HeaderError {
         key: String,
     },
     /// The value has characters that it cannot have.
-    #[error("the value of `{0}` has characters outside printable ASCII: use a `-bin` key with base64")]
+    #[error(
+        "the value of `{0}` has characters outside printable ASCII: use a `-bin` key with base64"
+    )]
     Value(String),
     /// The value of a `-bin` key is not base64.
     #[error("the value of `{0}` is not base64, as keys that end in `-bin` need")]

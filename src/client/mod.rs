@@ -48,7 +48,10 @@ pub fn similar<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Vec
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.truncate(MOST);
-    scored.into_iter().map(|(_, name)| name.to_owned()).collect()
+    scored
+        .into_iter()
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 /// "did you mean `a` or `b`?", where there is something to mean.

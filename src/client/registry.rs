@@ -234,7 +234,10 @@ fn static_instances(name: &str, run: &RunFile) -> Result<Vec<Endpoint>, Registry
     let unknown = || RegistryError::Unknown {
         service: name.to_owned(),
         registry: format!("`{}/{RUN_FILE}`", project::STATE_FOLDER),
-        similar: similar(name, run.services.iter().map(|service| service.name.as_str())),
+        similar: similar(
+            name,
+            run.services.iter().map(|service| service.name.as_str()),
+        ),
         in_workspace: false,
     };
     let service = run
@@ -391,7 +394,9 @@ impl Agent {
         if status != StatusCode::OK {
             let text = String::from_utf8_lossy(&body);
             let first = text.lines().next().unwrap_or_default();
-            return Err(AgentError::Answer(format!("{status} {first}").trim().to_owned()));
+            return Err(AgentError::Answer(
+                format!("{status} {first}").trim().to_owned(),
+            ));
         }
         serde_json::from_slice(&body)
             .map_err(|error| AgentError::Answer(format!("not the JSON of Consul: {error}")))

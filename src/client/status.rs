@@ -36,10 +36,48 @@ pub struct Outcome {
     pub name: &'static str,
     /// What the server says about it.
     pub message: String,
-    /// More about it, each as JSON with its type in `@type`.
-    pub details: Vec<Value>,
+    /// More about it.
+    pub details: Vec<Detail>,
     /// Trailing metadata, but what every response has; several values of a key are a list.
     pub trailers: Map<String, Value>,
+}
+
+/// More about a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// A message as JSON, with its type in `@type`.
+    Known(Value),
+    /// A message of a type that is not known.
+    Unknown {
+        /// The type's URL.
+        type_url: String,
+        /// The message in base64.
+        value: String,
+    },
+}
+
+impl Serialize for Detail {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::Unknown { type_url, value } => {
+                json!({ "@type": type_url, "value": value }).serialize(serializer)
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// One with a message and nothing more.
+    pub fn new(code: Code, message: String) -> Self {
+        Self {
+            code: code.number(),
+            name: code.name(),
+            message,
+            details: Vec::new(),
+            trailers: Map::new(),
+        }
+    }
 }
 
 /// `google.rpc.Status`, which `grpc-status-details-bin` holds.
@@ -84,26 +122,29 @@ pub fn brief(status: &Status) -> String {
 }
 
 fn code_and_message(status: &Status) -> (Code, String) {
-    let Some(source) = status.source() else {
-        return (Code::new(status.code() as u64), status.message().to_owned());
+    match status.source() {
+        Some(source) => of_transport(source),
+        None => (Code::new(status.code() as u64), status.message().to_owned()),
+    }
+}
+
+/// What a broken connection or stream means.
+pub fn of_transport(error: &(dyn Error + 'static)) -> (Code, String) {
+    let lost = |what: &str, detail: &str| (Code::UNAVAILABLE, format!("{what}: {detail}"));
+    let Some(h2) = h2_error(error) else {
+        return lost("the connection was lost", &root(error));
     };
-    match h2_error(source) {
-        Some(error) if error.is_reset() => {
-            let reason = error.reason().unwrap_or(h2::Reason::INTERNAL_ERROR);
-            let message = format!("the server reset the stream: {}", reason.description());
-            (Code::from_reset(reason.into()), message)
-        }
-        Some(error) if error.is_go_away() && error.is_remote() => {
-            let reason = error.reason().unwrap_or(h2::Reason::NO_ERROR);
-            let message = format!("the server closed the connection: {}", reason.description());
-            (Code::UNAVAILABLE, message)
-        }
-        Some(error) if error.is_go_away() => {
-            let reason = error.reason().unwrap_or(h2::Reason::PROTOCOL_ERROR);
-            let message = format!("the server broke HTTP/2: {}", reason.description());
-            (Code::UNAVAILABLE, message)
-        }
-        _ => (Code::UNAVAILABLE, format!("the connection was lost: {}", root(source))),
+    let reason = h2.reason().unwrap_or(h2::Reason::NO_ERROR);
+    let text = reason.description();
+    if h2.is_reset() {
+        let message = format!("the server reset the stream: {text}");
+        (Code::from_reset(reason.into()), message)
+    } else if h2.is_go_away() && h2.is_remote() {
+        lost("the server closed the connection", text)
+    } else if h2.is_go_away() {
+        lost("the server broke the rules of HTTP/2", text)
+    } else {
+        lost("the connection was lost", &root(error))
     }
 }
 
@@ -115,15 +156,19 @@ fn root(error: &(dyn Error + 'static)) -> String {
     innermost.to_string()
 }
 
+/// As [`outcome`], when `lost` is why the connection was lost.
+pub fn outcome_of_lost(lost: &(dyn Error + 'static)) -> Outcome {
+    let (code, message) = of_transport(lost);
+    Outcome::new(code, message)
+}
+
 /// Reads a status; details are decoded by the standard types and by `pool`, else kept as base64.
 pub fn outcome(status: &Status, pool: &DescriptorPool) -> Outcome {
     let (code, message) = code_and_message(status);
     Outcome {
-        code: code.number(),
-        name: code.name(),
-        message,
         details: details(status.details(), pool),
         trailers: trailers(status),
+        ..Outcome::new(code, message)
     }
 }
 
@@ -144,9 +189,12 @@ fn trailers(status: &Status) -> Map<String, Value> {
     trailers
 }
 
-fn details(bytes: &[u8], pool: &DescriptorPool) -> Vec<Value> {
+fn details(bytes: &[u8], pool: &DescriptorPool) -> Vec<Detail> {
     let Ok(status) = RpcStatus::decode(bytes) else {
-        return vec![json!({ "@type": "", "value": STANDARD.encode(bytes) })];
+        return vec![Detail::Unknown {
+            type_url: String::new(),
+            value: STANDARD.encode(bytes),
+        }];
     };
     if status.details.is_empty() {
         return Vec::new();
@@ -156,7 +204,7 @@ fn details(bytes: &[u8], pool: &DescriptorPool) -> Vec<Value> {
     decoded.collect()
 }
 
-fn detail(any: &prost_types::Any, pool: &DescriptorPool) -> Value {
+fn detail(any: &prost_types::Any, pool: &DescriptorPool) -> Detail {
     let name = any.type_url.rsplit('/').next().unwrap_or_default();
     let decoded = pool
         .get_message_by_name(name)
@@ -167,10 +215,13 @@ fn detail(any: &prost_types::Any, pool: &DescriptorPool) -> Value {
             let mut object = Map::new();
             object.insert("@type".to_owned(), Value::String(any.type_url.clone()));
             object.extend(fields);
-            Value::Object(object)
+            Detail::Known(Value::Object(object))
         }
-        Some(value) => json!({ "@type": any.type_url, "value": value }),
-        None => json!({ "@type": any.type_url, "value": STANDARD.encode(&any.value) }),
+        Some(value) => Detail::Known(json!({ "@type": any.type_url, "value": value })),
+        None => Detail::Unknown {
+            type_url: any.type_url.clone(),
+            value: STANDARD.encode(&any.value),
+        },
     }
 }
 
@@ -185,7 +236,10 @@ fn to_value(message: &DynamicMessage) -> Option<Value> {
 /// The pool with the standard details of errors in it.
 pub fn with_error_details(pool: &DescriptorPool) -> DescriptorPool {
     let mut extended = pool.clone();
-    if extended.get_message_by_name("google.rpc.BadRequest").is_none() {
+    if extended
+        .get_message_by_name("google.rpc.BadRequest")
+        .is_none()
+    {
         let compiled = compile(&Sources::default(), &[ERROR_DETAILS.to_owned()])
             .expect("the built-in protos compile");
         // A pool with other types of these names keeps its own.

@@ -187,7 +187,10 @@ mod tests {
             ("[::1]:50051", "endpoint [::1]:50051"),
             ("http://example.org", "endpoint example.org:80"),
             ("https://example.org/", "endpoint https://example.org:443"),
-            ("HTTPS://example.org:8443", "endpoint https://example.org:8443"),
+            (
+                "HTTPS://example.org:8443",
+                "endpoint https://example.org:8443",
+            ),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
@@ -208,10 +211,16 @@ mod tests {
                 "a:http",
                 "`http` is not a port: expected a number from 1 to 65535",
             ),
-            ("a:0", "`0` is not a port: expected a number from 1 to 65535"),
+            (
+                "a:0",
+                "`0` is not a port: expected a number from 1 to 65535",
+            ),
             ("", "expected a service's name, `HOST:PORT` or a URL"),
             ("a b", "expected a service's name, `HOST:PORT` or a URL"),
-            ("::1", "`:1` is not a port: expected a number from 1 to 65535"),
+            (
+                "::1",
+                "`:1` is not a port: expected a number from 1 to 65535",
+            ),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }

@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::client::status::Outcome;
+use crate::client::status::{Detail, Outcome};
 use crate::client::{completion, methods};
 use crate::commands::rpc::{self, RpcArgs};
 use crate::context::Context;
@@ -78,9 +78,9 @@ impl Diagnostic for CallError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Status { hint, .. } => hint.clone(),
-            Self::Unwritable { .. } => Some(
-                "give the proto that declares the type with `--proto FILE -I DIR`".to_owned(),
-            ),
+            Self::Unwritable { .. } => {
+                Some("give the proto that declares the type with `--proto FILE -I DIR`".to_owned())
+            }
             Self::TooManyRequests { .. } | Self::Io(_) => None,
         }
     }
@@ -176,7 +176,15 @@ fn human(outcome: &Outcome) -> String {
 }
 
 /// Details that say what is wrong with which field read as sentences, all others as JSON.
-fn human_detail(detail: &Value) -> Vec<String> {
+fn human_detail(detail: &Detail) -> Vec<String> {
+    let detail = match detail {
+        Detail::Known(detail) => detail,
+        Detail::Unknown { type_url, value } => {
+            return vec![format!(
+                "detail {type_url}: {value} (base64, its type is not known)"
+            )];
+        }
+    };
     let kind = detail["@type"].as_str().unwrap_or_default();
     let name = kind.rsplit('/').next().unwrap_or_default();
     if name == "google.rpc.BadRequest"
@@ -191,8 +199,7 @@ fn human_detail(detail: &Value) -> Vec<String> {
     }
     let mut rest = detail.clone();
     if let Some(object) = rest.as_object_mut() {
-        object.remove("@type");
+        object.shift_remove("@type");
     }
-    let label = if name.is_empty() { "unknown" } else { name };
-    vec![format!("detail {label}: {rest}")]
+    vec![format!("detail {name}: {rest}")]
 }

@@ -8,12 +8,12 @@ use clap_complete::engine::ArgValueCompleter;
 use prost_reflect::DescriptorPool;
 
 use crate::client::channel::{self, Channel};
+use crate::client::completion;
 use crate::client::connect::{ConnectError, Tls};
 use crate::client::descriptors::{self, DescriptorsError, Source};
 use crate::client::metadata::{self, Header};
 use crate::client::registry::{self, Lookup};
 use crate::client::target::{Endpoint, Target};
-use crate::client::completion;
 use crate::context::Context;
 use crate::error::{Exit, IoContext, IoFailure, Result, Silent};
 use crate::project;
@@ -101,7 +101,9 @@ pub async fn open(context: &Context, args: &RpcArgs, method: Option<&str>) -> Re
     endpoints.swap(0, index);
     if let Target::Service(name) = &args.target {
         let endpoint = channel.endpoint();
-        context.printer.detail(format_args!("* {name} is at {endpoint}"));
+        context
+            .printer
+            .detail(format_args!("* {name} is at {endpoint}"));
     }
     let pool = match given {
         Some(pool) => pool,

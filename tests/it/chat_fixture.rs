@@ -20,5 +20,8 @@ fn the_chat_code_is_what_its_proto_generates() {
         std::fs::write(&path, &code).expect("writable");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == code, "run this test with {UPDATE}=1 and commit");
+    assert!(
+        committed == code,
+        "run this test with {UPDATE}=1 and commit"
+    );
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
-use serde::de::{DeserializeSeed as _, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed as _, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment, Track};
 
@@ -149,7 +149,10 @@ fn mismatch(value: &JsonValue, descriptor: &MessageDescriptor) -> Finding {
 
 /// The name in `prefix 'name'`.
 fn quoted<'a>(problem: &'a str, prefix: &str) -> Option<&'a str> {
-    problem.strip_prefix(prefix)?.strip_prefix('\'')?.strip_suffix('\'')
+    problem
+        .strip_prefix(prefix)?
+        .strip_prefix('\'')?
+        .strip_suffix('\'')
 }
 
 fn in_words_of_json(problem: &str) -> String {

@@ -4,9 +4,12 @@
 //! Pure: text and descriptors in, messages out, and errors that show the place.
 
 mod explain;
+mod order;
 mod split;
 
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage, SerializeOptions,
+};
 
 use crate::error::{Diagnostic, Exit};
 use crate::proto::diagnostic::ProtoDiagnostic;
@@ -68,22 +71,23 @@ pub fn read_all(
         .collect()
 }
 
-/// Writes one message, without a newline at the end.
+/// Writes one message, without a newline at the end: fields in the order of the proto, the entries of
+/// maps by their keys, so that the same message reads the same each time.
 ///
 /// # Errors
 /// When it holds an `Any` of a type that its descriptors do not have, which the message names.
 pub fn write(message: &DynamicMessage, options: WriteOptions) -> Result<String, String> {
     let how = SerializeOptions::new().skip_default_fields(!options.defaults);
-    let mut bytes = Vec::new();
+    let mut value = message
+        .serialize_with_options(serde_json::value::Serializer, &how)
+        .map_err(|error| error.to_string())?;
+    order::sort_maps(&mut value, &message.descriptor());
     let written = if options.pretty {
-        let mut serializer = serde_json::Serializer::pretty(&mut bytes);
-        message.serialize_with_options(&mut serializer, &how)
+        serde_json::to_string_pretty(&value)
     } else {
-        let mut serializer = serde_json::Serializer::new(&mut bytes);
-        message.serialize_with_options(&mut serializer, &how)
+        serde_json::to_string(&value)
     };
-    written.map_err(|error| error.to_string())?;
-    Ok(String::from_utf8(bytes).expect("JSON is UTF-8"))
+    written.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -112,7 +116,9 @@ mod tests {
 
     fn order() -> MessageDescriptor {
         let mut sources = Sources::default();
-        sources.memory.insert("o.proto".to_owned(), PROTO.to_owned());
+        sources
+            .memory
+            .insert("o.proto".to_owned(), PROTO.to_owned());
         let compiled = compile(&sources, &["o.proto".to_owned()]).expect("valid");
         let pool = DescriptorPool::decode(compiled.encoded.as_slice()).expect("valid");
         pool.get_message_by_name("shop.v1.Order").expect("declared")

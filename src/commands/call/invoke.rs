@@ -95,13 +95,10 @@ async fn within_deadline(
 
 fn deadline_exceeded(limit: Duration) -> CallError {
     CallError::Status {
-        outcome: Outcome {
-            code: Code::DEADLINE_EXCEEDED.number(),
-            name: Code::DEADLINE_EXCEEDED.name(),
-            message: format!("the call took longer than {}", duration::exact(limit)),
-            details: Vec::new(),
-            trailers: serde_json::Map::new(),
-        },
+        outcome: Outcome::new(
+            Code::DEADLINE_EXCEEDED,
+            format!("the call took longer than {}", duration::exact(limit)),
+        ),
         is_transport: false,
         hint: Some("`--max-time` sets the deadline".to_owned()),
     }
@@ -111,6 +108,29 @@ async fn exchange(
     call: &Call<'_>,
     requests: impl Stream<Item = DynamicMessage> + Send + 'static,
 ) -> Result<(), Failed> {
+    match attempt(call, requests).await {
+        Ok(()) => Ok(()),
+        Err(Stopped::Unprintable(failed)) => Err(failed),
+        Err(Stopped::Status(status)) => Err(Failed::Call(failed(call, &status).await)),
+    }
+}
+
+/// Why responses ended early.
+enum Stopped {
+    Status(Box<Status>),
+    Unprintable(Failed),
+}
+
+impl From<Status> for Stopped {
+    fn from(status: Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+async fn attempt(
+    call: &Call<'_>,
+    requests: impl Stream<Item = DynamicMessage> + Send + 'static,
+) -> Result<(), Stopped> {
     let printer = &call.context.printer;
     let name = methods::full_name(&call.method);
     let path: PathAndQuery = format!("/{name}")
@@ -126,56 +146,61 @@ async fn exchange(
     let codec = DynamicCodec {
         response: call.method.output(),
     };
-    let response = call
-        .channel
-        .grpc()
-        .streaming(request, path, codec)
-        .await
-        .map_err(|status| failed(call, &status))?;
+    let response = call.channel.grpc().streaming(request, path, codec).await?;
     print_metadata(call, "<", response.metadata());
     let mut messages = response.into_inner();
     let mut count = 0usize;
-    while let Some(message) = messages
-        .message()
-        .await
-        .map_err(|status| failed(call, &status))?
-    {
-        print_message(call, &message)?;
+    while let Some(message) = messages.message().await? {
+        print_message(call, &message).map_err(Stopped::Unprintable)?;
         count += 1;
     }
-    if let Some(trailers) = messages
-        .trailers()
-        .await
-        .map_err(|status| failed(call, &status))?
-    {
+    if let Some(trailers) = messages.trailers().await? {
         print_metadata(call, "< (trailer)", &trailers);
     }
     if count != 1 && !call.method.is_server_streaming() {
-        let status = Status::internal(format!(
+        return Err(Status::internal(format!(
             "the server sent {count} responses where there is exactly one"
-        ));
-        return Err(failed(call, &status));
+        ))
+        .into());
     }
     Ok(())
 }
 
-fn failed(call: &Call<'_>, status: &Status) -> Failed {
+async fn failed(call: &Call<'_>, status: &Status) -> CallError {
+    if status::is_transport(status) {
+        let lost = call.channel.lost().await;
+        return CallError::Status {
+            outcome: match lost {
+                Some(error) => status::outcome_of_lost(error),
+                None => status::outcome(status, call.pool),
+            },
+            is_transport: true,
+            hint: Some("the server's logs may say more".to_owned()),
+        };
+    }
+    let outcome = status::outcome(status, call.pool);
     let target = &call.args.rpc.target;
-    let hint = match Code::new(status.code() as u64) {
-        Code::UNAUTHENTICATED => Some("send a token with `-H 'authorization: Bearer …'`".to_owned()),
-        Code::UNIMPLEMENTED => Some(format!("`msvc call {target}` lists the methods that it offers")),
+    let hint = match Code::new(outcome.code.into()) {
+        Code::UNAUTHENTICATED => {
+            Some("send a token with `-H 'authorization: Bearer …'`".to_owned())
+        }
+        Code::UNIMPLEMENTED => Some(format!(
+            "`msvc call {target}` lists the methods that it offers"
+        )),
         _ => None,
     };
-    Failed::Call(CallError::Status {
-        outcome: status::outcome(status, call.pool),
-        is_transport: status::is_transport(status),
+    CallError::Status {
+        outcome,
+        is_transport: false,
         hint,
-    })
+    }
 }
 
 fn print_metadata(call: &Call<'_>, mark: &str, entries: &tonic::metadata::MetadataMap) {
     for (key, value) in metadata::to_text(entries) {
-        call.context.printer.detail(format_args!("{mark} {key}: {value}"));
+        call.context
+            .printer
+            .detail(format_args!("{mark} {key}: {value}"));
     }
 }
 

@@ -49,7 +49,9 @@ pub(super) fn print(
         });
     }
     if services.is_empty() {
-        context.printer.line(format_args!("{target} offers no services"));
+        context
+            .printer
+            .line(format_args!("{target} offers no services"));
         return Ok(());
     }
     let verbose = context.printer.verbosity() > 0;
@@ -91,7 +93,11 @@ fn human(service: &ServiceDescriptor, verbose: bool) -> String {
         if verbose {
             for field in method.input().fields() {
                 let kind = json::type_name(&field);
-                text.push_str(&format!("  {:width$}    {}: {kind}\n", "", field.json_name()));
+                text.push_str(&format!(
+                    "  {:width$}    {}: {kind}\n",
+                    "",
+                    field.json_name()
+                ));
             }
         }
     }

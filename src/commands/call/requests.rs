@@ -124,7 +124,11 @@ pub(super) async fn pump(
                 };
                 is_first = false;
                 for value in splitter.feed(&chunk) {
-                    if queue.send(json::read(&value, &input, "stdin")?).await.is_err() {
+                    if queue
+                        .send(json::read(&value, &input, "stdin")?)
+                        .await
+                        .is_err()
+                    {
                         return Ok(());
                     }
                 }

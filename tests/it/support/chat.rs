@@ -133,8 +133,7 @@ fn serve(listener: TcpListener, reflection: Reflection, stopped: oneshot::Receiv
         let stop = async {
             let _ = stopped.await;
         };
-        let served =
-            router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
+        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
         served.await.expect("the server runs");
     });
     runtime.shutdown_background();
@@ -158,7 +157,12 @@ impl ChatProcess {
     /// Starts one on this port.
     pub fn start_on(port: u16) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this binary"))
-            .args(["--exact", "support::chat::serve_until_killed", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "support::chat::serve_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(CHILD_PORT, port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -168,7 +172,10 @@ impl ChatProcess {
         let address = stdout
             .lines()
             .map_while(Result::ok)
-            .find_map(|line| line.split_once("listening on ").map(|(_, at)| at.to_owned()))
+            .find_map(|line| {
+                line.split_once("listening on ")
+                    .map(|(_, at)| at.to_owned())
+            })
             .expect("the child says where it listens");
         Self { child, address }
     }
@@ -283,7 +290,11 @@ impl ChatService for Chat {
         match message.room.as_str() {
             "closed" => {
                 let mut details = ErrorDetails::new();
-                details.set_error_info("ROOM_CLOSED", "chat.example.org", [("room", "closed")]);
+                details.set_error_info(
+                    "ROOM_CLOSED",
+                    "chat.example.org",
+                    [("room".to_owned(), "closed".to_owned())],
+                );
                 let mut metadata = MetadataMap::new();
                 metadata.insert("x-request-id", "r-7".parse().expect("ASCII"));
                 return Err(Status::with_error_details_and_metadata(
@@ -296,7 +307,9 @@ impl ChatService for Chat {
             "slow" => tokio::time::sleep(Duration::from_secs(60)).await,
             "strange" => {
                 // A detail of a type that nobody knows.
-                let any = [0x0a, 0x06, b'x', b'/', b'a', b'.', b'v', b'1', 0x12, 0x02, 0x08, 0x01];
+                let any = [
+                    0x0a, 0x06, b'x', b'/', b'a', b'.', b'v', b'1', 0x12, 0x02, 0x08, 0x01,
+                ];
                 let mut details = vec![0x08, 0x0d, 0x1a, any.len() as u8];
                 details.extend(any);
                 return Err(Status::with_details(
@@ -358,7 +371,9 @@ impl ChatService for Chat {
         }
         let stream = tokio_stream::iter(responses);
         if request.limit == 0 && request.room == "lobby" {
-            return Ok(Response::new(Box::pin(stream.chain(tokio_stream::pending()))));
+            return Ok(Response::new(Box::pin(
+                stream.chain(tokio_stream::pending()),
+            )));
         }
         Ok(Response::new(Box::pin(stream)))
     }

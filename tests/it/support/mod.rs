@@ -2,8 +2,9 @@
 
 pub mod chat;
 #[rustfmt::skip]
-#[expect(missing_docs, clippy::all, reason = "generated")]
 pub mod chat_v1;
+
+pub mod stubs;
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
