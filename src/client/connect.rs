@@ -93,6 +93,14 @@ pub enum ConnectError {
         /// How long was waited.
         limit: Duration,
     },
+    /// The connection ended before it could be used.
+    #[error("cannot talk to {endpoint}: {problem}")]
+    Broken {
+        /// Where to.
+        endpoint: Endpoint,
+        /// What went wrong.
+        problem: String,
+    },
     /// What came is not HTTP/2.
     #[error("{endpoint} does not speak gRPC: {first}")]
     NotHttp2 {
@@ -114,7 +122,7 @@ impl Diagnostic for ConnectError {
             Self::Tcp { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
                 "nothing listens there: start the server, or check the port"
             }
-            Self::Tcp { .. } => return None,
+            Self::Tcp { .. } | Self::Broken { .. } => return None,
             Self::TimedOut { .. } => "check the address, and whether a firewall is in the way",
             Self::Tls { .. } => {
                 "use `http://` when the server speaks plaintext, or `--ca FILE` when its \

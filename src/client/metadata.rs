@@ -2,6 +2,8 @@
 //!
 //! Pure: text in, values out.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD_NO_PAD};
@@ -122,6 +124,21 @@ pub fn to_map(headers: &[Header]) -> MetadataMap {
     map
 }
 
+/// The value of `grpc-timeout`: at most eight digits and the finest unit that they allow.
+pub fn timeout(limit: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let units = [
+        (limit.as_nanos(), "n"),
+        (limit.as_micros(), "u"),
+        (limit.as_millis(), "m"),
+        (limit.as_secs().into(), "S"),
+    ];
+    match units.iter().find(|(value, _)| *value <= MOST) {
+        Some((value, unit)) => format!("{value}{unit}"),
+        None => format!("{MOST}S"),
+    }
+}
+
 /// Metadata as text, bytes as base64.
 pub fn to_text(metadata: &MetadataMap) -> Vec<(String, String)> {
     metadata
@@ -162,6 +179,18 @@ mod tests {
             ("trace-bin: AAE=", r#"[("trace-bin", "AAE")]"#),
         ] {
             assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn timeouts_fit_into_eight_digits() {
+        for (seconds, expected) in [
+            (0.05, "50000000n"),
+            (10.0, "10000000u"),
+            (3_600.0, "3600000m"),
+            (1e6, "1000000S"),
+        ] {
+            assert_eq!(timeout(Duration::from_secs_f64(seconds)), expected);
         }
     }
 

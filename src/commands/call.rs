@@ -63,9 +63,6 @@ enum CallError {
         is_transport: bool,
         hint: Option<String>,
     },
-    /// Several requests for a method that takes one.
-    #[error("`{method}` takes one request, but there are {count}")]
-    TooManyRequests { method: String, count: usize },
     /// A response that is no JSON.
     #[error("the response cannot be written as JSON: {problem}")]
     Unwritable { problem: String },
@@ -81,7 +78,7 @@ impl Diagnostic for CallError {
             Self::Unwritable { .. } => {
                 Some("give the proto that declares the type with `--proto FILE -I DIR`".to_owned())
             }
-            Self::TooManyRequests { .. } | Self::Io(_) => None,
+            Self::Io(_) => None,
         }
     }
 
@@ -90,7 +87,6 @@ impl Diagnostic for CallError {
             Self::Status {
                 is_transport: true, ..
             } => Exit::Unreachable,
-            Self::TooManyRequests { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::client::channel::{self, Channel};
 use crate::client::completion;
 use crate::client::connect::{ConnectError, Tls};
 use crate::client::descriptors::{self, DescriptorsError, Source};
 use crate::client::metadata::{self, Header};
+use crate::client::methods;
 use crate::client::registry::{self, Lookup};
 use crate::client::target::{Endpoint, Target};
 use crate::context::Context;
-use crate::error::{Exit, IoContext, IoFailure, Result, Silent};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result, Silent};
 use crate::project;
 
 /// Which server is called, and what is sent to it.
@@ -186,6 +187,34 @@ pub fn read_data(context: &Context, data: &str) -> Result<(String, String), IoFa
             Ok((text, path.to_owned()))
         }
     }
+}
+
+/// Several requests for a method that takes one.
+#[derive(Debug, thiserror::Error)]
+#[error("`{method}` takes one request, but there are {count}")]
+pub struct TooManyRequests {
+    method: String,
+    count: usize,
+}
+
+impl Diagnostic for TooManyRequests {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// Refuses more than one request for a method that takes one.
+///
+/// # Errors
+/// [`TooManyRequests`].
+pub fn check_single(method: &MethodDescriptor, count: usize) -> Result<(), TooManyRequests> {
+    if count <= 1 {
+        return Ok(());
+    }
+    Err(TooManyRequests {
+        method: methods::full_name(method),
+        count,
+    })
 }
 
 /// Runs a future to its end or to Ctrl-C, whichever is first.

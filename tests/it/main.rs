@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a file a command.
 
+mod bench;
 mod call;
 mod chat_fixture;
 mod cli;

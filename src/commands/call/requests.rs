@@ -7,9 +7,7 @@ use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::CallError;
 use crate::client::json::{self, Splitter};
-use crate::client::methods;
 use crate::commands::rpc;
 use crate::context::Context;
 use crate::error::{IoFailure, Result};
@@ -73,15 +71,10 @@ pub(super) async fn single(
     let (pumped, mut messages) =
         tokio::join!(pump(context, requests, method.clone(), sender), collect);
     pumped?;
-    match messages.len() {
-        0 => Ok(DynamicMessage::new(method.input())),
-        1 => Ok(messages.remove(0)),
-        count => Err(CallError::TooManyRequests {
-            method: methods::full_name(method),
-            count,
-        }
-        .into()),
-    }
+    rpc::check_single(method, messages.len())?;
+    Ok(messages
+        .pop()
+        .unwrap_or_else(|| DynamicMessage::new(method.input())))
 }
 
 /// A queue for [`pump`].

@@ -12,9 +12,10 @@ use std::time::Duration;
 use msvc::proto::compile::{Compiled, compile};
 use msvc::proto::sources::Sources;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -133,7 +134,10 @@ fn serve(listener: TcpListener, reflection: Reflection, stopped: oneshot::Receiv
         let stop = async {
             let _ = stopped.await;
         };
-        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop);
+        let served = router.serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            stop,
+        );
         served.await.expect("the server runs");
     });
     runtime.shutdown_background();

@@ -1,0 +1,107 @@
+//! How a bench goes, while it does: a line that is redrawn on a terminal, else a line every few seconds.
+
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use crate::bench::engine::{Phase, Progress as Now};
+use crate::bench::load::Plan;
+use crate::bench::report::{Subject, grouped};
+use crate::bench::stats::Latencies;
+use crate::context::Context;
+use crate::duration;
+use crate::printer::Printer;
+
+/// How often a line is redrawn.
+const REDRAW: Duration = Duration::from_millis(500);
+/// How often a line is printed where none can be redrawn.
+const REPRINT: Duration = Duration::from_secs(5);
+
+/// The progress of a bench.
+pub(super) struct Progress<'a> {
+    printer: &'a Printer,
+    bar: ProgressBar,
+    plan: &'a Plan,
+    /// Since the last line.
+    latencies: Latencies,
+    failures: u64,
+    all_failures: u64,
+    since: Instant,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(context: &'a Context, subject: &Subject, plan: &'a Plan) -> Self {
+        let printer = &context.printer;
+        let bar = printer.progress("Benching", 0);
+        bar.set_message(subject.method.clone());
+        Self {
+            printer,
+            bar,
+            plan,
+            latencies: Latencies::default(),
+            failures: 0,
+            all_failures: 0,
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn show(&mut self, now: &Now<'_>) {
+        self.latencies.add(&now.interval.latencies);
+        self.failures += now.interval.failures;
+        self.all_failures += now.interval.failures;
+        let pause = if self.printer.is_live() {
+            REDRAW
+        } else {
+            REPRINT
+        };
+        let elapsed = self.since.elapsed();
+        if elapsed < pause {
+            return;
+        }
+        let line = self.line(now, elapsed);
+        if self.printer.is_live() {
+            self.bar.set_message(line);
+        } else {
+            self.printer.line(line);
+        }
+        self.latencies.clear();
+        self.failures = 0;
+        self.since = Instant::now();
+    }
+
+    /// Takes the line away.
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, now: &Now<'_>, since: Duration) -> String {
+        let at = |quantile| match self.latencies.quantile(quantile) {
+            Some(latency) => duration::human(latency),
+            None => "–".to_owned(),
+        };
+        let rate = (self.latencies.count() as f64 / since.as_secs_f64()).round() as u64;
+        format!(
+            "{}  {} calls/s  p50 {}  p99 {}  {} failed  {} in flight",
+            self.stage(now),
+            grouped(rate),
+            at(0.5),
+            at(0.99),
+            grouped(self.all_failures),
+            grouped(now.in_flight as u64),
+        )
+    }
+
+    fn stage(&self, now: &Now<'_>) -> String {
+        let seconds = now.elapsed.as_secs();
+        let of = |whole: Option<Duration>| match whole {
+            Some(whole) => format!("{seconds}/{}", duration::exact(whole)),
+            None => format!("{seconds}s"),
+        };
+        match now.phase {
+            Phase::Connecting => "connecting".to_owned(),
+            Phase::WarmUp => format!("warm-up {}", of(Some(self.plan.warm_up))),
+            Phase::Measuring => of(self.plan.duration),
+            Phase::Draining => "waiting for the last answers".to_owned(),
+        }
+    }
+}
