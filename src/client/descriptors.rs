@@ -175,11 +175,13 @@ pub fn from_protos(
     files: &[PathBuf],
     folders: &[PathBuf],
 ) -> Result<DescriptorPool, DescriptorsError> {
-    let mut sources = Sources::default();
-    sources.folders = folders
-        .iter()
-        .map(|folder| directory.join(folder))
-        .collect();
+    let mut sources = Sources {
+        folders: folders
+            .iter()
+            .map(|folder| directory.join(folder))
+            .collect(),
+        ..Sources::default()
+    };
     let mut names = Vec::new();
     for file in files {
         let path = directory.join(file);

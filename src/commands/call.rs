@@ -58,7 +58,7 @@ enum CallError {
     /// The call ended with a status other than OK.
     #[error("{}", human(.outcome))]
     Status {
-        outcome: Outcome,
+        outcome: Box<Outcome>,
         /// Whether the connection broke, rather than the server answered.
         is_transport: bool,
         hint: Option<String>,

@@ -95,10 +95,10 @@ async fn within_deadline(
 
 fn deadline_exceeded(limit: Duration) -> CallError {
     CallError::Status {
-        outcome: Outcome::new(
+        outcome: Box::new(Outcome::new(
             Code::DEADLINE_EXCEEDED,
             format!("the call took longer than {}", duration::exact(limit)),
-        ),
+        )),
         is_transport: false,
         hint: Some("`--max-time` sets the deadline".to_owned()),
     }
@@ -170,10 +170,10 @@ async fn failed(call: &Call<'_>, status: &Status) -> CallError {
     if status::is_transport(status) {
         let lost = call.channel.lost().await;
         return CallError::Status {
-            outcome: match lost {
+            outcome: Box::new(match lost {
                 Some(error) => status::outcome_of_lost(error),
                 None => status::outcome(status, call.pool),
-            },
+            }),
             is_transport: true,
             hint: Some("the server's logs may say more".to_owned()),
         };
@@ -190,7 +190,7 @@ async fn failed(call: &Call<'_>, status: &Status) -> CallError {
         _ => None,
     };
     CallError::Status {
-        outcome,
+        outcome: Box::new(outcome),
         is_transport: false,
         hint,
     }
