@@ -1,16 +1,558 @@
-//! `msvc new`.
+//! `msvc new`: a workspace with one service, or one more service in a workspace.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::{Args, ValueHint};
+use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Diagnostic, Exit, IoContext, Result};
+use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKind};
+use crate::project::{self, Project};
+use crate::proto::model::Service;
+use crate::proto::sources::{Sources, is_built_in};
+use crate::proto::{self, compile};
+use crate::scaffold::apply::{self, ApplyError};
+use crate::scaffold::names::{ServiceName, StarterNames};
+use crate::scaffold::plan::{ChangeSummary, Plan};
+use crate::scaffold::protocol;
+use crate::scaffold::service::{self, NewService};
+use crate::scaffold::workspace::{self, NewWorkspace};
 
 /// Arguments of `msvc new`.
-#[derive(Debug, clap::Args)]
-pub struct NewArgs {}
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    msvc new user-service                            a starter, made from the name\n  \
+    msvc new chat-service --proto chat.proto         from your proto\n  \
+    msvc new order-service --proto order/v1/order.proto -I protos -I third_party\n  \
+    msvc new user-service --dry-run                  only show what would be made")]
+pub struct NewArgs {
+    /// What the service is called: lowercase words joined by hyphens.
+    pub name: Option<String>,
+    /// A proto file with the services to serve; again for more. Without it a starter is made.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub proto: Vec<PathBuf>,
+    /// A folder that imports are relative to; again for more [default: the folder of each proto].
+    #[arg(short = 'I', long = "include", value_name = "DIR", requires = "proto", value_hint = ValueHint::DirPath)]
+    pub include: Vec<PathBuf>,
+    /// How services find each other [default: consul, or what the workspace has].
+    #[arg(long, value_enum)]
+    pub registry: Option<RegistryKind>,
+    /// The gRPC port in development [default: the first free one from 50051]; the admin port is
+    /// 1000 above it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - ADMIN_PORT_OFFSET)))]
+    pub port: Option<u16>,
+    /// The folder of the workspace [default: the one above that is a workspace, else this one].
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+    /// Make no git repository.
+    #[arg(long)]
+    pub no_git: bool,
+    /// Ask nothing, take the defaults.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be made and make nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Why no service was made.
+#[derive(Debug, thiserror::Error)]
+enum NewError {
+    #[error("no name was given")]
+    NameMissing,
+    #[error("`{}` is not empty: it has {}", .folder.display(), .found.join(", "))]
+    NotEmpty { folder: PathBuf, found: Vec<String> },
+    #[error("the workspace has a service `{0}` already")]
+    ServiceExists(ServiceName),
+    #[error("port {port} is taken by `{service}`")]
+    PortTaken { port: u16, service: String },
+    #[error("every port is taken")]
+    NoPort,
+    #[error("this workspace has the registry `{has}`, not `{asked}`")]
+    OtherRegistry {
+        has: &'static str,
+        asked: &'static str,
+    },
+    #[error("`{}` is in none of the folders that imports are relative to", .0.display())]
+    NotIncluded(PathBuf),
+    #[error("{0} has no service to serve")]
+    NothingToServe(String),
+    #[error("the workspace has another `{0}` already")]
+    ProtoConflict(String),
+}
+
+impl Diagnostic for NewError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NameMissing => {
+                "say what the service is called: `msvc new user-service`".to_owned()
+            }
+            Self::NotEmpty { .. } => {
+                "go to an empty folder, or name a new one with `--path DIR`".to_owned()
+            }
+            Self::ServiceExists(name) => {
+                format!("choose another name, or look at `services/{name}`")
+            }
+            Self::PortTaken { .. } => "leave `--port` out to get the first free one".to_owned(),
+            Self::NoPort => "free one in `msvc.toml`".to_owned(),
+            Self::OtherRegistry { .. } => {
+                "a workspace has one registry: change `kind` in `msvc.toml`".to_owned()
+            }
+            Self::NotIncluded(_) => "add the folder above it with `-I DIR`".to_owned(),
+            Self::NothingToServe(_) => {
+                "add a `service` to it, or leave `--proto` out to get a starter".to_owned()
+            }
+            Self::ProtoConflict(_) => {
+                "make the two files equal, or change the path of one of them".to_owned()
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NameMissing => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// What was made, as it is printed.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    service: &'a str,
+    folder: String,
+    workspace_created: bool,
+    port: u16,
+    admin_port: u16,
+    serves: Vec<&'a str>,
+    dry_run: bool,
+    changes: Vec<ChangeSummary<'a>>,
+}
+
+/// The protos of the new service, by the names that imports use.
+struct NewProtos {
+    /// Files that the workspace does not have yet.
+    files: BTreeMap<String, String>,
+    /// Those whose services are to be served.
+    entries: Vec<String>,
+    /// The names of the starter that they were made for.
+    starter: Option<StarterNames>,
+}
 
 /// Runs `msvc new`.
 ///
 /// # Errors
-/// See the module's error type.
-pub fn run(_context: &Context, _args: NewArgs) -> Result {
+/// When a name, a proto or the target does not do; nothing has changed then.
+pub fn run(context: &Context, args: NewArgs) -> Result {
+    let name = ServiceName::parse(&given_name(context, &args)?)?;
+    let target = match &args.path {
+        Some(path) => context.directory.join(path),
+        None => context.directory.clone(),
+    };
+    let project = match project::find_if_any(&target)? {
+        Some(found) => {
+            apply::recover(&found.root)?;
+            Some(project::find(&found.root)?)
+        }
+        None => {
+            apply::recover(&target)?;
+            project::find_if_any(&target)?
+        }
+    };
+    let root = project
+        .as_ref()
+        .map_or(&target, |project| &project.root)
+        .clone();
+    if project.is_none() {
+        refuse_unless_empty(&root)?;
+    }
+    let port = choose_port(&args, project.as_ref(), &name)?;
+    let registry = choose_registry(&args, project.as_ref())?;
+
+    let protos = match args.proto.as_slice() {
+        [] => starter_protos(&name)?,
+        files => given_protos(context, files, &args.include)?,
+    };
+    let sources = sources_with(project.as_ref(), &root, &protos)?;
+    let (compiled, generated) = proto::generate_all(&sources)?;
+    let serves = services_of(&compiled, &generated.services, &protos)?;
+
+    let mut plan = Plan::default();
+    for (file, text) in &sources.memory {
+        plan.create(
+            format!("{}/{file}", proto_root(project.as_ref())),
+            text.as_str(),
+        );
+    }
+    let existing = protocol::read_generated(&root)?;
+    protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
+    let new_service = NewService {
+        name: &name,
+        serves: &serves,
+        starter: protos.starter.as_ref(),
+        port,
+        admin_port: port + ADMIN_PORT_OFFSET,
+        registry,
+    };
+    service::plan(&new_service, &mut plan)?;
+    let manifest_text = match &project {
+        Some(project) => project.manifest_text.clone(),
+        None => {
+            let folder_name = root.file_name().and_then(|name| name.to_str());
+            let (example_method, example_request) = example(&serves, protos.starter.is_some());
+            let new_workspace = NewWorkspace {
+                name: folder_name.unwrap_or(name.as_str()),
+                registry,
+                service: name.as_str(),
+                example_method: &example_method,
+                example_request,
+            };
+            workspace::plan(&new_workspace, &mut plan)?;
+            workspace::manifest(&new_workspace)?
+        }
+    };
+    let entry = manifest::Service {
+        port,
+        admin_port: None,
+        serves: serves
+            .iter()
+            .map(|service| service.full_name.clone())
+            .collect(),
+    };
+    let manifest_text = manifest::with_service(&manifest_text, &name, &entry)?;
+    plan.write(manifest::FILE_NAME, manifest_text);
+
+    if args.dry_run {
+        let conflicts = apply::conflicts(&root, &plan);
+        if !conflicts.is_empty() {
+            return Err(ApplyError::Conflicts(conflicts).into());
+        }
+    } else {
+        apply::apply(&root, &plan)?;
+        if project.is_none() && !args.no_git {
+            make_repository(context, &root);
+        }
+    }
+    for rename in &generated.renames {
+        context.printer.line(format!(
+            "note: `{}` is `{}` in Rust",
+            rename.proto, rename.rust
+        ));
+    }
+    report(
+        context,
+        &plan,
+        &Report {
+            service: name.as_str(),
+            folder: root.display().to_string(),
+            workspace_created: project.is_none(),
+            port,
+            admin_port: port + ADMIN_PORT_OFFSET,
+            serves: serves
+                .iter()
+                .map(|service| service.full_name.as_str())
+                .collect(),
+            dry_run: args.dry_run,
+            changes: plan.summary(),
+        },
+    )
+}
+
+fn given_name(context: &Context, args: &NewArgs) -> Result<String> {
+    if let Some(name) = &args.name {
+        return Ok(name.clone());
+    }
+    if !context.is_interactive() || args.yes {
+        return Err(NewError::NameMissing.into());
+    }
+    dialoguer::Input::new()
+        .with_prompt("What is the service called?")
+        .with_initial_text("user-service")
+        .validate_with(|name: &String| match ServiceName::parse(name) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        })
+        .interact_text()
+        .map_err(|_| NewError::NameMissing.into())
+}
+
+/// A new workspace wants a folder of its own; what is hidden, and a licence, may be there.
+fn refuse_unless_empty(folder: &Path) -> Result {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).when("list", folder)? {
+        let name = entry.when("list", folder)?.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with('.') && !name.starts_with("LICENSE") {
+            found.push(format!("`{name}`"));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    found.sort();
+    const SHOWN: usize = 5;
+    if found.len() > SHOWN {
+        let more = found.len() - SHOWN;
+        found.truncate(SHOWN);
+        found.push(format!("{more} more"));
+    }
+    Err(NewError::NotEmpty {
+        folder: folder.to_owned(),
+        found,
+    }
+    .into())
+}
+
+fn choose_port(args: &NewArgs, project: Option<&Project>, name: &ServiceName) -> Result<u16> {
+    let Some(manifest) = project.map(|project| &project.manifest) else {
+        return Ok(args.port.unwrap_or(FIRST_PORT));
+    };
+    if manifest.services.contains_key(name) {
+        return Err(NewError::ServiceExists(name.clone()).into());
+    }
+    match args.port {
+        None => Ok(manifest.free_port().ok_or(NewError::NoPort)?),
+        Some(port) => match holder(manifest, port) {
+            Some(service) => Err(NewError::PortTaken { port, service }.into()),
+            None => Ok(port),
+        },
+    }
+}
+
+/// The service of the workspace that has a port, or the admin port that would go with it.
+fn holder(manifest: &Manifest, port: u16) -> Option<String> {
+    let wanted = [port, port + ADMIN_PORT_OFFSET];
+    let holds = |service: &manifest::Service| {
+        wanted.contains(&service.port) || wanted.contains(&service.admin_port())
+    };
+    let mut services = manifest.services.iter();
+    services
+        .find(|(_, service)| holds(service))
+        .map(|(name, _)| name.to_string())
+}
+
+fn choose_registry(args: &NewArgs, project: Option<&Project>) -> Result<RegistryKind> {
+    let Some(project) = project else {
+        return Ok(args.registry.unwrap_or_default());
+    };
+    let has = project.manifest.registry.kind;
+    match args.registry {
+        Some(asked) if asked != has => Err(NewError::OtherRegistry {
+            has: has.as_str(),
+            asked: asked.as_str(),
+        }
+        .into()),
+        _ => Ok(has),
+    }
+}
+
+fn starter_protos(name: &ServiceName) -> Result<NewProtos> {
+    let names = StarterNames::new(name);
+    let text = service::starter_proto(&names)?;
+    Ok(NewProtos {
+        files: BTreeMap::from([(names.proto_file.clone(), text)]),
+        entries: vec![names.proto_file.clone()],
+        starter: Some(names),
+    })
+}
+
+/// Reads the user's protos and everything that they import.
+fn given_protos(context: &Context, files: &[PathBuf], includes: &[PathBuf]) -> Result<NewProtos> {
+    let mut folders: Vec<PathBuf> = includes
+        .iter()
+        .map(|dir| context.directory.join(dir))
+        .collect();
+    let files: Vec<PathBuf> = files
+        .iter()
+        .map(|file| context.directory.join(file))
+        .collect();
+    if folders.is_empty() {
+        folders.extend(
+            files
+                .iter()
+                .filter_map(|file| file.parent())
+                .map(Path::to_owned),
+        );
+    }
+    let mut entries = Vec::new();
+    for file in &files {
+        fs::metadata(file).when("read", file)?;
+        let relative = folders
+            .iter()
+            .find_map(|folder| file.strip_prefix(folder).ok());
+        let relative = relative.ok_or_else(|| NewError::NotIncluded(file.clone()))?;
+        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+        entries.push(parts.join("/"));
+    }
+    let sources = Sources {
+        memory: BTreeMap::new(),
+        folders,
+    };
+    let compiled = compile::compile(&sources, &entries)?;
+    let mut texts = BTreeMap::new();
+    for name in compiled.descriptors.file.iter().map(|file| file.name()) {
+        let on_disk = sources
+            .folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file());
+        match on_disk {
+            Some(path) => {
+                texts.insert(
+                    name.to_owned(),
+                    fs::read_to_string(&path).when("read", &path)?,
+                );
+            }
+            None => debug_assert!(is_built_in(name), "{name} came from somewhere"),
+        }
+    }
+    Ok(NewProtos {
+        files: texts,
+        entries,
+        starter: None,
+    })
+}
+
+/// The folder of the workspace that new protos go to.
+fn proto_root(project: Option<&Project>) -> &str {
+    let roots = project.map(|project| &project.manifest.proto.roots);
+    roots
+        .and_then(|roots| roots.first())
+        .map_or("proto", String::as_str)
+}
+
+/// The workspace's protos with the new ones among them.
+fn sources_with(project: Option<&Project>, root: &Path, protos: &NewProtos) -> Result<Sources> {
+    let folders = match project {
+        Some(project) => project.proto_roots(),
+        None => vec![root.join("proto")],
+    };
+    let mut memory = BTreeMap::new();
+    for (name, text) in &protos.files {
+        let there = folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file());
+        match there {
+            None => {
+                memory.insert(name.clone(), text.clone());
+            }
+            Some(path) => {
+                let is_same = fs::read_to_string(&path).when("read", &path)? == *text;
+                if !is_same {
+                    return Err(NewError::ProtoConflict(name.clone()).into());
+                }
+            }
+        }
+    }
+    Ok(Sources { memory, folders })
+}
+
+/// The gRPC services that the new protos define.
+fn services_of(
+    compiled: &compile::Compiled,
+    services: &[Service],
+    protos: &NewProtos,
+) -> Result<Vec<Service>> {
+    let mut wanted = Vec::new();
+    for file in &compiled.descriptors.file {
+        if protos.entries.iter().any(|entry| entry == file.name()) {
+            wanted.extend(file.service.iter().map(|service| match file.package() {
+                "" => service.name().to_owned(),
+                package => format!("{package}.{}", service.name()),
+            }));
+        }
+    }
+    let found = services
+        .iter()
+        .filter(|service| wanted.contains(&service.full_name));
+    let found: Vec<Service> = found.cloned().collect();
+    if found.is_empty() {
+        let entries: Vec<String> = protos
+            .entries
+            .iter()
+            .map(|entry| format!("`{entry}`"))
+            .collect();
+        return Err(NewError::NothingToServe(entries.join(", ")).into());
+    }
+    Ok(found)
+}
+
+/// A method for examples, with a request where the service is a starter.
+fn example(serves: &[Service], is_starter: bool) -> (String, &'static str) {
+    let service = serves
+        .iter()
+        .find(|service| !service.methods.is_empty())
+        .unwrap_or(&serves[0]);
+    let method = service
+        .methods
+        .iter()
+        .find(|method| !method.client_streaming);
+    let method = method.or(service.methods.first());
+    let name = method.map_or("", |method| method.proto_name.as_str());
+    let request = if is_starter { r#"{"id": 1}"# } else { "" };
+    (format!("{}/{name}", service.full_name), request)
+}
+
+/// Makes a git repository, unless the folder is in one. A machine without git is no failure.
+fn make_repository(context: &Context, root: &Path) {
+    if root.ancestors().any(|folder| folder.join(".git").exists()) {
+        return;
+    }
+    let Ok(git) = which::which("git") else {
+        return;
+    };
+    let made = Command::new(git)
+        .args(["init", "--quiet"])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        context
+            .printer
+            .warning("`git init` failed; the workspace is not under git");
+    }
+}
+
+fn report(context: &Context, plan: &Plan, report: &Report<'_>) -> Result {
+    let printer = &context.printer;
+    if printer.is_json() {
+        return printer.json(report);
+    }
+    if report.dry_run {
+        for change in plan.summary() {
+            printer.data(&format!("{:>6} {}\n", change.action, change.path))?;
+        }
+        return Ok(());
+    }
+    if report.workspace_created {
+        printer.step("Created", format!("a workspace in {}", report.folder));
+    }
+    printer.step(
+        "Created",
+        format!(
+            "services/{} for {}",
+            report.service,
+            report.serves.join(", ")
+        ),
+    );
+    printer.step(
+        "Ports",
+        format!("gRPC {}, admin {}", report.port, report.admin_port),
+    );
+    if report.workspace_created {
+        printer.hint("`msvc run` builds it and runs it; README.md has the commands of the day");
+    } else {
+        printer.hint("`msvc run` builds and runs all services");
+    }
     Ok(())
 }

@@ -1,19 +1,267 @@
-//! `msvc proto`.
+//! `msvc proto`: the protos of a workspace and the code that is generated from them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Diagnostic, IoContext, Result};
+use crate::project::{self, Project};
+use crate::proto;
+use crate::proto::model::Service;
+use crate::proto::rename::Rename;
+use crate::proto::sources::Sources;
+use crate::proto::stubs;
+use crate::scaffold::apply;
+use crate::scaffold::plan::{ChangeSummary, Plan};
+use crate::scaffold::protocol;
 
 /// The subcommands of `msvc proto`.
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum ProtoCommand {
-    /// Rewrite the generated code of the workspace from its protos.
-    Gen {},
+    /// Rewrite the generated code from the protos and add stubs for new methods.
+    Gen(GenArgs),
+}
+
+/// Arguments of `msvc proto gen`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    msvc proto gen            after a change in proto/\n  \
+    msvc proto gen --check    in CI: exit code 1 when something is stale")]
+pub struct GenArgs {
+    /// Change nothing; fail when something would change.
+    #[arg(long)]
+    pub check: bool,
+    /// Change nothing; show what would change.
+    #[arg(long, conflicts_with = "check")]
+    pub dry_run: bool,
+}
+
+/// Why code was not generated.
+#[derive(Debug, thiserror::Error)]
+enum GenError {
+    #[error("{}", stale_message(.0))]
+    Stale(Vec<String>),
+    #[error("`{}` is not valid Rust: line {line}, column {column}: {message}", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        message: String,
+    },
+}
+
+impl Diagnostic for GenError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Stale(_) => "run `msvc proto gen` and commit what it changes".to_owned(),
+            Self::Unreadable { .. } => {
+                "mend it first: stubs are put into the `impl` blocks that are found by parsing it"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+fn stale_message(paths: &[String]) -> String {
+    let mut message = match paths.len() {
+        1 => "a file does not match the protos:".to_owned(),
+        count => format!("{count} files do not match the protos:"),
+    };
+    for path in paths {
+        message.push_str("\n  ");
+        message.push_str(path);
+    }
+    message
+}
+
+/// A function that implements a method which the protos do not have.
+#[derive(Debug, Serialize)]
+struct Leftover {
+    service: String,
+    function: String,
+    file: String,
+    line: usize,
+}
+
+/// What was done, as it is printed.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    up_to_date: bool,
+    dry_run: bool,
+    changes: Vec<ChangeSummary<'a>>,
+    stubs_added: &'a [String],
+    leftovers: &'a [Leftover],
+    not_implemented: &'a [String],
+    renames: &'a [Rename],
 }
 
 /// Runs `msvc proto`.
 ///
 /// # Errors
-/// See the module's error type.
-pub fn run(_context: &Context, _args: ProtoCommand) -> Result {
+/// Whatever the subcommand fails with.
+pub fn run(context: &Context, command: ProtoCommand) -> Result {
+    match command {
+        ProtoCommand::Gen(args) => generate(context, &args),
+    }
+}
+
+fn generate(context: &Context, args: &GenArgs) -> Result {
+    let found = project::find(&context.directory)?;
+    if !args.check && !args.dry_run {
+        apply::recover(&found.root)?;
+    }
+    let project = project::find(&context.directory)?;
+    let sources = Sources {
+        memory: Default::default(),
+        folders: project.proto_roots(),
+    };
+    let (compiled, generated) = proto::generate_all(&sources)?;
+    let mut plan = Plan::default();
+    let existing = protocol::read_generated(&project.root)?;
+    protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
+    let user_code = plan_stubs(&project, &generated.services, &mut plan)?;
+
+    if args.check && !plan.is_empty() {
+        let stale = plan.changes().map(|(path, _)| path.to_owned()).collect();
+        return Err(GenError::Stale(stale).into());
+    }
+    if !args.check && !args.dry_run && !plan.is_empty() {
+        apply::apply(&project.root, &plan)?;
+    }
+    let report = Report {
+        up_to_date: plan.is_empty(),
+        dry_run: args.dry_run,
+        changes: plan.summary(),
+        stubs_added: &user_code.added,
+        leftovers: &user_code.leftovers,
+        not_implemented: &user_code.not_implemented,
+        renames: &generated.renames,
+    };
+    print(context, &report)
+}
+
+#[derive(Default)]
+struct UserCode {
+    added: Vec<String>,
+    leftovers: Vec<Leftover>,
+    not_implemented: Vec<String>,
+}
+
+/// Adds to the plan the stubs that the services' own code lacks.
+fn plan_stubs(project: &Project, services: &[Service], plan: &mut Plan) -> Result<UserCode> {
+    let mut user_code = UserCode::default();
+    for (name, entry) in &project.manifest.services {
+        let source = project.service_folder(name.as_str()).join("src");
+        let served: Vec<Service> = services
+            .iter()
+            .filter(|service| entry.serves.contains(&service.full_name))
+            .cloned()
+            .collect();
+        let mut implemented = BTreeSet::new();
+        for path in rust_files(&source)? {
+            let text = fs::read_to_string(&path).when("read", &path)?;
+            let found = stubs::examine(&text, &served).map_err(|error| {
+                let start = error.span().start();
+                GenError::Unreadable {
+                    path: path.clone(),
+                    line: start.line,
+                    column: start.column + 1,
+                    message: error.to_string(),
+                }
+            })?;
+            let relative = relative(&project.root, &path);
+            if !found.insertions.is_empty() {
+                plan.write(relative.clone(), stubs::insert(&text, &found.insertions));
+            }
+            implemented.extend(found.implements);
+            user_code.added.extend(found.added);
+            user_code
+                .leftovers
+                .extend(found.leftovers.into_iter().map(|leftover| Leftover {
+                    service: leftover.service,
+                    function: leftover.function,
+                    file: relative.clone(),
+                    line: leftover.line,
+                }));
+        }
+        user_code.not_implemented.extend(
+            entry
+                .serves
+                .iter()
+                .filter(|served| !implemented.contains(*served))
+                .map(|served| format!("{name}: {served}")),
+        );
+    }
+    Ok(user_code)
+}
+
+fn print(context: &Context, report: &Report<'_>) -> Result {
+    let printer = &context.printer;
+    if printer.is_json() {
+        return printer.json(report);
+    }
+    for change in &report.changes {
+        if report.dry_run {
+            printer.data(&format!("{:>6} {}\n", change.action, change.path))?;
+        } else {
+            let verb = if change.action == "remove" {
+                "Removed"
+            } else {
+                "Wrote"
+            };
+            printer.step(verb, change.path);
+        }
+    }
+    for stub in report.stubs_added {
+        printer.step("Stub for", stub);
+    }
+    for rename in report.renames {
+        printer.line(format!(
+            "note: `{}` is `{}` in Rust",
+            rename.proto, rename.rust
+        ));
+    }
+    for leftover in report.leftovers {
+        printer.warning(format!(
+            "{}:{}: `{}` implements no method of `{}`; remove it when it is not needed",
+            leftover.file, leftover.line, leftover.function, leftover.service
+        ));
+    }
+    for missing in report.not_implemented {
+        printer.warning(format!(
+            "{missing} is in `serves`, but no `impl` block of it was found"
+        ));
+    }
+    if report.up_to_date {
+        printer.step("Fresh", "the generated code matches the protos");
+    }
     Ok(())
+}
+
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if !folder.is_dir() {
+        return Ok(files);
+    }
+    for entry in fs::read_dir(folder).when("list", folder)? {
+        let path = entry.when("list", folder)?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A path below the workspace, with `/` between its parts.
+fn relative(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }

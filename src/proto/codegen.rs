@@ -17,6 +17,9 @@ use crate::proto::rename::{self, Rename};
 /// Rust types that tonic takes for a name in the proto's module unless they are written in full.
 const PRIMITIVES: &[&str] = &["bool", "f32", "f64", "i32", "i64", "u32", "u64"];
 
+/// The package of the well-known types.
+const WELL_KNOWN: &str = "google.protobuf";
+
 /// The generated code of a set of protos.
 #[derive(Clone, Debug)]
 pub struct Generated {
@@ -49,9 +52,12 @@ pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenErr
         .filter(|file| wanted.contains(file.name()))
     {
         let module = Module::from_protobuf_package_name(file.package());
-        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
-        let code = modules.entry(parts).or_default();
-        code.sources.push(file.name().to_owned());
+        // prost brings the well-known types, but wants to know their shape.
+        if file.package() != WELL_KNOWN {
+            let parts: Vec<String> = module.parts().map(str::to_owned).collect();
+            let code = modules.entry(parts).or_default();
+            code.sources.push(file.name().to_owned());
+        }
         requests.push((module, file.clone()));
     }
 
@@ -75,8 +81,8 @@ pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenErr
     })
 }
 
-/// The names of the files that need Rust: all but the well-known types, which prost brings, and
-/// Google's common protos where nothing but their options is used.
+/// The names of the files that the code needs: all but Google's common protos where nothing but
+/// their options is used.
 fn files_with_code(descriptors: &FileDescriptorSet) -> BTreeSet<&str> {
     let file_of_type = index_types(descriptors);
     let by_name: BTreeMap<&str, &FileDescriptorProto> = descriptors
@@ -94,7 +100,7 @@ fn files_with_code(descriptors: &FileDescriptorSet) -> BTreeSet<&str> {
         .collect();
     let mut wanted = BTreeSet::new();
     while let Some(file) = pending.pop() {
-        if file.package() == "google.protobuf" || !wanted.insert(file.name()) {
+        if !wanted.insert(file.name()) {
             continue;
         }
         let mut used = Vec::new();

@@ -1,7 +1,8 @@
 //! Protos: from files to descriptors, from descriptors to Rust, and stubs into the user's code.
 //!
-//! - [`sources`] finds files, [`compile`] makes descriptors of them (the adapters);
-//! - [`model`], [`codegen`] and [`stubs`] are pure: descriptors and text in, text out.
+//! - [`sources`] finds files, [`compile`](mod@compile) makes descriptors of them (the adapters);
+//! - [`model`], [`codegen`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
+//!   text out.
 
 pub mod codegen;
 pub mod compile;
@@ -11,3 +12,18 @@ pub mod modules;
 pub mod rename;
 pub mod sources;
 pub mod stubs;
+
+use crate::error::Result;
+use crate::proto::codegen::Generated;
+use crate::proto::compile::Compiled;
+use crate::proto::sources::Sources;
+
+/// Compiles every proto of a workspace and generates its crate `protocol`.
+///
+/// # Errors
+/// When a folder cannot be read, a proto does not compile or no Rust can be made of it.
+pub fn generate_all(sources: &Sources) -> Result<(Compiled, Generated)> {
+    let compiled = compile::compile(sources, &sources.all_names()?)?;
+    let generated = codegen::generate(&compiled.descriptors)?;
+    Ok((compiled, generated))
+}

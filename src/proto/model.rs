@@ -49,6 +49,14 @@ pub struct RustType(pub String);
 impl RustType {
     /// Resolves a path that generated code in `module` uses into one from outside `protocol`.
     pub fn resolve(path: &str, module: &[String]) -> Self {
+        match path {
+            "::prost::alloc::string::String" => return Self("String".to_owned()),
+            "::prost::alloc::vec::Vec<u8>" => return Self("Vec<u8>".to_owned()),
+            _ => {}
+        }
+        if let Some(primitive) = path.strip_prefix("::core::primitive::") {
+            return Self(primitive.to_owned());
+        }
         if path.starts_with("::") || path.starts_with('(') {
             return Self(path.trim_start_matches("::").to_owned());
         }
@@ -125,6 +133,8 @@ mod tests {
             ("super::super::Unpackaged", "protocol::Unpackaged"),
             ("::prost_types::Timestamp", "prost_types::Timestamp"),
             ("()", "()"),
+            ("::prost::alloc::string::String", "String"),
+            ("::core::primitive::i64", "i64"),
         ] {
             assert_eq!(RustType::resolve(path, &module).0, expected);
         }

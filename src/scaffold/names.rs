@@ -57,6 +57,10 @@ const SHADOWING: &[&str] = &[
     "Violations",
 ];
 
+/// The longest subject that names an entity; a longer one is cut to its last word, or "item". It
+/// keeps lines of generated code in the width that rustfmt allows.
+const LONGEST_ENTITY: usize = 12;
+
 /// The endings that say "this is a service" and nothing of what it serves.
 const SERVICE_ENDINGS: &[&str] = &["-service", "-svc", "-server", "-api"];
 
@@ -189,6 +193,8 @@ pub struct StarterNames {
     pub variables: String,
     /// In a sentence: `user`, `line item`.
     pub words: String,
+    /// Many in a sentence: `users`, `line items`.
+    pub plural_words: String,
     /// The gRPC service: `UserService`.
     pub service: String,
     /// The proto package: `user.v1`.
@@ -201,17 +207,27 @@ impl StarterNames {
     /// Derives all names from the service's.
     pub fn new(name: &ServiceName) -> Self {
         let subject = name.subject();
-        let mut entity = pascal(subject);
-        let mut words = subject.replace('-', " ");
-        if SHADOWING.contains(&entity.as_str()) {
-            entity.push_str("Record");
-            words.push_str(" record");
+        let entity_subject = match subject.rsplit('-').next() {
+            _ if subject.len() <= LONGEST_ENTITY => subject,
+            Some(last) if last.len() <= LONGEST_ENTITY && !last.starts_with(char::is_numeric) => {
+                last
+            }
+            _ => "item",
+        };
+        let mut entity = pascal(entity_subject);
+        let mut words = entity_subject.replace('-', " ");
+        if SHADOWING.contains(&entity.as_str()) || is_keyword(&words) || is_keyword(&plural(&words))
+        {
+            entity = format!("{}Item", entity.chars().take(8).collect::<String>());
+            words.truncate(8);
+            words.push_str(" item");
         }
         let variable = words.replace(' ', "_");
         let stem = subject.replace('-', "_");
         Self {
             entities: plural(&entity),
             variables: plural(&variable),
+            plural_words: plural(&words),
             service: format!("{}Service", pascal(subject)),
             package: format!("{stem}.v1"),
             proto_file: format!("{stem}/v1/{stem}.proto"),
@@ -246,9 +262,9 @@ fn broken_rule(name: &str) -> Option<&'static str> {
 }
 
 /// Whether Rust has the name as a keyword of any edition.
-fn is_keyword(name: &str) -> bool {
+pub fn is_keyword(name: &str) -> bool {
     // `syn` parses an identifier only when it is no keyword.
-    syn::parse_str::<syn::Ident>(&name.replace('-', "_")).is_err()
+    syn::parse_str::<syn::Ident>(&name.replace(['-', ' '], "_")).is_err()
 }
 
 /// Words of any convention as lowercase words joined by hyphens: `UserService` → `user-service`.
@@ -397,6 +413,7 @@ mod tests {
                 variable: "line_item".to_owned(),
                 variables: "line_items".to_owned(),
                 words: "line item".to_owned(),
+                plural_words: "line items".to_owned(),
                 service: "LineItemService".to_owned(),
                 package: "line_item.v1".to_owned(),
                 proto_file: "line_item/v1/line_item.proto".to_owned(),
@@ -407,8 +424,19 @@ mod tests {
     #[test]
     fn entities_never_shadow_names_of_generated_code() {
         let names = StarterNames::new(&ServiceName::parse("status-service").expect("valid"));
-        assert_eq!(names.entity, "StatusRecord");
+        assert_eq!(names.entity, "StatusItem");
         assert_eq!(names.service, "StatusService");
+        let names =
+            StarterNames::new(&ServiceName::parse("user-notification-service").expect("valid"));
+        assert_eq!(
+            (names.entity.as_str(), names.package.as_str()),
+            ("Notification", "user_notification.v1")
+        );
+        let names = StarterNames::new(&ServiceName::parse("type-service").expect("valid"));
+        assert_eq!(
+            (names.entity.as_str(), names.variable.as_str()),
+            ("TypeItem", "type_item")
+        );
     }
 
     #[test]

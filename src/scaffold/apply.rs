@@ -1,0 +1,301 @@
+//! Performing a plan: the only writer of a workspace.
+//!
+//! Files are written to a staging folder first. A journal, put there by one rename, is the moment of
+//! commitment: before it nothing outside the staging folder has changed, after it the plan will be
+//! finished, if need be by the next command ([`recover`]). So a process that dies leaves either the
+//! old state or, once another command has run, the new one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Diagnostic, IoContext, IoFailure};
+use crate::project::STATE_FOLDER;
+use crate::scaffold::plan::{Change, Plan};
+
+/// The staging folder, below the state folder.
+const STAGING: &str = "staging";
+/// The journal, in the staging folder: what is to be moved and removed.
+const JOURNAL: &str = "journal.json";
+/// Held by the process that is changing the workspace, below the state folder.
+const LOCK: &str = "lock";
+
+/// Why a plan was not performed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Files that the plan would make are there.
+    #[error("{}", conflict_message(.0))]
+    Conflicts(Vec<String>),
+    /// Another process is changing the workspace.
+    #[error("another `msvc` is changing `{}` right now", .0.display())]
+    Busy(PathBuf),
+    /// The file system refused.
+    #[error(transparent)]
+    Io(#[from] IoFailure),
+}
+
+impl Diagnostic for ApplyError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Conflicts(_) => {
+                Some("move them away or choose another name; nothing was changed".to_owned())
+            }
+            Self::Busy(_) => Some("wait for it to end, then try again".to_owned()),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+fn conflict_message(paths: &[String]) -> String {
+    let mut message = match paths.len() {
+        1 => "a file that would be made is there already:".to_owned(),
+        count => format!("{count} files that would be made are there already:"),
+    };
+    for path in paths {
+        message.push_str("\n  ");
+        message.push_str(path);
+    }
+    message
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Journal {
+    moves: Vec<String>,
+    removals: Vec<String>,
+}
+
+/// Performs a plan in a folder, which is made where it is missing.
+///
+/// # Errors
+/// [`ApplyError`]; nothing has changed then, unless the file system refuses in the last step, which
+/// the next command takes up again.
+pub fn apply(root: &Path, plan: &Plan) -> Result<(), ApplyError> {
+    let conflicts = conflicts(root, plan);
+    if !conflicts.is_empty() {
+        return Err(ApplyError::Conflicts(conflicts));
+    }
+    let made_root = !root.exists();
+    let state = root.join(STATE_FOLDER);
+    let made_state = !state.exists();
+    fs::create_dir_all(&state).when("create", &state)?;
+    let lock = lock(&state)?;
+    let staging = state.join(STAGING);
+    let outcome = stage(root, &staging, plan).and_then(|()| finish(root, &staging));
+    let failed = outcome.is_err() && !staging.join(JOURNAL).exists();
+    if failed {
+        // The first error is the one to report.
+        let _ = fs::remove_dir_all(&staging);
+    }
+    drop(lock);
+    let _ = fs::remove_file(state.join(LOCK));
+    if made_state {
+        let _ = fs::remove_dir(&state);
+    }
+    if failed && made_root {
+        let _ = fs::remove_dir(root);
+    }
+    Ok(outcome?)
+}
+
+/// Finishes what a process that died had committed to, and clears what it had not.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn recover(root: &Path) -> Result<(), ApplyError> {
+    let state = root.join(STATE_FOLDER);
+    let staging = state.join(STAGING);
+    if !staging.exists() {
+        return Ok(());
+    }
+    let _lock = lock(&state)?;
+    finish(root, &staging)?;
+    Ok(())
+}
+
+/// The files that a plan would make and that are there, in their order.
+pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
+    plan.changes()
+        .filter(|(_, change)| matches!(change, Change::Create(_)))
+        .map(|(path, _)| path)
+        .filter(|path| root.join(path).symlink_metadata().is_ok())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn lock(state: &Path) -> Result<File, ApplyError> {
+    let path = state.join(LOCK);
+    let file = File::create(&path).when("create", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            let root = state.parent().unwrap_or(state);
+            Err(ApplyError::Busy(root.to_owned()))
+        }
+        Err(fs::TryLockError::Error(source)) => Err(IoFailure {
+            attempt: format!("lock `{}`", path.display()),
+            source,
+        }
+        .into()),
+    }
+}
+
+/// Writes everything below the staging folder, the journal last.
+fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
+    if staging.exists() {
+        fs::remove_dir_all(staging).when("clear", staging)?;
+    }
+    fs::create_dir(staging).when("create", staging)?;
+    let mut journal = Journal::default();
+    for (path, change) in plan.changes() {
+        match change {
+            Change::Create(contents) | Change::Write(contents) => {
+                let staged = staging.join("files").join(path);
+                write_file(&staged, contents)?;
+                let moved = topmost_missing(root, path);
+                if journal.moves.last() != Some(&moved) {
+                    journal.moves.push(moved);
+                }
+            }
+            Change::Remove => journal.removals.push(path.to_owned()),
+        }
+    }
+    journal.moves.dedup();
+    let text = serde_json::to_vec(&journal).expect("a journal serializes");
+    let draft = staging.join("journal.draft");
+    write_file(&draft, &text)?;
+    fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)
+}
+
+/// Performs what the journal says, as far as it is not done, and clears the staging folder.
+fn finish(root: &Path, staging: &Path) -> Result<(), IoFailure> {
+    let path = staging.join(JOURNAL);
+    match fs::read(&path) {
+        Ok(text) => {
+            let journal: Journal = serde_json::from_slice(&text)
+                .map_err(io::Error::from)
+                .when("read", &path)?;
+            for moved in &journal.moves {
+                let from = staging.join("files").join(moved);
+                if from.symlink_metadata().is_ok() {
+                    let to = root.join(moved);
+                    if let Some(folder) = to.parent() {
+                        fs::create_dir_all(folder).when("create", folder)?;
+                    }
+                    fs::rename(&from, &to).when("write", &to)?;
+                }
+            }
+            for removed in &journal.removals {
+                let path = root.join(removed);
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    outcome => outcome.when("remove", &path)?,
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).when("read", &path),
+    }
+    fs::remove_dir_all(staging).when("clear", staging)
+}
+
+fn write_file(path: &Path, contents: &[u8]) -> Result<(), IoFailure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).when("create", folder)?;
+    }
+    let mut file = File::create(path).when("create", path)?;
+    file.write_all(contents).when("write", path)
+}
+
+/// The part of a path that can be moved as a whole because nothing of it is there yet: the highest
+/// folder above it that is missing, or the file itself.
+fn topmost_missing(root: &Path, path: &str) -> String {
+    path.match_indices('/')
+        .map(|(at, _)| &path[..at])
+        .find(|folder| !root.join(folder).exists())
+        .unwrap_or(path)
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    fn plan() -> Plan {
+        let mut plan = Plan::default();
+        plan.create("new/deep/file", "1");
+        plan.create("new/other", "2");
+        plan.write("there", "3");
+        plan.remove("gone");
+        plan
+    }
+
+    fn listing(root: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(root)
+            .expect("a folder")
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_plan_is_performed_and_nothing_else_is_left() {
+        let folder = folder();
+        let root = folder.path();
+        fs::write(root.join("there"), "old").expect("written");
+        fs::write(root.join("gone"), "old").expect("written");
+        apply(root, &plan()).expect("applies");
+        assert_eq!(listing(root), ["new", "there"]);
+        assert_eq!(
+            fs::read_to_string(root.join("new/deep/file")).expect("there"),
+            "1"
+        );
+        assert_eq!(fs::read_to_string(root.join("there")).expect("there"), "3");
+    }
+
+    #[test]
+    fn all_conflicts_are_named_and_nothing_changes() {
+        let folder = folder();
+        let root = folder.path();
+        fs::create_dir_all(root.join("new/deep")).expect("made");
+        fs::write(root.join("new/deep/file"), "mine").expect("written");
+        fs::write(root.join("new/other"), "mine").expect("written");
+        let error = apply(root, &plan()).expect_err("conflicts");
+        assert_eq!(
+            error.to_string(),
+            "2 files that would be made are there already:\n  new/deep/file\n  new/other"
+        );
+        assert_eq!(listing(root), ["new"]);
+    }
+
+    #[test]
+    fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
+        let folder = folder();
+        let root = folder.path();
+        let staging = root.join(STATE_FOLDER).join(STAGING);
+        fs::create_dir_all(&staging).expect("made");
+        fs::write(staging.join("half"), "x").expect("written");
+        recover(root).expect("recovers");
+        assert!(!staging.exists());
+
+        fs::write(root.join("gone"), "old").expect("written");
+        stage(root, &staging, &plan()).expect("stages");
+        // The process dies after the first move.
+        fs::rename(staging.join("files/new"), root.join("new")).expect("moved");
+        recover(root).expect("recovers");
+        assert_eq!(listing(root), [".msvc", "new", "there"]);
+        assert!(!staging.exists());
+    }
+}

@@ -1,0 +1,237 @@
+//! The files of a service that is made from the user's protos: a typed stub a method, and tests that
+//! call each.
+//!
+//! Pure: the model of the protos in, text out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::proto::model::{Method, RustType, Service};
+use crate::proto::stubs::{Scope, render_method};
+use crate::scaffold::names::{is_keyword, pascal, snake};
+
+/// The widest line, rustfmt's default.
+const MAX_WIDTH: usize = 100;
+/// Names that imports must not take in a file of ours.
+const TAKEN: &[&str] = &[
+    "BoxStream",
+    "Box",
+    "Err",
+    "None",
+    "Ok",
+    "Option",
+    "Request",
+    "Response",
+    "Result",
+    "Self",
+    "Some",
+    "Status",
+    "Streaming",
+    "String",
+    "Vec",
+];
+
+/// One gRPC service, as the templates see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Handler {
+    /// `chat.v1.ChatService`.
+    pub full_name: String,
+    /// What its comment says first.
+    pub summary: String,
+    /// The trait: `ChatService`.
+    pub rust_name: String,
+    /// The module file: `chat_service`.
+    pub file: String,
+    /// The type that implements it: `ChatApi`.
+    pub handler: String,
+    /// The path of tonic's server module.
+    pub server_module: String,
+    /// The server's name in `lib.rs`.
+    pub server_name: String,
+    /// ` as Name` where two servers have one name.
+    pub server_alias: String,
+    /// What its file imports.
+    pub imports: Vec<String>,
+    /// The functions of its `impl` block.
+    pub body: String,
+    /// The line that names the client's type in the tests.
+    pub client_type: String,
+    /// Its methods, for the tests.
+    pub methods: Vec<TestedMethod>,
+}
+
+/// One method, as the template of the tests sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestedMethod {
+    /// The client's function.
+    pub rust_name: String,
+    /// The name without what makes it an identifier.
+    pub test_name: String,
+    /// The line that makes a request.
+    pub request: String,
+    /// Whether the client sends a stream.
+    pub client_streaming: bool,
+}
+
+/// Describes services to the templates.
+pub fn handlers(services: &[Service]) -> Vec<Handler> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for service in services {
+        *names.entry(snake(&service.rust_name)).or_default() += 1;
+    }
+    let handler = |service: &Service| {
+        let is_unique = names[&snake(&service.rust_name)] == 1;
+        describe(service, is_unique)
+    };
+    services.iter().map(handler).collect()
+}
+
+fn describe(service: &Service, is_unique: bool) -> Handler {
+    // Where two services have one name, the package tells them apart.
+    let qualified = if is_unique {
+        service.rust_name.clone()
+    } else {
+        pascal(&service.full_name.replace('.', "_"))
+    };
+    let stem = qualified
+        .strip_suffix("Service")
+        .filter(|stem| !stem.is_empty())
+        .unwrap_or(&qualified);
+    let mut file = snake(&qualified);
+    if is_keyword(&file) || matches!(file.as_str(), "lib" | "main") {
+        file.push_str("_service");
+    }
+    let imports = imports(service);
+    let scope = scope_of(&imports);
+    let mut body = String::new();
+    for method in &service.methods {
+        if !body.is_empty() {
+            body.push('\n');
+        }
+        for line in render_method(method, &scope, method.server_streaming).lines() {
+            let indent = if line.is_empty() { "" } else { "    " };
+            writeln!(body, "{indent}{line}").expect("writing to a string");
+        }
+    }
+    let server = format!("{}Server", service.rust_name);
+    let server_name = format!("{qualified}Server");
+    let client = format!(
+        "{}::{}Client<Channel>;",
+        service.client_module(),
+        service.rust_name
+    );
+    Handler {
+        full_name: service.full_name.clone(),
+        summary: summary(service),
+        rust_name: service.rust_name.clone(),
+        handler: format!("{stem}Api"),
+        file,
+        server_module: service.server_module(),
+        server_alias: if is_unique {
+            String::new()
+        } else {
+            format!(" as {server_name}")
+        },
+        server_name: if is_unique { server } else { server_name },
+        imports,
+        body,
+        client_type: assignment(4, "type Client =", &client),
+        methods: service.methods.iter().map(tested).collect(),
+    }
+}
+
+/// The first line of a service's comment, as part of a sentence.
+fn summary(service: &Service) -> String {
+    let line = service
+        .comments
+        .iter()
+        .map(|line| line.trim())
+        .find(|line| !line.is_empty());
+    match line {
+        Some(line) => line.trim_end_matches('.').to_owned(),
+        None => "every method answers UNIMPLEMENTED until it is written".to_owned(),
+    }
+}
+
+/// What the file of a service imports: tonic's types, and messages whose names are free.
+fn imports(service: &Service) -> Vec<String> {
+    let mut by_module: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut modules_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let types = || {
+        service
+            .methods
+            .iter()
+            .flat_map(|method| [&method.input, &method.output])
+    };
+    for (module, name) in types().filter_map(RustType::split) {
+        modules_of.entry(name).or_default().insert(module);
+    }
+    for (module, name) in types().filter_map(RustType::split) {
+        let is_free = !TAKEN.contains(&name)
+            && name != service.rust_name
+            && modules_of[name].len() == 1
+            && !name.contains('<');
+        if is_free {
+            by_module.entry(module).or_default().insert(name);
+        }
+    }
+    let mut tonic = BTreeSet::new();
+    if !service.methods.is_empty() {
+        tonic.extend(["Request", "Response", "Status"]);
+    }
+    if service.methods.iter().any(|method| method.client_streaming) {
+        tonic.insert("Streaming");
+    }
+    if service.methods.iter().any(|method| method.server_streaming) {
+        by_module
+            .entry("tonic::codegen")
+            .or_default()
+            .insert("BoxStream");
+    }
+    if !tonic.is_empty() {
+        by_module.insert("tonic", tonic);
+    }
+    by_module
+        .iter()
+        .map(|(module, names)| {
+            let names: Vec<&str> = names.iter().copied().collect();
+            format!("{module}::{{{}}}", names.join(", "))
+        })
+        .collect()
+}
+
+fn scope_of(imports: &[String]) -> Scope {
+    let source: String = imports
+        .iter()
+        .map(|import| format!("use {import};"))
+        .collect();
+    let file = syn::parse_file(&source).expect("our imports are valid Rust");
+    Scope::of(&file.items)
+}
+
+fn tested(method: &Method) -> TestedMethod {
+    let request = match method.input.0.as_str() {
+        "()" => "();".to_owned(),
+        path => match path.split_once('<') {
+            Some((path, arguments)) => format!("{path}::<{arguments}::default();"),
+            None => format!("{path}::default();"),
+        },
+    };
+    TestedMethod {
+        rust_name: method.rust_name.clone(),
+        test_name: method.rust_name.trim_start_matches("r#").to_owned(),
+        request: assignment(8, "let request =", &request),
+        client_streaming: method.client_streaming,
+    }
+}
+
+/// A line with an equals sign, broken behind it where it is too long.
+fn assignment(indent: usize, left: &str, right: &str) -> String {
+    if indent + left.len() + 1 + right.len() <= MAX_WIDTH {
+        format!("{left} {right}")
+    } else {
+        format!("{left}\n{}{right}", " ".repeat(indent + 4))
+    }
+}

@@ -1,0 +1,95 @@
+//! What is going to be done to a folder, as data: printed by `--dry-run`, carried by JSON, asserted by
+//! tests, performed by [`apply`](crate::scaffold::apply).
+//!
+//! Pure: no I/O.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Changes to a folder; paths are relative to it, with `/` between their parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    changes: BTreeMap<String, Change>,
+}
+
+/// A change to one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Make a file that is not there.
+    Create(Vec<u8>),
+    /// Write a file whether it is there or not.
+    Write(Vec<u8>),
+    /// Remove a file.
+    Remove,
+}
+
+/// A change as it is printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeSummary<'a> {
+    /// `create`, `write` or `remove`.
+    pub action: &'static str,
+    /// The file, relative to the folder.
+    pub path: &'a str,
+    /// How large it will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<usize>,
+}
+
+impl Plan {
+    /// Adds a file that must not be there yet.
+    pub fn create(&mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) {
+        self.changes
+            .insert(path.into(), Change::Create(contents.into()));
+    }
+
+    /// Adds a file that is replaced where it is there.
+    pub fn write(&mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) {
+        self.changes
+            .insert(path.into(), Change::Write(contents.into()));
+    }
+
+    /// Adds a file that goes.
+    pub fn remove(&mut self, path: impl Into<String>) {
+        self.changes.insert(path.into(), Change::Remove);
+    }
+
+    /// The changes by path.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, &Change)> {
+        self.changes
+            .iter()
+            .map(|(path, change)| (path.as_str(), change))
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many files change.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The changes as they are printed.
+    pub fn summary(&self) -> Vec<ChangeSummary<'_>> {
+        let summary = |(path, change)| match change {
+            &Change::Create(ref contents) => ChangeSummary {
+                action: "create",
+                path,
+                bytes: Some(contents.len()),
+            },
+            Change::Write(contents) => ChangeSummary {
+                action: "write",
+                path,
+                bytes: Some(contents.len()),
+            },
+            Change::Remove => ChangeSummary {
+                action: "remove",
+                path,
+                bytes: None,
+            },
+        };
+        self.changes().map(summary).collect()
+    }
+}

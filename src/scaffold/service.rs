@@ -1,0 +1,138 @@
+//! Planning the crate of one service.
+//!
+//! Pure: names and the model of the protos in, a plan out.
+
+use tera::Context;
+
+use crate::manifest::RegistryKind;
+use crate::proto::model::Service;
+use crate::scaffold::handlers;
+use crate::scaffold::names::{ServiceName, StarterNames};
+use crate::scaffold::plan::Plan;
+use crate::scaffold::templates::{self, TemplateError};
+
+/// The widest line, rustfmt's default.
+const MAX_WIDTH: usize = 100;
+/// How far the body of a function is indented.
+const INDENT: usize = 4;
+
+/// What a service is made from.
+#[derive(Clone, Debug)]
+pub struct NewService<'a> {
+    /// What it is called.
+    pub name: &'a ServiceName,
+    /// The gRPC services that it is to serve.
+    pub serves: &'a [Service],
+    /// The names of the starter, for a service made from its name alone.
+    pub starter: Option<&'a StarterNames>,
+    /// Its gRPC port in development.
+    pub port: u16,
+    /// Its admin port in development.
+    pub admin_port: u16,
+    /// Where services find each other.
+    pub registry: RegistryKind,
+}
+
+/// Adds the files of a service to a plan.
+///
+/// # Errors
+/// When a template does not render.
+pub fn plan(service: &NewService<'_>, plan: &mut Plan) -> Result<(), TemplateError> {
+    let handlers = handlers::handlers(service.serves);
+    let methods = || service.serves.iter().flat_map(|one| &one.methods);
+    let types = methods().flat_map(|method| [&method.input, &method.output]);
+    let mut context = Context::new();
+    context.insert("service", service.name);
+    context.insert("crate_name", &service.name.crate_name());
+    context.insert("port", &service.port);
+    context.insert("admin_port", &service.admin_port);
+    context.insert("registry", service.registry.as_str());
+    context.insert("starter", &service.starter.is_some());
+    context.insert(
+        "uses_prost_types",
+        &types.clone().any(|one| one.0.starts_with("prost_types")),
+    );
+    context.insert(
+        "streams_requests",
+        &methods().any(|method| method.client_streaming),
+    );
+    context.insert("has_methods", &(methods().count() > 0));
+    let names: Vec<String> = service
+        .serves
+        .iter()
+        .map(|one| format!("`{}`", one.full_name))
+        .collect();
+    context.insert("summary", &format!("serves {}", names.join(" and ")));
+    context.insert("services", &handlers);
+
+    let servers: Vec<String> = match service.starter {
+        Some(names) => {
+            context.insert("names", names);
+            vec![format!("{}Server::new(api)", names.service)]
+        }
+        None => handlers
+            .iter()
+            .map(|one| format!("{}::new({})", one.server_name, one.handler))
+            .collect(),
+    };
+    context.insert("services_expression", &services_expression(&servers));
+
+    let folder = format!("services/{}", service.name);
+    let mut place = |path: &str, template: &str, context: &Context| {
+        let text = templates::render(template, context)?;
+        plan.create(format!("{folder}/{path}"), text);
+        Ok(())
+    };
+    place("Cargo.toml", "service/Cargo.toml.tera", &context)?;
+    for environment in ["default", "dev", "prod"] {
+        let path = format!("config/{environment}.toml");
+        place(&path, &format!("service/{path}.tera"), &context)?;
+    }
+    place("src/main.rs", "service/src/main.rs.tera", &context)?;
+    if let (Some(_), [served]) = (service.starter, service.serves) {
+        context.insert("rust_package", &served.module.join("::"));
+        context.insert("server_module", last_part(&served.server_module()));
+        context.insert("client_module", last_part(&served.client_module()));
+        place("src/lib.rs", "starter/lib.rs.tera", &context)?;
+        place("src/api.rs", "starter/api.rs.tera", &context)?;
+        place("src/repository.rs", "starter/repository.rs.tera", &context)?;
+        place("tests/api.rs", "starter/tests.rs.tera", &context)?;
+    } else {
+        place("src/lib.rs", "service/src/lib.rs.tera", &context)?;
+        for handler in &handlers {
+            context.insert("one", handler);
+            let path = format!("src/{}.rs", handler.file);
+            place(&path, "service/src/handler.rs.tera", &context)?;
+        }
+        place("tests/api.rs", "service/tests/api.rs.tera", &context)?;
+    }
+    Ok(())
+}
+
+/// The proto of a service made from its name alone.
+///
+/// # Errors
+/// When the template does not render.
+pub fn starter_proto(names: &StarterNames) -> Result<String, TemplateError> {
+    let mut context = Context::new();
+    context.insert("names", names);
+    templates::render("starter/entity.proto.tera", &context)
+}
+
+/// Adds every server to `Services`, laid out as rustfmt does it.
+fn services_expression(servers: &[String]) -> String {
+    let head = "Services::new(protocol::DESCRIPTOR_SET)";
+    match servers {
+        [only] if INDENT + head.len() + ".add()".len() + only.len() <= MAX_WIDTH => {
+            format!("{head}.add({only})")
+        }
+        [only] => format!("{head}.add(\n        {only},\n    )"),
+        _ => servers.iter().fold(head.to_owned(), |expression, server| {
+            expression + "\n        .add(" + server + ")"
+        }),
+    }
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}

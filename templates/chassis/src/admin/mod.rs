@@ -1,0 +1,74 @@
+//! The HTTP server for machines that look after the service: orchestrators and Prometheus.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/healthz` | 200 while the process works: restart it when it does not |
+//! | `/readyz` | 200 when it should get calls, else 503; JSON with the state of each dependency |
+//! | `/metrics` | metrics in the OpenMetrics text format |
+
+mod routes;
+
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::readiness::Readiness;
+
+/// The longest wait for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause after the system refused to accept a connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// A running admin server. It stops when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    task: JoinHandle<()>,
+}
+
+impl Admin {
+    pub(crate) fn start(listener: TcpListener, readiness: Readiness) -> Self {
+        Self {
+            task: tokio::spawn(serve(listener, readiness)),
+        }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, readiness: Readiness) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve_connection(stream, readiness.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, readiness: Readiness) {
+    let service = service_fn(move |request| {
+        let readiness = readiness.clone();
+        async move { routes::answer(&request, &readiness).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "admin connection ended");
+    }
+}

@@ -1,0 +1,119 @@
+//! From a path to an answer.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::metrics;
+use crate::readiness::Readiness;
+
+type Answer = Result<Response<Full<Bytes>>, http::Error>;
+
+const JSON: &str = "application/json";
+
+/// Answers `request`; the body of it is of no interest.
+pub(super) async fn answer<B>(request: &Request<B>, readiness: &Readiness) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let response = Response::builder().header(ALLOW, "GET, HEAD");
+        return body(
+            response.status(StatusCode::METHOD_NOT_ALLOWED),
+            JSON,
+            r#"{"error":"method not allowed"}"#.to_owned(),
+        );
+    }
+    match request.uri().path() {
+        "/healthz" => ok(JSON, r#"{"status":"ok"}"#.to_owned()),
+        "/readyz" => {
+            let report = readiness.report().await;
+            let status = match report.ready {
+                true => StatusCode::OK,
+                false => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            let json = serde_json::to_string(&report).unwrap_or_default();
+            body(Response::builder().status(status), JSON, json)
+        }
+        "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render()),
+        _ => body(
+            Response::builder().status(StatusCode::NOT_FOUND),
+            JSON,
+            r#"{"error":"not found: try /healthz, /readyz or /metrics"}"#.to_owned(),
+        ),
+    }
+}
+
+fn ok(content_type: &'static str, text: String) -> Answer {
+    body(Response::builder(), content_type, text)
+}
+
+fn body(response: http::response::Builder, content_type: &'static str, text: String) -> Answer {
+    response
+        .header(CONTENT_TYPE, content_type)
+        .body(Full::new(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::readiness::Phase;
+
+    async fn ask(method: Method, path: &str, readiness: &Readiness) -> (u16, String, String) {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(()).expect("a request");
+        let response = answer(&request, readiness).await.expect("an answer");
+        let status = response.status().as_u16();
+        let content_type = response.headers()[CONTENT_TYPE].to_str().expect("ASCII");
+        let content_type = content_type.to_owned();
+        let body = response.into_body().collect().await.expect("a body");
+        let text = String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8");
+        (status, content_type, text)
+    }
+
+    #[tokio::test]
+    async fn healthz_is_ok_whatever_the_phase() {
+        let readiness = Readiness::new(Vec::new());
+        let (status, content_type, text) = ask(Method::GET, "/healthz", &readiness).await;
+        assert_eq!((status, content_type.as_str()), (200, JSON));
+        assert_eq!(text, r#"{"status":"ok"}"#);
+    }
+
+    #[tokio::test]
+    async fn readyz_follows_the_phase() {
+        let readiness = Readiness::new(Vec::new());
+        let (status, _, text) = ask(Method::GET, "/readyz", &readiness).await;
+        assert_eq!(status, 503);
+        assert_eq!(
+            text,
+            r#"{"ready":false,"phase":"starting","dependencies":[]}"#
+        );
+        readiness.enter(Phase::Serving);
+        let (status, _, text) = ask(Method::GET, "/readyz", &readiness).await;
+        assert_eq!(status, 200);
+        assert_eq!(
+            text,
+            r#"{"ready":true,"phase":"serving","dependencies":[]}"#
+        );
+        readiness.enter(Phase::Draining);
+        assert_eq!(ask(Method::GET, "/readyz", &readiness).await.0, 503);
+    }
+
+    #[tokio::test]
+    async fn metrics_are_open_metrics_text() {
+        let readiness = Readiness::new(Vec::new());
+        let (status, content_type, text) = ask(Method::GET, "/metrics", &readiness).await;
+        assert_eq!(
+            (status, content_type.as_str()),
+            (200, metrics::CONTENT_TYPE)
+        );
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn other_paths_and_methods_are_refused() {
+        let readiness = Readiness::new(Vec::new());
+        assert_eq!(ask(Method::GET, "/", &readiness).await.0, 404);
+        assert_eq!(ask(Method::POST, "/healthz", &readiness).await.0, 405);
+    }
+}

@@ -1,0 +1,85 @@
+//! From a call to an endpoint: round robin over those that are ready.
+
+mod pool;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tonic::Status;
+use tonic::codegen::Service;
+
+use super::endpoint::{EndpointBody, RequestBody, SendError};
+use super::target::Target;
+use crate::config;
+use crate::registry::Instances;
+use pool::{Pool, Unpicked};
+
+/// How often a call that was provably not sent is sent again, each time to the next endpoint.
+const MAX_UNSENT: usize = 8;
+
+/// A client over the endpoints of one service. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Balance {
+    pool: Arc<Pool>,
+    ready_timeout: Duration,
+}
+
+impl Balance {
+    pub(super) fn new(target: &Target, instances: Instances, config: &config::Client) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(target, instances, config)),
+            ready_timeout: config.ready_timeout.get(),
+        }
+    }
+}
+
+impl Service<Request<RequestBody>> for Balance {
+    type Response = Response<EndpointBody>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        // Which endpoint has room is decided call by call; waiting is limited by the call's
+        // deadline, which is not known here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        Box::pin(send(Arc::clone(&self.pool), request, self.ready_timeout))
+    }
+}
+
+/// Sends `request` to the next endpoint, and to another one if it was not sent at all.
+async fn send(
+    pool: Arc<Pool>,
+    mut request: Request<RequestBody>,
+    ready_timeout: Duration,
+) -> Result<Response<EndpointBody>, Status> {
+    let mut unsent = 0;
+    loop {
+        let picked = match pool.pick() {
+            Ok(picked) => picked,
+            Err(Unpicked::Open) => return Err(pool.unavailable()),
+            Err(Unpicked::NotReady) => {
+                let ready = tokio::time::timeout(ready_timeout, pool.ready()).await;
+                match ready {
+                    Ok(Ok(picked)) => picked,
+                    Ok(Err(_)) | Err(_) => return Err(pool.unavailable()),
+                }
+            }
+        };
+        match picked.send(request).await {
+            Ok(response) => return Ok(response),
+            Err(SendError::Unsent(back)) if unsent < MAX_UNSENT => {
+                request = *back;
+                unsent += 1;
+            }
+            Err(SendError::Unsent(_)) => return Err(pool.unavailable()),
+            Err(SendError::Failed(status)) => return Err(status),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How many breakers are open, and how often they changed, by target.
+
+use std::sync::LazyLock;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::Change;
+use crate::metrics;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TargetLabels {
+    target: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChangeLabels {
+    target: String,
+    state: &'static str,
+}
+
+struct Families {
+    open: Family<TargetLabels, Gauge>,
+    changes: Family<ChangeLabels, Counter>,
+}
+
+static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
+    let families = Families {
+        open: Family::default(),
+        changes: Family::default(),
+    };
+    metrics::register(
+        "client_breakers_open",
+        "Endpoints whose circuit breaker is open or half-open",
+        families.open.clone(),
+    );
+    metrics::register(
+        "client_breaker_changes",
+        "Changes of circuit breakers, by the state they came to",
+        families.changes.clone(),
+    );
+    families
+});
+
+/// The metrics of the breakers of one target.
+#[derive(Debug, Clone)]
+pub(super) struct Metrics {
+    open: Gauge,
+    opened: Counter,
+    half_opened: Counter,
+    closed: Counter,
+}
+
+impl Metrics {
+    pub(super) fn of(target: &str) -> Self {
+        let changes = |state| {
+            let target = target.to_owned();
+            let labels = ChangeLabels { target, state };
+            FAMILIES.changes.get_or_create(&labels).clone()
+        };
+        let target = target.to_owned();
+        Self {
+            open: FAMILIES
+                .open
+                .get_or_create(&TargetLabels { target })
+                .clone(),
+            opened: changes("open"),
+            half_opened: changes("half_open"),
+            closed: changes("closed"),
+        }
+    }
+
+    /// A breaker has changed. From half-open it may open again, which is no other breaker open.
+    pub(super) fn changed(&self, change: Change) {
+        match change {
+            Change::Opened { from_closed, .. } => {
+                self.opened.inc();
+                if from_closed {
+                    self.open.inc();
+                }
+            }
+            Change::HalfOpened => {
+                self.half_opened.inc();
+            }
+            Change::Closed => {
+                self.closed.inc();
+                self.open.dec();
+            }
+        }
+    }
+
+    /// A breaker that was not closed is gone.
+    pub(super) fn gone(&self) {
+        self.open.dec();
+    }
+}

@@ -1,0 +1,148 @@
+//! A connection that is kept up.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
+
+use arc_swap::ArcSwapOption;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::{RequestBody, Settings, error};
+use crate::registry::Backoff;
+
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Half of what a call waits for a ready endpoint (`client.ready_timeout`): an instance that
+/// restarts is found again before anyone has given up on it.
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// A connection that lasted as long was a good one: the next attempt is made at once.
+const STABLE: Duration = Duration::from_secs(1);
+
+pub(super) type Sender = http2::SendRequest<RequestBody>;
+
+/// A connection to one address, made anew whenever it ends, until this is dropped. Calls that are
+/// then in flight still end on it.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Shared {
+    sender: ArcSwapOption<Sender>,
+    /// Why there is no connection.
+    problem: Mutex<Option<String>>,
+}
+
+impl Connection {
+    pub(super) fn open(address: SocketAddr, settings: Settings) -> Self {
+        let shared = Arc::new(Shared::default());
+        shared.fail("connecting".to_owned());
+        let task = tokio::spawn(keep(address, settings, Arc::clone(&shared))).abort_handle();
+        Self { shared, task }
+    }
+
+    /// What sends on the connection, if there is one.
+    pub(super) fn sender(&self) -> Option<Sender> {
+        let sender = self.shared.sender.load();
+        let sender = sender.as_deref()?;
+        // After GOAWAY or an error it is closed before the task has seen it.
+        sender.is_ready().then(|| sender.clone())
+    }
+
+    /// Why there is no connection; `None` when there is one.
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.shared.problem.lock();
+        problem.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("problem", &self.problem())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn fail(&self, problem: String) {
+        self.sender.store(None);
+        self.set_problem(Some(problem));
+    }
+
+    fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
+
+/// Connects, waits for the end of the connection, and begins again.
+async fn keep(address: SocketAddr, settings: Settings, shared: Arc<Shared>) {
+    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
+    loop {
+        match connect(address, &settings).await {
+            Ok((sender, connection)) => {
+                let begin = Instant::now();
+                shared.sender.store(Some(Arc::new(sender)));
+                shared.set_problem(None);
+                settings.news.notify_waiters();
+                tracing::debug!(%address, "connected");
+                // In a task of its own, it outlives this one.
+                let end = tokio::spawn(connection).await;
+                let problem = match end {
+                    Ok(Err(error)) => error::chain(&error),
+                    Ok(Ok(())) | Err(_) => "closed by the server".to_owned(),
+                };
+                tracing::debug!(%address, problem, "disconnected");
+                shared.fail(format!("disconnected: {problem}"));
+                if begin.elapsed() >= STABLE {
+                    backoff.reset();
+                    continue;
+                }
+            }
+            Err(problem) => {
+                tracing::debug!(%address, problem, "failed to connect");
+                shared.fail(problem);
+            }
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+type Driver = http2::Connection<TokioIo<TcpStream>, RequestBody, TokioExecutor>;
+
+/// # Errors
+/// What went wrong, to be shown.
+async fn connect(address: SocketAddr, settings: &Settings) -> Result<(Sender, Driver), String> {
+    let connect = async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(settings.keep_alive_interval)
+            .keep_alive_timeout(settings.keep_alive_timeout);
+        let handshake = builder.handshake(TokioIo::new(stream)).await;
+        handshake.map_err(io::Error::other)
+    };
+    match tokio::time::timeout(settings.connect_timeout, connect).await {
+        Ok(Ok(connected)) => Ok(connected),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!(
+            "no connection within {:?}",
+            settings.connect_timeout
+        )),
+    }
+}

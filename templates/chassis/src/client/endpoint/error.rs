@@ -1,0 +1,77 @@
+//! What an error of a connection means for the call that was on it.
+
+use std::error::Error;
+
+use h2::Reason;
+use tonic::{Code, Status};
+
+/// The status that stands for `error`.
+///
+/// The end of a stream means what gRPC over HTTP/2 says ("HTTP2 Transport Mapping", "Errors"). The
+/// end of a connection, by whatever it came, is `UNAVAILABLE`: another one may do.
+pub(super) fn status(error: hyper::Error) -> Status {
+    // The body of the request failed with a status of its own, such as a message that is too large.
+    if let Some(status) = in_chain::<Status>(&error) {
+        return Status::new(status.code(), status.message());
+    }
+    let code = match in_chain::<h2::Error>(&error) {
+        Some(error) if error.is_reset() => error.reason().map_or(Code::Internal, of_reset),
+        _ => Code::Unavailable,
+    };
+    let text = match code {
+        Code::Unavailable => format!("the connection failed: {}", chain(&error)),
+        _ => format!("the call was reset: {}", chain(&error)),
+    };
+    Status::new(code, text)
+}
+
+fn of_reset(reason: Reason) -> Code {
+    match reason {
+        Reason::REFUSED_STREAM => Code::Unavailable,
+        Reason::CANCEL => Code::Cancelled,
+        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        _ => Code::Internal,
+    }
+}
+
+/// The first cause of the type `T`.
+fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        current = error.source();
+    }
+    None
+}
+
+/// `error` and its causes, on one line.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut current = error.source();
+    while let Some(cause) = current {
+        let cause_text = cause.to_string();
+        // Some errors print their cause themselves.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        current = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_mean_what_the_specification_says() {
+        assert_eq!(of_reset(Reason::REFUSED_STREAM), Code::Unavailable);
+        assert_eq!(of_reset(Reason::CANCEL), Code::Cancelled);
+        assert_eq!(of_reset(Reason::ENHANCE_YOUR_CALM), Code::ResourceExhausted);
+        assert_eq!(of_reset(Reason::PROTOCOL_ERROR), Code::Internal);
+    }
+}

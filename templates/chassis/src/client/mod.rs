@@ -1,0 +1,97 @@
+//! Calling other services by name.
+//!
+//! ```no_run
+//! # async fn example(config: chassis::config::Config) -> Result<(), chassis::Error> {
+//! let channel = chassis::client::connect("consul:///user-service", &config).await?;
+//! // let users = UserServiceClient::new(channel);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Channel`] knows all instances of its service, as they come and go, and has a connection to
+//! each. A call goes to the next instance that is connected and whose circuit breaker lets it
+//! through; if it was provably not sent, it goes to another.
+
+mod balance;
+mod breaker;
+mod endpoint;
+mod stack;
+mod target;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Service;
+
+pub use target::{Target, TargetError};
+
+use crate::Error;
+use crate::config::Config;
+use crate::registry;
+use stack::Stack;
+
+/// A connection to a service: to all its instances, as they come and go. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    inner: Stack,
+}
+
+/// A channel to `target`: `consul:///user-service`, `static:///host:port,host:port`,
+/// `dns:///host:port`, or `user-service`, which is found by the configured registry.
+///
+/// It returns at once; calls wait for the first instance for `client.ready_timeout`.
+///
+/// # Errors
+/// [`Error::Target`] when `target` is not one of those.
+pub async fn connect<A>(target: &str, config: &Config<A>) -> Result<Channel, Error> {
+    let target: Target = target.parse()?;
+    let config = config.chassis();
+    let instances = registry::discover(target.clone(), &config);
+    let inner = stack::build(&target, instances, &config.client);
+    Ok(Channel { inner })
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        ResponseFuture {
+            inner: self.inner.call(request),
+        }
+    }
+}
+
+pin_project! {
+    /// A call on its way.
+    #[must_use = "a call is only made when it is awaited"]
+    pub struct ResponseFuture {
+        #[pin]
+        inner: <Stack as Service<Request<Body>>>::Future,
+    }
+}
+
+impl std::fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<Body>, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = std::task::ready!(self.project().inner.poll(cx))?;
+        Poll::Ready(Ok(response.map(Body::new)))
+    }
+}

@@ -1,0 +1,39 @@
+//! Everything a call passes through on its way to another service, in one place.
+
+use tower::ServiceBuilder;
+
+use super::balance::Balance;
+use super::target::Target;
+use crate::config;
+use crate::middleware::deadline::{ClientDeadline, ClientDeadlineLayer};
+use crate::middleware::metrics::{CallFamily, Metrics, MetricsLayer};
+use crate::middleware::size::{SizeLimit, SizeLimitLayer};
+use crate::middleware::trace::{ClientTrace, ClientTraceLayer};
+use crate::registry::Instances;
+
+/// The balancer inside its layers.
+pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<SizeLimit<Balance>>>>;
+
+/// Layers around the balancer over `instances`, the outermost first.
+///
+/// A call is counted with the code that its caller sees, so outside of the deadline; the deadline
+/// includes the search for an endpoint. What acts on a single attempt (the breaker) is below the
+/// balancer, what acts on the whole call (retries) belongs directly above it.
+pub(super) fn build(target: &Target, instances: Instances, config: &config::Client) -> Stack {
+    let layers = &config.layers;
+    ServiceBuilder::new()
+        .layer(ClientTraceLayer {
+            enabled: layers.trace,
+        })
+        .layer(MetricsLayer {
+            lookup: layers.metrics.then(|| CallFamily::client().any()),
+        })
+        .layer(ClientDeadlineLayer {
+            enabled: layers.deadline,
+            response_timeout: config.response_timeout.non_zero(),
+        })
+        .layer(SizeLimitLayer {
+            max_message: config.max_response_size.bytes(),
+        })
+        .service(Balance::new(target, instances, config))
+}

@@ -1,0 +1,143 @@
+//! Values that are checked when they are read, so that nothing has to check them again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{self, Deserialize, Deserializer};
+use tracing_subscriber::filter::Targets;
+
+use super::units::{NotAValue, Parse};
+
+/// A share, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// Nothing.
+    pub const ZERO: Self = Self(0.0);
+    /// One half.
+    pub const HALF: Self = Self(0.5);
+    /// Everything.
+    pub const ONE: Self = Self(1.0);
+
+    /// `None` unless `share` is from 0 to 1.
+    #[must_use]
+    pub fn new(share: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&share).then_some(Self(share))
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let share = f64::deserialize(deserializer)?;
+        Self::new(share).ok_or_else(|| {
+            de::Error::invalid_value(de::Unexpected::Float(share), &"a ratio from 0 to 1")
+        })
+    }
+}
+
+/// What is logged: a level, or a level for each module, as in `"info,chassis=debug"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Directives(Targets);
+
+impl Directives {
+    pub(crate) fn targets(&self) -> &Targets {
+        &self.0
+    }
+}
+
+impl Default for Directives {
+    fn default() -> Self {
+        Self(Targets::new().with_default(tracing::Level::INFO))
+    }
+}
+
+impl FromStr for Directives {
+    type Err = NotAValue;
+
+    fn from_str(text: &str) -> Result<Self, NotAValue> {
+        // `Targets` reads a word that is no level as a module at the level `trace`, so a
+        // misspelt level would turn everything on.
+        let is_directive = |directive: &str| {
+            directive.contains('=') || directive.trim().parse::<tracing::Level>().is_ok()
+        };
+        let off = |directive: &str| directive.trim().eq_ignore_ascii_case("off");
+        match text.split(',').all(|part| is_directive(part) || off(part)) {
+            true => text.parse().map(Self).map_err(|_| NotAValue),
+            false => Err(NotAValue),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Directives {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Parse::<Self>::expecting(
+            "levels such as \"info\" or \"warn,chassis=debug\"",
+        ))
+    }
+}
+
+/// The address of an HTTP server: `http://host:port`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpUrl(http::Uri);
+
+impl HttpUrl {
+    pub(super) const EXPECTED: &str = "an address of the form \"http://host:port\"";
+
+    /// The host, without brackets when it is an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.0.host().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port; 80 when none is written.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_u16().unwrap_or(80)
+    }
+
+    /// The host and port as they are written.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.authority().map_or("", http::uri::Authority::as_str)
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = NotAValue;
+
+    fn from_str(text: &str) -> Result<Self, NotAValue> {
+        let uri: http::Uri = text.parse().map_err(|_| NotAValue)?;
+        let is_http = uri.scheme() == Some(&http::uri::Scheme::HTTP);
+        let is_bare = matches!(uri.path_and_query().map(|p| p.as_str()), None | Some("/"));
+        match is_http && is_bare && uri.host().is_some_and(|host| !host.is_empty()) {
+            true => Ok(Self(uri)),
+            false => Err(NotAValue),
+        }
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority())
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for HttpUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Parse::<Self>::expecting(Self::EXPECTED))
+    }
+}

@@ -1,0 +1,97 @@
+//! The sections of the configuration, every key with its default.
+
+mod client;
+mod registry;
+mod server;
+mod telemetry;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+pub use client::{Breaker, Client, ClientLayers};
+pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
+pub use server::{Admin, Deadline, Http2, Server, ServerLayers};
+pub use telemetry::{Color, Log, LogFormat, Metrics, Tracing};
+
+/// The whole configuration of a service: the chassis' sections, and the service's own as `[app]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    bound(deserialize = "A: Deserialize<'de> + Default")
+)]
+pub struct Config<A = NoSettings> {
+    /// Who this service is.
+    pub service: Service,
+    /// The gRPC server.
+    pub server: Server,
+    /// The HTTP server for health, readiness and metrics.
+    pub admin: Admin,
+    /// What is logged, and how it looks.
+    pub log: Log,
+    /// Distributed tracing.
+    pub tracing: Tracing,
+    /// Metrics in the Prometheus format.
+    pub metrics: Metrics,
+    /// Where the service registers itself, and finds others.
+    pub registry: Registry,
+    /// How other services are called.
+    pub client: Client,
+    /// The service's own settings.
+    pub app: A,
+}
+
+impl<A> Config<A> {
+    /// Fills settings that are not set from the variables that other tools share, such as
+    /// `CONSUL_HTTP_ADDR`.
+    pub(super) fn with_standard_variables<'v>(
+        mut self,
+        variable: impl Fn(&'static str) -> Result<Option<&'v str>, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        self.registry.consul.fill_from(variable)?;
+        Ok(self)
+    }
+
+    /// The configuration without the service's own settings.
+    pub(crate) fn chassis(&self) -> Config {
+        Config {
+            service: self.service.clone(),
+            server: self.server.clone(),
+            admin: self.admin.clone(),
+            log: self.log.clone(),
+            tracing: self.tracing.clone(),
+            metrics: self.metrics.clone(),
+            registry: self.registry.clone(),
+            client: self.client.clone(),
+            app: NoSettings {},
+        }
+    }
+}
+
+/// For a service without settings of its own: an `[app]` section with no keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoSettings {}
+
+/// Who this service is, in registries, traces and metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// The name others find it by. Default: the name of its crate.
+    pub name: String,
+    /// Default: the version of its crate.
+    pub version: String,
+    /// Where it runs: `dev`, `staging`, `prod`. Default: `APP_ENV`.
+    pub environment: String,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            name: "service".to_owned(),
+            version: "0.0.0".to_owned(),
+            environment: "dev".to_owned(),
+        }
+    }
+}

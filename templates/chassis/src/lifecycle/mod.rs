@@ -1,0 +1,159 @@
+//! The life of a service: start, serve, leave, drain, end.
+//!
+//! It starts by binding its addresses, since nothing may be promised before that, and registers
+//! last. It ends in the opposite order, and slowly, so that no call is lost: first it stops being
+//! ready, leaves the registry and gives clients the time to notice; then it tells the rest with
+//! GOAWAY and finishes the calls in flight; what they have left to say is flushed at the end.
+
+mod dependencies;
+mod signals;
+
+use std::mem;
+use std::time::Duration;
+
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::readiness::{Check, Phase, Readiness};
+use crate::registry::{Registrar, Registration};
+use crate::server::{self, Server};
+use crate::{Error, Services, metrics, telemetry};
+use signals::Signals;
+
+/// The metadata key under which a registry has the version of an instance.
+const VERSION: &str = "version";
+
+/// Serves `services` until SIGTERM or SIGINT, then ends gently.
+///
+/// # Errors
+/// When the service cannot start, and when a second signal ends it before calls in flight are
+/// done.
+pub async fn serve<A>(config: Config<A>, services: Services) -> Result<(), Error> {
+    let config = config.chassis();
+    let telemetry = telemetry::init(&config)?;
+    metrics::init(&config);
+    let result = run(&config, services).await;
+    telemetry.shutdown().await;
+    result
+}
+
+async fn run(config: &Config, services: Services) -> Result<(), Error> {
+    let mut signals = Signals::listen().map_err(Error::Signals)?;
+    let running = Running::start(config, services).await?;
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping, a second signal ends at once");
+    tokio::select! {
+        () = running.stop(config) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        signal = signals.next() => {
+            tracing::warn!(signal, "ending at once, calls in flight are cut");
+            Err(Error::Interrupted)
+        }
+    }
+}
+
+/// A service that serves.
+#[derive(Debug)]
+struct Running {
+    server: Server,
+    readiness: Readiness,
+    registrar: Option<Registrar>,
+    dependencies: dependencies::Watch,
+    _admin: Option<Admin>,
+}
+
+impl Running {
+    async fn start(config: &Config, mut services: Services) -> Result<Self, Error> {
+        let host = &config.server.host;
+        let grpc = server::listen("gRPC server", host, config.server.port, "server.port").await?;
+        let admin = match config.admin.enabled {
+            true => {
+                let (host, port) = config.admin.address(&config.server);
+                Some(server::listen("admin server", &host, port, "admin.port").await?)
+            }
+            false => None,
+        };
+
+        let mut checks = mem::take(&mut services.checks);
+        let mut names: Vec<&str> = services.router.names().collect();
+        names.sort_unstable();
+        let version = &config.service.version;
+        let server = Server::start(config, services, grpc).await?;
+        let registration = registration(config, &server, admin.as_ref().map(|(_, it)| it.port()));
+        tracing::info!(
+            service = config.service.name,
+            version,
+            environment = config.service.environment,
+            grpc = %server.address,
+            admin = admin.as_ref().map(|(_, address)| tracing::field::display(address)),
+            services = names.join(","),
+            "listening"
+        );
+
+        let registrar = Registrar::start(registration, config);
+        if let Some(registrar) = &registrar {
+            let state = registrar.state();
+            checks.push(Check::optional("registry", move || {
+                let state = state.borrow().clone().into_result();
+                async { state }
+            }));
+        }
+        let readiness = Readiness::new(checks);
+        readiness.enter(Phase::Serving);
+        server.health.serving().await;
+        let dependencies = dependencies::watch(readiness.clone(), server.health.clone());
+        let admin = admin.map(|(listener, _)| Admin::start(listener, readiness.clone()));
+        Ok(Self {
+            server,
+            readiness,
+            registrar,
+            dependencies,
+            _admin: admin,
+        })
+    }
+
+    /// Ends gently. It may be dropped, which ends the rest at once.
+    async fn stop(mut self, config: &Config) {
+        self.readiness.enter(Phase::Draining);
+        drop(self.dependencies);
+        self.server.health.not_serving().await;
+        if let Some(registrar) = self.registrar.take()
+            && registrar.deregister().await
+        {
+            let delay = config.server.propagation_delay.get();
+            if delay > Duration::ZERO {
+                tracing::info!(?delay, "waiting for clients to notice");
+                tokio::time::sleep(delay).await;
+            }
+        }
+        let limit = config.server.drain_timeout.get();
+        tracing::info!(?limit, "finishing calls in flight");
+        if tokio::time::timeout(limit, self.server.drain())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                ?limit,
+                "calls still in flight are cut (server.drain_timeout)"
+            );
+        }
+    }
+}
+
+/// What this instance tells a registry about itself.
+fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Registration {
+    let advertise = config.server.advertise.as_deref();
+    let (host, port) = server::advertised(advertise, server.address);
+    let mut meta = config.registry.meta.clone();
+    let version = config.service.version.clone();
+    meta.entry(VERSION.to_owned()).or_insert(version);
+    Registration {
+        service: config.service.name.clone(),
+        admin: admin_port.map(|port| server::host_port(&host, port)),
+        host,
+        port,
+        tags: config.registry.tags.clone(),
+        meta,
+    }
+}

@@ -1,0 +1,91 @@
+//! The body of a call under a deadline, on the server.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+
+use super::{CURRENT, exceeded};
+use crate::middleware::end_with;
+
+pin_project! {
+    /// Polls a response until the deadline of its call; then come trailers that say so.
+    #[derive(Debug)]
+    pub(crate) struct DeadlineBody<B> {
+        // `None` once it has been given up, and in responses that never had a body.
+        #[pin]
+        inner: Option<B>,
+        #[pin]
+        sleep: Option<Sleep>,
+        deadline: Option<Instant>,
+    }
+}
+
+impl<B> DeadlineBody<B> {
+    pub(super) fn new(inner: B, deadline: Option<Instant>) -> Self {
+        Self {
+            inner: Some(inner),
+            sleep: deadline.map(sleep_until),
+            deadline,
+        }
+    }
+}
+
+impl<B> Default for DeadlineBody<B> {
+    fn default() -> Self {
+        Self {
+            inner: None,
+            sleep: None,
+            deadline: None,
+        }
+    }
+}
+
+impl<B: Body<Error = Status>> Body for DeadlineBody<B> {
+    type Data = B::Data;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        // A stream that always has a next message never gets to its timer: look at the clock.
+        let mut passed = this
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if !passed {
+            let polled = CURRENT.sync_scope(*this.deadline, || inner.poll_frame(cx));
+            if polled.is_ready() {
+                return polled;
+            }
+            let timer = this.sleep.as_pin_mut().map(|sleep| sleep.poll(cx));
+            passed = matches!(timer, Some(Poll::Ready(())));
+        }
+        if !passed {
+            return Poll::Pending;
+        }
+        this.inner.set(None);
+        Poll::Ready(Some(end_with(&exceeded())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // The deadline may cut the body short.
+        match &self.inner {
+            Some(inner) if self.deadline.is_none() => inner.size_hint(),
+            Some(_) => SizeHint::default(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The body of a traced call.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tonic::Status;
+use tracing::Span;
+
+use super::span::SpanEnd;
+use crate::middleware::observe::ObservedBody;
+
+pin_project! {
+    /// Polls a response inside the span of its call, which ends with it.
+    #[derive(Debug)]
+    pub(crate) struct TracedBody<B> {
+        #[pin]
+        inner: ObservedBody<B, SpanEnd>,
+        span: Span,
+    }
+}
+
+impl<B> TracedBody<B> {
+    pub(super) fn new(span: Span, inner: ObservedBody<B, SpanEnd>) -> Self {
+        Self { inner, span }
+    }
+}
+
+impl<B: Body<Error = Status>> Body for TracedBody<B> {
+    type Data = B::Data;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        this.inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

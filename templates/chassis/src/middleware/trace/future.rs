@@ -1,0 +1,47 @@
+//! The future of a traced call.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+use super::body::TracedBody;
+use super::span::SpanEnd;
+use crate::middleware::observe::{HasCode, Observed};
+
+pin_project! {
+    /// Polls a call inside its span.
+    #[derive(Debug)]
+    pub(crate) struct Traced<F> {
+        #[pin]
+        inner: Observed<F, SpanEnd>,
+        span: Span,
+    }
+}
+
+impl<F> Traced<F> {
+    pub(super) fn new(span: Span, inner: Observed<F, SpanEnd>) -> Self {
+        Self { inner, span }
+    }
+}
+
+impl<F, B, E> Future for Traced<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: HasCode,
+{
+    type Output = Result<Response<TracedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = {
+            let _entered = this.span.enter();
+            ready!(this.inner.poll(cx))?
+        };
+        let span = std::mem::replace(this.span, Span::none());
+        Poll::Ready(Ok(response.map(|body| TracedBody::new(span, body))))
+    }
+}

@@ -1,0 +1,13 @@
+//! A span for each call, with the trace context read from or written to its metadata.
+
+mod body;
+mod client;
+mod future;
+mod server;
+mod span;
+
+pub(crate) use client::{ClientTrace, ClientTraceLayer};
+pub(crate) use server::ServerTraceLayer;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! The server's side: continues the caller's trace.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::{Layer, Service};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::body::TracedBody;
+use super::future::Traced;
+use super::span::{self, Side, SpanEnd};
+use crate::middleware::call;
+use crate::middleware::observe::{HasCode, Observed};
+use crate::telemetry::propagation;
+
+/// Wraps a server in a span for each call, health checks and reflection apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerTraceLayer {
+    pub(crate) enabled: bool,
+}
+
+impl<S> Layer<S> for ServerTraceLayer {
+    type Service = ServerTrace<S>;
+
+    fn layer(&self, inner: S) -> ServerTrace<S> {
+        ServerTrace {
+            inner,
+            enabled: self.enabled,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ServerTrace<S> {
+    inner: S,
+    enabled: bool,
+}
+
+impl<S, Q, B> Service<Request<Q>> for ServerTrace<S>
+where
+    S: Service<Request<Q>, Response = Response<B>>,
+    S::Error: HasCode,
+{
+    type Response = Response<TracedBody<B>>;
+    type Error = S::Error;
+    type Future = Traced<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let path = request.uri().path();
+        let span = match self.enabled && !call::is_infrastructure(path) {
+            true => span::server(path),
+            false => Span::none(),
+        };
+        if !span.is_disabled() {
+            // An error says that nobody collects spans, which is as good as no parent.
+            let _ = span.set_parent(propagation::extract(request.headers()));
+        }
+        let observer = (!span.is_disabled()).then(|| SpanEnd {
+            span: span.clone(),
+            side: Side::Server,
+        });
+        let inner = span.in_scope(|| self.inner.call(request));
+        Traced::new(span, Observed::new(inner, observer))
+    }
+}

@@ -1,0 +1,103 @@
+//! Registering with an agent.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::DEFAULT_ADDRESS;
+use super::api::Register;
+use super::http::{Call, Client, Error};
+use crate::config::Consul;
+use crate::registry::Registration;
+
+/// The longest wait for an answer that the agent gives at once.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A Consul agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    pub(super) client: Client,
+    config: Consul,
+}
+
+impl fmt::Display for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "consul at {}", self.client.address)
+    }
+}
+
+impl Agent {
+    pub(crate) fn new(config: &Consul) -> Self {
+        let default = || {
+            DEFAULT_ADDRESS
+                .parse()
+                .expect("the default address is valid")
+        };
+        Self {
+            client: Client {
+                address: config.address.clone().unwrap_or_else(default),
+                token: config.token.clone(),
+            },
+            config: config.clone(),
+        }
+    }
+
+    /// Registers, or replaces, the instance.
+    pub(crate) async fn register(&self, registration: &Registration) -> Result<(), Error> {
+        let body = Register::new(registration, &self.config);
+        let body = serde_json::to_vec(&body).map_err(Error::Body)?;
+        // Checks that another registration under this id had must not stay.
+        let path = "/v1/agent/service/register?replace-existing-checks=true";
+        self.call(Method::PUT, path, body).await
+    }
+
+    /// Removes the instance. That it is not there is as good.
+    pub(crate) async fn deregister(&self, id: &str) -> Result<(), Error> {
+        let path = format!("/v1/agent/service/deregister/{}", segment(id));
+        match self.call(Method::PUT, &path, Vec::new()).await {
+            Err(Error::Status {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Whether the agent knows the instance.
+    pub(crate) async fn knows(&self, id: &str) -> Result<bool, Error> {
+        let path = format!("/v1/agent/service/{}", segment(id));
+        match self.call(Method::GET, &path, Vec::new()).await {
+            Ok(()) => Ok(true),
+            Err(Error::Status {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(), Error> {
+        let call = Call {
+            method,
+            path,
+            body,
+            timeout: TIMEOUT,
+        };
+        self.client.call(call).await.map(|_| ())
+    }
+}
+
+/// `text` as one segment of a path (RFC 3986: everything but unreserved characters is encoded).
+pub(super) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,132 @@
+//! The JSON of the agent's API, as much of it as is used.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Consul, ConsulCheck};
+use crate::registry::{Instance, Registration};
+use crate::server::host_port;
+
+/// `PUT /v1/agent/service/register`
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Register<'a> {
+    #[serde(rename = "ID")]
+    id: String,
+    name: &'a str,
+    address: &'a str,
+    port: u16,
+    tags: &'a [String],
+    meta: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<Check>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    name: &'static str,
+    #[serde(rename = "GRPC", skip_serializing_if = "Option::is_none")]
+    grpc: Option<String>,
+    #[serde(rename = "HTTP", skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    interval: String,
+    timeout: String,
+    deregister_critical_service_after: String,
+    /// A service registers when it listens and serves: clients need not wait for the first check.
+    status: &'static str,
+}
+
+impl<'a> Register<'a> {
+    pub(super) fn new(registration: &'a Registration, config: &Consul) -> Self {
+        Self {
+            id: registration.id(),
+            name: &registration.service,
+            address: &registration.host,
+            port: registration.port,
+            tags: &registration.tags,
+            meta: &registration.meta,
+            check: check(registration, config),
+        }
+    }
+}
+
+fn check(registration: &Registration, config: &Consul) -> Option<Check> {
+    let grpc = || {
+        let address = host_port(&registration.host, registration.port);
+        Some(address)
+    };
+    let http = || {
+        let admin = registration.admin.as_ref()?;
+        Some(format!("http://{admin}/readyz"))
+    };
+    let (name, grpc, http) = match config.check {
+        ConsulCheck::Grpc => ("gRPC health", grpc(), None),
+        // Without an admin server, gRPC's is the check that there is.
+        ConsulCheck::Http => match http() {
+            Some(url) => ("HTTP readiness", None, Some(url)),
+            None => ("gRPC health", grpc(), None),
+        },
+        ConsulCheck::None => return None,
+    };
+    Some(Check {
+        name,
+        grpc,
+        http,
+        interval: go_duration(config.check_interval),
+        timeout: go_duration(config.check_timeout),
+        deregister_critical_service_after: go_duration(config.deregister_critical_service_after),
+        status: "passing",
+    })
+}
+
+/// In milliseconds, which Consul reads, as everything that Go's `time.ParseDuration` reads.
+fn go_duration(duration: crate::config::Duration) -> String {
+    format!("{}ms", duration.get().as_millis())
+}
+
+/// An entry of `GET /v1/health/service/{service}`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry {
+    node: Node,
+    service: Service,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Node {
+    address: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Service {
+    address: String,
+    port: u16,
+    /// `null` when there is none.
+    meta: Option<BTreeMap<String, String>>,
+}
+
+impl Entry {
+    /// The host, port and metadata to call; a service without an address is at its node's.
+    pub(super) fn into_parts(self) -> (String, u16, BTreeMap<String, String>) {
+        let Self { node, service } = self;
+        let host = match service.address.is_empty() {
+            true => node.address,
+            false => service.address,
+        };
+        (host, service.port, service.meta.unwrap_or_default())
+    }
+}
+
+/// The instance at `host`, if that is an IP address.
+pub(super) fn instance(host: &str, port: u16, meta: BTreeMap<String, String>) -> Option<Instance> {
+    let ip: IpAddr = host.parse().ok()?;
+    Some(Instance {
+        address: SocketAddr::new(ip, port),
+        meta,
+    })
+}

@@ -1,0 +1,264 @@
+//! Against a server that answers by a script.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::config::{Consul, ConsulCheck, Secret};
+use crate::registry::Registration;
+
+/// An answer: status, index, body.
+type Answer = (u16, Option<u64>, String);
+
+/// A server that gives one answer a request, and none when it has none left: a query that blocks.
+struct Script {
+    config: Consul,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: Mutex<VecDeque<Answer>>,
+    requests: Mutex<Vec<(String, Value)>>,
+    tokens: Mutex<Vec<String>>,
+}
+
+impl Script {
+    async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            answers: Mutex::new(answers.into_iter().collect()),
+            ..State::default()
+        });
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&shared);
+                let service = service_fn(move |request| answer(Arc::clone(&state), request));
+                let connection = http1::Builder::new();
+                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        let config = Consul {
+            address: Some(format!("http://{address}").parse().expect("an address")),
+            ..Consul::default()
+        };
+        Self { config, state }
+    }
+
+    fn requests(&self) -> Vec<(String, Value)> {
+        self.state.requests.lock().expect("no panic").clone()
+    }
+
+    /// The requests, when there are `count`.
+    async fn wait_for(&self, count: usize) -> Vec<String> {
+        loop {
+            let requests = self.requests();
+            if requests.len() >= count {
+                return requests.into_iter().map(|(line, _)| line).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let line = format!("{} {}", request.method(), request.uri());
+    if let Some(token) = request.headers().get("x-consul-token") {
+        let token = token.to_str().expect("ASCII").to_owned();
+        state.tokens.lock().expect("no panic").push(token);
+    }
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .expect("a body")
+        .to_bytes();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    state.requests.lock().expect("no panic").push((line, body));
+    let next = state.answers.lock().expect("no panic").pop_front();
+    let Some((status, index, body)) = next else {
+        return std::future::pending().await;
+    };
+    let mut response = Response::builder().status(status);
+    if let Some(index) = index {
+        response = response.header("X-Consul-Index", index);
+    }
+    Ok(response.body(Full::new(body.into())).expect("a response"))
+}
+
+fn ok(body: impl Into<String>) -> Answer {
+    (200, None, body.into())
+}
+
+fn registration() -> Registration {
+    Registration {
+        service: "user-service".to_owned(),
+        host: "10.0.0.7".to_owned(),
+        port: 50051,
+        tags: vec!["blue".to_owned()],
+        meta: BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())]),
+        admin: Some("10.0.0.7:51051".to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_registered_with_its_check() {
+    let mut script = Script::start([ok("")]).await;
+    script.config.token = Some(Secret::new("secret"));
+    Agent::new(&script.config)
+        .register(&registration())
+        .await
+        .expect("registered");
+    let expected = json!({
+        "ID": "user-service-10.0.0.7-50051",
+        "Name": "user-service",
+        "Address": "10.0.0.7",
+        "Port": 50051,
+        "Tags": ["blue"],
+        "Meta": {"version": "1.2.3"},
+        "Check": {
+            "Name": "gRPC health",
+            "GRPC": "10.0.0.7:50051",
+            "Interval": "10000ms",
+            "Timeout": "3000ms",
+            "DeregisterCriticalServiceAfter": "30000ms",
+            "Status": "passing",
+        },
+    });
+    let path = "PUT /v1/agent/service/register?replace-existing-checks=true";
+    assert_eq!(script.requests(), [(path.to_owned(), expected)]);
+    assert_eq!(*script.state.tokens.lock().expect("no panic"), ["secret"]);
+}
+
+#[tokio::test]
+async fn the_check_can_be_http_or_none() {
+    let check = async |kind, admin: Option<&str>| {
+        let mut script = Script::start([ok("")]).await;
+        script.config.check = kind;
+        let registration = Registration {
+            admin: admin.map(str::to_owned),
+            ..registration()
+        };
+        Agent::new(&script.config)
+            .register(&registration)
+            .await
+            .expect("registered");
+        script.requests()[0].1["Check"].clone()
+    };
+    let http = check(ConsulCheck::Http, Some("10.0.0.7:51051")).await;
+    assert_eq!(http["HTTP"], "http://10.0.0.7:51051/readyz");
+    assert_eq!(http.get("GRPC"), None);
+    let without_admin = check(ConsulCheck::Http, None).await;
+    assert_eq!(without_admin["GRPC"], "10.0.0.7:50051");
+    assert_eq!(check(ConsulCheck::None, None).await, Value::Null);
+}
+
+#[tokio::test]
+async fn leaving_twice_is_no_error() {
+    let unknown = (404, None, "Unknown service ID".to_owned());
+    let script = Script::start([ok(""), unknown, (500, None, "no\n".to_owned())]).await;
+    let agent = Agent::new(&script.config);
+    assert!(agent.deregister("a b").await.is_ok());
+    assert!(agent.deregister("a").await.is_ok());
+    let error = agent.deregister("a").await.expect_err("an error");
+    assert_eq!(error.to_string(), "500 Internal Server Error: no");
+    assert_eq!(
+        script.requests()[0].0,
+        "PUT /v1/agent/service/deregister/a%20b"
+    );
+}
+
+fn entries(hosts: &[&str]) -> String {
+    let entries = hosts.iter().map(|host| {
+        json!({
+            "Node": {"Address": "10.9.9.9"},
+            "Service": {"Address": host, "Port": 50051, "Meta": null},
+        })
+    });
+    Value::Array(entries.collect()).to_string()
+}
+
+fn at(index: u64, hosts: &[&str]) -> Answer {
+    (200, Some(index), entries(hosts))
+}
+
+fn addresses(instances: &crate::registry::Instances) -> Vec<String> {
+    let current = instances.current().unwrap_or_default();
+    current.iter().map(|it| it.address.to_string()).collect()
+}
+
+#[tokio::test]
+async fn instances_are_followed_by_blocking_queries() {
+    let answers = [at(7, &["10.0.0.2", "10.0.0.1"]), at(9, &["10.0.0.1", ""])];
+    let script = Script::start(answers).await;
+    let mut instances = watch("user service".to_owned(), &script.config);
+    instances.changed().await;
+    assert_eq!(addresses(&instances), ["10.0.0.1:50051", "10.0.0.2:50051"]);
+    instances.changed().await;
+    assert_eq!(addresses(&instances), ["10.0.0.1:50051", "10.9.9.9:50051"]);
+    assert_eq!(
+        script.wait_for(3).await,
+        [
+            "GET /v1/health/service/user%20service?passing=true",
+            "GET /v1/health/service/user%20service?passing=true&index=7&wait=60000ms",
+            "GET /v1/health/service/user%20service?passing=true&index=9&wait=60000ms",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_index_that_goes_backwards_is_reset() {
+    let answers = [at(9, &["10.0.0.1"]), at(3, &["10.0.0.1"]), at(4, &[])];
+    let script = Script::start(answers).await;
+    let _instances = watch("users".to_owned(), &script.config);
+    let requests = script.wait_for(4).await;
+    let indices: Vec<bool> = requests.iter().map(|it| it.contains("index=")).collect();
+    assert_eq!(indices, [false, true, false, true]);
+    assert!(requests[3].contains("index=4"));
+}
+
+#[tokio::test]
+async fn an_index_of_zero_does_not_make_a_busy_loop() {
+    let script = Script::start([at(0, &["10.0.0.1"])]).await;
+    let _instances = watch("users".to_owned(), &script.config);
+    assert!(script.wait_for(2).await[1].contains("index=1&"));
+}
+
+#[tokio::test]
+async fn an_error_never_empties_the_set() {
+    let answers = [
+        at(7, &["10.0.0.1"]),
+        (500, Some(0), "No cluster leader".to_owned()),
+        ok("not JSON"),
+        at(3, &["10.0.0.1", "10.0.0.2"]),
+    ];
+    let script = Script::start(answers).await;
+    let mut instances = watch("users".to_owned(), &script.config);
+    instances.changed().await;
+    assert_eq!(addresses(&instances), ["10.0.0.1:50051"]);
+    instances.changed().await;
+    assert_eq!(addresses(&instances), ["10.0.0.1:50051", "10.0.0.2:50051"]);
+    let requests = script.requests();
+    assert!(requests[1].0.contains("index=7"));
+    assert!(
+        !requests[2].0.contains("index="),
+        "after an error it begins anew"
+    );
+}

@@ -1,0 +1,146 @@
+//! Following the passing instances of a service by blocking queries
+//! (<https://developer.hashicorp.com/consul/api-docs/features/blocking>).
+//!
+//! The rules of the index: it is opaque; a query with index 0 returns at once; an answer whose
+//! index is smaller than the last one means that the index must be reset to 0; an answer's index
+//! should not be 0, and when it is, 1 is asked for, or the agent would be asked in a loop; an
+//! answer proves no change. `passing` filters after indexing, so every change of a check wakes the query up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use tokio::net::lookup_host;
+
+use super::agent::{Agent, segment};
+use super::api::{Entry, instance};
+use super::http::{Call, Error};
+use crate::config::Consul;
+use crate::registry::backoff::Backoff;
+use crate::registry::watch::{Instances, Publisher};
+use crate::registry::{Instance, canonical};
+
+const INDEX: &str = "x-consul-index";
+
+const MIN_BACKOFF: Duration = Duration::from_millis(200);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The least time from the beginning of one query to that of the next, for services whose checks
+/// flap.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a query may take beyond its `wait`: the agent adds up to a sixteenth, and the way there
+/// and back takes its time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Follows the passing instances of `service`.
+pub(crate) fn watch(service: String, config: &Consul) -> Instances {
+    let agent = Agent::new(config);
+    let wait = config.wait.get();
+    Instances::follow(&service.clone(), move |publisher| {
+        follow(agent, service, wait, publisher)
+    })
+}
+
+/// Never returns, and never publishes because of an error.
+async fn follow(agent: Agent, service: String, wait: Duration, publisher: Publisher) {
+    let mut index = 0;
+    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
+    let mut failing = false;
+    loop {
+        let begin = tokio::time::Instant::now();
+        match query(&agent, &service, index, wait).await {
+            Ok((instances, answered)) => {
+                if failing {
+                    tracing::info!(service, registry = %agent, "the registry answers again");
+                }
+                failing = false;
+                backoff.reset();
+                publisher.publish(instances);
+                index = next_index(index, answered);
+                tokio::time::sleep_until(begin + MIN_INTERVAL).await;
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(service, %error, registry = %agent, "the registry cannot be reached, the last instances stay");
+                }
+                failing = true;
+                // A restarted agent may begin its index anew.
+                index = 0;
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+/// The index to wait for a change from, after one of `answered` to a query with `asked`.
+fn next_index(asked: u64, answered: Option<u64>) -> u64 {
+    match answered {
+        Some(0) => 1,
+        Some(index) if index >= asked => index,
+        _ => 0,
+    }
+}
+
+async fn query(
+    agent: &Agent,
+    service: &str,
+    index: u64,
+    wait: Duration,
+) -> Result<(Arc<[Instance]>, Option<u64>), Error> {
+    let service = segment(service);
+    let mut path = format!("/v1/health/service/{service}?passing=true");
+    if index > 0 {
+        path.push_str(&format!("&index={index}&wait={}ms", wait.as_millis()));
+    }
+    let call = Call {
+        method: Method::GET,
+        path: &path,
+        body: Vec::new(),
+        timeout: wait + wait / 16 + GRACE,
+    };
+    let answer = agent.client.call(call).await?;
+    let entries: Vec<Entry> = serde_json::from_slice(&answer.body).map_err(Error::Body)?;
+    Ok((resolve(entries).await, index_of(&answer.headers)))
+}
+
+fn index_of(headers: &HeaderMap) -> Option<u64> {
+    headers.get(INDEX)?.to_str().ok()?.parse().ok()
+}
+
+/// The addresses of `entries`: most are IP addresses, some are names.
+async fn resolve(entries: Vec<Entry>) -> Arc<[Instance]> {
+    let mut instances = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (host, port, meta) = entry.into_parts();
+        if let Some(instance) = instance(&host, port, meta.clone()) {
+            instances.push(instance);
+            continue;
+        }
+        match lookup_host((host.as_str(), port)).await {
+            Ok(addresses) => instances.extend(addresses.map(|address| Instance {
+                address,
+                meta: meta.clone(),
+            })),
+            Err(error) => {
+                tracing::warn!(host, %error, "failed to resolve the address of an instance");
+            }
+        }
+    }
+    canonical(instances)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_reset_when_it_goes_backwards_or_is_missing() {
+        assert_eq!(next_index(0, Some(7)), 7);
+        assert_eq!(next_index(7, Some(7)), 7);
+        assert_eq!(next_index(7, Some(9)), 9);
+        assert_eq!(next_index(7, Some(3)), 0);
+        assert_eq!(next_index(7, Some(0)), 1);
+        assert_eq!(next_index(7, None), 0);
+    }
+}

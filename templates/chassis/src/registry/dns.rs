@@ -1,0 +1,96 @@
+//! Instances by address or name: every name is resolved, again and again.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+
+use super::backoff::Backoff;
+use super::canonical;
+use super::watch::{Instances, Publisher};
+
+/// How often names are resolved. The system's resolver does not say how long an answer is valid;
+/// gRPC's own resolvers do not ask more than twice a minute (gRFC A61 keeps that limit).
+const INTERVAL: Duration = Duration::from_secs(30);
+
+const MIN_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Follows what `addresses`, each a `host:port`, resolve to. Names that do not resolve keep what
+/// they resolved to last.
+pub(super) fn watch(addresses: Vec<String>) -> Instances {
+    Instances::follow(&addresses.join(","), |publisher| {
+        follow(addresses, publisher)
+    })
+}
+
+async fn follow(addresses: Vec<String>, publisher: Publisher) {
+    let fixed: Option<Vec<SocketAddr>> = addresses.iter().map(|it| it.parse().ok()).collect();
+    if let Some(fixed) = fixed {
+        publisher.publish(canonical(fixed.into_iter().map(Into::into).collect()));
+        return std::future::pending().await;
+    }
+    let mut known: Vec<Vec<SocketAddr>> = vec![Vec::new(); addresses.len()];
+    let mut backoff = Backoff::new(MIN_BACKOFF, INTERVAL);
+    loop {
+        let mut failed = false;
+        for (address, known) in addresses.iter().zip(&mut known) {
+            match lookup_host(address.as_str()).await {
+                Ok(resolved) => *known = resolved.collect(),
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(address, %error, "failed to resolve a name, the last addresses stay");
+                }
+            }
+        }
+        if known.iter().any(|addresses| !addresses.is_empty()) {
+            publisher.publish(canonical(
+                known.iter().flatten().copied().map(Into::into).collect(),
+            ));
+        }
+        if failed {
+            tokio::time::sleep(backoff.next()).await;
+        } else {
+            backoff.reset();
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(instances: &Instances) -> Option<Vec<String>> {
+        let current = instances.current()?;
+        Some(current.iter().map(|it| it.address.to_string()).collect())
+    }
+
+    #[tokio::test]
+    async fn addresses_are_published_in_order_and_once() {
+        let list = ["127.0.0.1:2", "127.0.0.1:1", "127.0.0.1:2"];
+        let mut instances = watch(list.map(str::to_owned).to_vec());
+        instances.changed().await;
+        let expected = vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()];
+        assert_eq!(addresses(&instances), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn names_are_resolved() {
+        let mut instances = watch(vec!["localhost:7".to_owned()]);
+        instances.changed().await;
+        let found = addresses(&instances).expect("published");
+        assert!(
+            found
+                .iter()
+                .any(|it| it == "127.0.0.1:7" || it == "[::1]:7"),
+            "{found:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_empty_list_is_an_empty_set() {
+        let mut instances = watch(Vec::new());
+        instances.changed().await;
+        assert_eq!(addresses(&instances), Some(Vec::new()));
+    }
+}

@@ -1,0 +1,80 @@
+//! Where services register themselves and find each other.
+//!
+//! [`Registrar`] keeps this instance registered; [`discover`] follows the instances of another
+//! service. Neither ever gives up: a registry that is away for a while costs nothing but news.
+
+mod backoff;
+mod consul;
+mod dns;
+mod registrar;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use registrar::Registrar;
+pub(crate) use watch::Instances;
+
+use crate::client::Target;
+use crate::config::{Config, RegistryKind};
+
+/// What this instance tells a registry about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Registration {
+    pub(crate) service: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tags: Vec<String>,
+    pub(crate) meta: BTreeMap<String, String>,
+    /// `host:port` of the admin server, when there is one.
+    pub(crate) admin: Option<String>,
+}
+
+impl Registration {
+    /// `{service}-{host}-{port}`: the same after a restart in place, so that it replaces itself.
+    pub(crate) fn id(&self) -> String {
+        format!("{}-{}-{}", self.service, self.host, self.port)
+    }
+}
+
+/// An instance of a service, as a registry tells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Instance {
+    pub(crate) address: SocketAddr,
+    pub(crate) meta: BTreeMap<String, String>,
+}
+
+impl From<SocketAddr> for Instance {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            meta: BTreeMap::new(),
+        }
+    }
+}
+
+/// Follows the instances of `target` for as long as the result, or a clone of it, is kept.
+pub(crate) fn discover(target: Target, config: &Config) -> Instances {
+    let registry = &config.registry;
+    match target {
+        Target::Consul(service) => consul::watch(service, &registry.consul),
+        Target::Static(addresses) => dns::watch(addresses),
+        Target::Dns(address) => dns::watch(vec![address]),
+        Target::Registry(service) => match registry.kind {
+            RegistryKind::Consul => consul::watch(service, &registry.consul),
+            RegistryKind::Static | RegistryKind::None => {
+                let addresses = registry.static_list.get(&service).cloned();
+                dns::watch(addresses.unwrap_or_default())
+            }
+        },
+    }
+}
+
+/// A set of instances in a canonical order, so that equal sets compare equal.
+fn canonical(mut instances: Vec<Instance>) -> Arc<[Instance]> {
+    instances.sort_unstable();
+    instances.dedup_by_key(|instance| instance.address);
+    instances.into()
+}

@@ -1,0 +1,159 @@
+//! Keeping this instance registered.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::consul::Agent;
+use super::{Registration, backoff::Backoff};
+use crate::config::{Config, RegistryKind};
+
+const MIN_BACKOFF: Duration = Duration::from_millis(200);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The longest wait for the registry when leaving it: a registry that is away must not hold up the
+/// end of the service.
+const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Keeps an instance registered until it is told to leave.
+#[derive(Debug)]
+pub(crate) struct Registrar {
+    agent: Agent,
+    id: String,
+    task: JoinHandle<()>,
+    state: watch::Receiver<State>,
+}
+
+/// Whether the registry knows this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does.
+    Registered,
+    /// It has never done so, because of that.
+    Never(String),
+    /// It did, and cannot be asked now, because of that.
+    Lost(String),
+}
+
+impl State {
+    /// # Errors
+    /// Why the registry does not know this instance.
+    pub(crate) fn into_result(self) -> Result<(), String> {
+        match self {
+            Self::Registered => Ok(()),
+            Self::Never(why) | Self::Lost(why) => Err(why),
+        }
+    }
+}
+
+impl Registrar {
+    /// Begins to register `registration` where `config` says; `None` when it says nowhere.
+    ///
+    /// It works in the background: a service does not wait for its registry.
+    pub(crate) fn start(registration: Registration, config: &Config) -> Option<Self> {
+        if config.registry.kind != RegistryKind::Consul {
+            return None;
+        }
+        let agent = Agent::new(&config.registry.consul);
+        let id = registration.id();
+        let (sender, state) = watch::channel(State::Never("not yet registered".to_owned()));
+        let verify = config.registry.consul.verify_interval.get();
+        let task = tokio::spawn(keep(agent.clone(), registration, verify, sender));
+        Some(Self {
+            agent,
+            id,
+            task,
+            state,
+        })
+    }
+
+    /// Whether the registry knows this instance, as it was last seen.
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    /// Leaves the registry. Whether others may have heard of this instance.
+    pub(crate) async fn deregister(self) -> bool {
+        self.task.abort();
+        // An agent that did not answer may have registered it all the same.
+        let was_registered = !matches!(*self.state.borrow(), State::Never(_));
+        let id = &self.id;
+        let left = tokio::time::timeout(DEREGISTER_TIMEOUT, self.agent.deregister(id)).await;
+        match left {
+            _ if !was_registered => {}
+            Ok(Ok(())) => tracing::info!(id, "deregistered"),
+            Ok(Err(error)) => {
+                tracing::warn!(id, %error, "failed to deregister, checks will remove the instance");
+            }
+            Err(_) => tracing::warn!(
+                id,
+                timeout = ?DEREGISTER_TIMEOUT,
+                "the registry does not answer, checks will remove the instance"
+            ),
+        }
+        was_registered
+    }
+}
+
+impl Drop for Registrar {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Registers, and looks every `verify` whether the agent still knows us: an agent that restarts
+/// without its data, or that others told to forget us, does not say so.
+async fn keep(
+    agent: Agent,
+    registration: Registration,
+    verify: Duration,
+    state: watch::Sender<State>,
+) {
+    let id = registration.id();
+    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
+    let mut was_registered = false;
+    loop {
+        let known = match was_registered {
+            true => agent.knows(&id).await,
+            false => Ok(false),
+        };
+        let result = match known {
+            Ok(true) => Ok(()),
+            Ok(false) => agent.register(&registration).await.inspect(|()| {
+                match was_registered {
+                    true => {
+                        tracing::warn!(id, "the registry had lost this instance, registered again")
+                    }
+                    false => tracing::info!(id, registry = %agent, "registered"),
+                }
+                was_registered = true;
+            }),
+            Err(error) => Err(error),
+        };
+        let pause = match result {
+            Ok(()) => {
+                backoff.reset();
+                state.send_replace(State::Registered);
+                verify
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let new = match was_registered {
+                    true => State::Lost(error.clone()),
+                    false => State::Never(error.clone()),
+                };
+                state.send_if_modified(|state| {
+                    let changed = *state != new;
+                    if changed {
+                        tracing::warn!(id, error, registry = %agent, "the registry cannot be reached, trying again");
+                        *state = new;
+                    }
+                    changed
+                });
+                backoff.next()
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

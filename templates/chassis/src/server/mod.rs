@@ -1,0 +1,78 @@
+//! The gRPC server: from a list of services to a listening, layered, drainable server.
+
+mod address;
+mod connections;
+mod methods;
+mod reflection;
+mod router;
+mod stack;
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) use address::{advertised, host_port, listen};
+pub(crate) use methods::Methods;
+pub(crate) use router::Router;
+
+use crate::config::Config;
+use crate::health::Health;
+use crate::{Error, Services};
+
+/// A running gRPC server. Dropping it ends all connections.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) health: Health,
+    drain: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves `services` in all their layers on `listener`; health is NOT_SERVING until it is set.
+    pub(crate) async fn start(
+        config: &Config,
+        services: Services,
+        listener: (TcpListener, SocketAddr),
+    ) -> Result<Self, Error> {
+        let (listener, address) = listener;
+        let Services {
+            mut router,
+            descriptor_sets,
+            checks: _,
+        } = services;
+        let health = Health::new(router.names()).await;
+        router.add(health.service());
+        reflection::add(&mut router, &descriptor_sets)?;
+
+        let names: Vec<&str> = router.names().collect();
+        let described = [&descriptor_sets[..], &reflection::INFRASTRUCTURE].concat();
+        let methods = Methods::new(&names, &described).map_err(Error::Descriptors)?;
+        let stack = stack::build(router, &config.server, methods);
+        let (drain, draining) = watch::channel(());
+        let http2 = config.server.http2.clone();
+        let task = tokio::spawn(connections::serve(listener, stack, http2, draining));
+        Ok(Self {
+            address,
+            health,
+            drain,
+            task,
+        })
+    }
+
+    /// Stops accepting connections, tells clients to go elsewhere, and waits for calls in flight.
+    /// It may be dropped, and called again, at any time.
+    pub(crate) async fn drain(&mut self) {
+        self.drain.send_replace(());
+        // The task ends when it is done, or in a panic that it has reported.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,128 @@
+//! From the path of a call to the service that answers it.
+//!
+//! A gRPC path is `/{service}/{method}`, so a map by service is all it takes: no patterns, no
+//! parameters, no second boxing of bodies.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::{fmt, mem};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::server::NamedService;
+use tower::ServiceExt;
+
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Handler = Box<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>;
+
+/// Hands each call to the service that its path names. Clones share the services.
+#[derive(Clone, Default)]
+pub(crate) struct Router {
+    services: Arc<HashMap<&'static str, Handler>>,
+}
+
+impl Router {
+    /// Adds a service; the last one added under a name wins.
+    pub(crate) fn add<S, B>(&mut self, service: S)
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let handler: Handler = Box::new(move |request| {
+            let response = service.clone().oneshot(request);
+            Box::pin(async move { Ok(response.await?.map(Body::new)) })
+        });
+        let mut services = mem::take(&mut self.services);
+        match Arc::get_mut(&mut services) {
+            Some(services) => {
+                services.insert(S::NAME, handler);
+            }
+            None => unreachable!("services are added before the router is shared"),
+        }
+        self.services = services;
+    }
+
+    /// The names of the services.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.services.keys().copied()
+    }
+}
+
+impl Service<Request<Body>> for Router {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
+        let service = service_of(request.uri().path());
+        match self.services.get(service) {
+            Some(handler) => handler(request),
+            None => {
+                let status = Status::unimplemented(format!("unknown service `{service}`"));
+                Box::pin(std::future::ready(Ok(status.into_http())))
+            }
+        }
+    }
+}
+
+/// `user.v1.UserService` of `/user.v1.UserService/GetUser`.
+fn service_of(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.rsplit_once('/').map_or(path, |(service, _)| service)
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_is_everything_but_the_last_segment() {
+        assert_eq!(
+            service_of("/user.v1.UserService/GetUser"),
+            "user.v1.UserService"
+        );
+        assert_eq!(service_of("/UserService/GetUser"), "UserService");
+        assert_eq!(service_of("/a"), "a");
+        assert_eq!(service_of("/"), "");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_service_is_unimplemented() {
+        let request = Request::builder()
+            .uri("/user.v1.UserService/GetUser")
+            .body(Body::empty())
+            .expect("a request");
+        let response = Router::default()
+            .oneshot(request)
+            .await
+            .expect("a response");
+        let status = Status::from_header_map(response.headers()).expect("a status");
+        assert_eq!(status.code(), tonic::Code::Unimplemented);
+        assert_eq!(status.message(), "unknown service `user.v1.UserService`");
+    }
+}

@@ -1,0 +1,73 @@
+//! Everything a call passes through on its way to a service, in one place.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Service, ServiceBuilder};
+
+use super::methods::Methods;
+use super::router::Router;
+use crate::config;
+use crate::middleware::catch_panic::CatchPanicLayer;
+use crate::middleware::deadline::ServerDeadlineLayer;
+use crate::middleware::log::LogLayer;
+use crate::middleware::metrics::{CallFamily, MetricsLayer};
+use crate::middleware::size::LimitedBody;
+use crate::middleware::trace::ServerTraceLayer;
+
+/// Wraps `router` in the layers, the outermost first.
+///
+/// A call gets its span before anything is said of it; it is counted and logged with the code that
+/// its caller sees, so outside of everything that can answer by itself; a panic is caught where
+/// nothing of ours is between it and the handler.
+pub(crate) fn build<Q>(
+    router: Router,
+    config: &config::Server,
+    methods: Methods,
+) -> impl Service<
+    Request<Q>,
+    Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + use<Q>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ use<Q>
+where
+    Q: http_body::Body<Data = Bytes> + Send + 'static,
+    Q::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let layers = &config.layers;
+    let methods = Arc::new(methods);
+    let max_request = config.max_request_size.bytes();
+    ServiceBuilder::new()
+        .layer(ServerTraceLayer {
+            enabled: layers.trace,
+        })
+        .layer(LogLayer {
+            enabled: layers.log,
+        })
+        .layer(MetricsLayer {
+            lookup: layers.metrics.then(|| CallFamily::server().known(&methods)),
+        })
+        .layer(ServerDeadlineLayer::new(
+            layers.deadline,
+            &config.deadline,
+            methods,
+        ))
+        .layer(CatchPanicLayer {
+            enabled: layers.catch_panic,
+        })
+        .map_request(move |request: Request<Q>| {
+            request.map(|body| {
+                let body = body.map_err(|error| Status::from_error(error.into()));
+                Body::new(LimitedBody::new(body, max_request))
+            })
+        })
+        .service(router)
+}

@@ -1,0 +1,110 @@
+//! Time as text, in UTC.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A point in time, to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Utc {
+    days: u64,
+    second_of_day: u64,
+    micros: u32,
+}
+
+impl From<SystemTime> for Utc {
+    fn from(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            days: since_epoch.as_secs() / 86_400,
+            second_of_day: since_epoch.as_secs() % 86_400,
+            micros: since_epoch.subsec_micros(),
+        }
+    }
+}
+
+impl Utc {
+    /// `10:22:33.123Z`
+    pub(super) fn time(self) -> impl fmt::Display {
+        Time(self)
+    }
+
+    /// `2026-01-05T10:22:33.123456Z` (RFC 3339)
+    pub(super) fn date_time(self) -> impl fmt::Display {
+        DateTime(self)
+    }
+
+    fn hms(self) -> (u64, u64, u64) {
+        let second = self.second_of_day;
+        (second / 3_600, second / 60 % 60, second % 60)
+    }
+
+    /// The Gregorian date (Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+    /// `civil_from_days`).
+    fn date(self) -> (u64, u64, u64) {
+        let days = self.days + 719_468;
+        let era = days / 146_097;
+        let day_of_era = days % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = match month_from_march {
+            0..=9 => month_from_march + 3,
+            _ => month_from_march - 9,
+        };
+        (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+    }
+}
+
+struct Time(Utc);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hour, minute, second) = self.0.hms();
+        let millis = self.0.micros / 1_000;
+        write!(f, "{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+}
+
+struct DateTime(Utc);
+
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.0.date();
+        let (hour, minute, second) = self.0.hms();
+        let micros = self.0.micros;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64, micros: u64) -> Utc {
+        (UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros)).into()
+    }
+
+    #[test]
+    fn dates_are_gregorian() {
+        let text = |seconds| at(seconds, 0).date_time().to_string();
+        assert_eq!(text(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(text(951_782_400), "2000-02-29T00:00:00.000000Z");
+        assert_eq!(text(1_767_225_599), "2025-12-31T23:59:59.000000Z");
+        assert_eq!(text(4_107_542_400), "2100-03-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn the_short_form_is_the_time_of_day() {
+        assert_eq!(
+            at(1_767_225_599, 123_456).time().to_string(),
+            "23:59:59.123Z"
+        );
+    }
+}

@@ -1,0 +1,129 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::*;
+use crate::telemetry::recorder::Recorder;
+
+/// Writes each event in `format` at a fixed time, inside a fixed span.
+struct Fixed<W> {
+    format: Format,
+    write: W,
+}
+
+impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Fixed<W> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let time = UNIX_EPOCH + Duration::from_millis(1_767_225_599_123);
+        let span = SpanContext::new(
+            TraceId::from_bytes([0xab; 16]),
+            SpanId::from_bytes([0xcd; 8]),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::default(),
+        );
+        let mut line = Vec::new();
+        self.format.write(event, time, &span, &mut line);
+        (self.write)(&line);
+    }
+}
+
+/// The text of the events that `emit` emits.
+fn written(format: Format, emit: impl FnOnce()) -> String {
+    let text = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = std::sync::Arc::clone(&text);
+    let write = move |line: &[u8]| sink.lock().expect("no panic").extend(line);
+    let subscriber = tracing_subscriber::registry().with(Fixed { format, write });
+    tracing::subscriber::with_default(subscriber, emit);
+    let bytes = text.lock().expect("no panic").clone();
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+fn event() {
+    tracing::info!(
+        target: "shop",
+        id = 17,
+        ratio = 0.5,
+        on = true,
+        name = "Ada",
+        full = "Ada Lovelace",
+        list = ?[1, 2],
+        missing = Option::<u8>::None,
+        "created {}",
+        "user"
+    );
+}
+
+#[test]
+fn a_pretty_line_is_time_level_message_fields_and_short_trace_id() {
+    assert_eq!(
+        written(Format::Pretty { color: false }, event),
+        "23:59:59.123Z  INFO created user id=17 ratio=0.5 on=true name=Ada \
+         full=\"Ada Lovelace\" list=[1, 2] trace=abababab\n"
+    );
+}
+
+#[test]
+fn a_coloured_line_has_the_same_text() {
+    let line = written(Format::Pretty { color: true }, || {
+        tracing::error!(id = 1, "no")
+    });
+    assert_eq!(
+        line,
+        "\x1b[2m23:59:59.123Z\x1b[0m \x1b[31mERROR\x1b[0m no \x1b[2mid=\x1b[0m1 \
+         \x1b[2mtrace=abababab\x1b[0m\n"
+    );
+}
+
+#[test]
+fn a_json_line_has_typed_fields_and_whole_ids() {
+    assert_eq!(
+        written(Format::Json, event),
+        concat!(
+            r#"{"timestamp":"2025-12-31T23:59:59.123000Z","level":"INFO","target":"shop","#,
+            r#""message":"created user","trace_id":"abababababababababababababababab","#,
+            r#""span_id":"cdcdcdcdcdcdcdcd","fields":{"id":17,"ratio":0.5,"on":true,"#,
+            r#""name":"Ada","full":"Ada Lovelace","list":"[1, 2]"}}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn what_a_caller_sends_cannot_forge_a_line() {
+    let forge = || tracing::info!(name = "a\nb \u{1b}[31m", "c\r\nd");
+    let pretty = written(Format::Pretty { color: false }, forge);
+    assert_eq!(
+        pretty,
+        "23:59:59.123Z  INFO c\\r\\nd name=\"a\\nb \\u{1b}[31m\" trace=abababab\n"
+    );
+    assert_eq!(written(Format::Json, forge).matches('\n').count(), 1);
+}
+
+#[test]
+fn lines_in_a_span_have_its_ids_whatever_the_level() {
+    let recorder = Recorder::start("warn");
+    tracing::warn!("outside");
+    tracing::info_span!("call").in_scope(|| {
+        tracing::info!("not wanted");
+        tracing::warn!("inside");
+    });
+    let lines = recorder.lines();
+    let span = &recorder.spans()[0].span_context;
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0].get("trace_id"), None);
+    assert_eq!(lines[1]["message"], "inside");
+    assert_eq!(lines[1]["trace_id"], span.trace_id().to_string());
+    assert_eq!(lines[1]["span_id"], span.span_id().to_string());
+}
+
+#[test]
+fn levels_are_set_by_target() {
+    let recorder = Recorder::start("warn,shop=debug");
+    tracing::debug!(target: "shop::orders", "a");
+    tracing::trace!(target: "shop::orders", "b");
+    tracing::info!(target: "other", "c");
+    let lines = recorder.lines();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["message"], "a");
+}

@@ -1,0 +1,85 @@
+//! A server for tests: in process, on loopback, on a free port.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tonic::transport::{Channel, Endpoint};
+
+use crate::config::{Config, NoSettings};
+use crate::server::{self, Server};
+use crate::{Error, Services};
+
+/// A running server with a connected client. It stops when it is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    server: Server,
+    channel: Channel,
+}
+
+impl TestServer {
+    /// A client channel, connected to the server.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// The address that the server listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Drains the server: refuses new calls and waits for those in flight.
+    pub async fn shutdown(mut self) {
+        self.server.health.not_serving().await;
+        self.server.drain().await;
+    }
+}
+
+/// Serves `services` in their whole stack with the default configuration, without a registry and
+/// without exporters.
+///
+/// # Panics
+/// When the server cannot start: a test has nothing better to do.
+pub async fn serve(services: Services) -> TestServer {
+    serve_with::<NoSettings>(Config::default(), services).await
+}
+
+/// As [`serve`], with the stack as `config` has it. Its addresses and registry are not used.
+///
+/// # Panics
+/// When the server cannot start: a test has nothing better to do.
+pub async fn serve_with<A>(config: Config<A>, services: Services) -> TestServer {
+    start(&config.chassis(), ANY_PORT, services)
+        .await
+        .expect("the test server starts")
+}
+
+/// As [`serve`], at `address`, for tests in which a server comes back to where it was.
+///
+/// # Panics
+/// When the server cannot start: a test has nothing better to do.
+pub async fn serve_at(address: SocketAddr, services: Services) -> TestServer {
+    start(&Config::default(), address, services)
+        .await
+        .expect("the test server starts")
+}
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn start(
+    config: &Config,
+    address: SocketAddr,
+    services: Services,
+) -> Result<TestServer, Error> {
+    let host = address.ip().to_string();
+    let listener = server::listen("test server", &host, address.port(), "server.port").await?;
+    let server = Server::start(config, services, listener).await?;
+    server.health.serving().await;
+    let endpoint = format!("http://{}", server.address);
+    let channel = Endpoint::from_shared(endpoint)
+        .expect("an address is a valid endpoint")
+        .connect()
+        .await
+        .expect("the test server accepts connections");
+    Ok(TestServer { server, channel })
+}

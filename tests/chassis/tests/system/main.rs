@@ -1,0 +1,10 @@
+//! The chassis from the outside: real servers and clients, in process and as processes.
+
+mod calls;
+mod channel;
+mod consul;
+mod process;
+mod shutdown;
+#[path = "../support/mod.rs"]
+mod support;
+mod tracing_chain;
