@@ -5,3 +5,4 @@ mod call;
 mod chat_fixture;
 mod cli;
 mod support;
+mod tls;

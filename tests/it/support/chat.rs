@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -65,10 +66,19 @@ impl ChatServer {
 
     /// Starts one with this kind of reflection.
     pub fn start_with(reflection: Reflection) -> Self {
+        Self::start_as(reflection, None)
+    }
+
+    /// Starts one that speaks TLS with this certificate.
+    pub fn start_tls(identity: Identity) -> Self {
+        Self::start_as(Reflection::V1, Some(identity))
+    }
+
+    fn start_as(reflection: Reflection, identity: Option<Identity>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || serve(listener, reflection, stopped));
+        let thread = std::thread::spawn(move || serve(listener, reflection, identity, stopped));
         Self {
             address,
             stop: Some(stop),
@@ -103,7 +113,12 @@ impl Drop for ChatServer {
     }
 }
 
-fn serve(listener: TcpListener, reflection: Reflection, stopped: oneshot::Receiver<()>) {
+fn serve(
+    listener: TcpListener,
+    reflection: Reflection,
+    identity: Option<Identity>,
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -121,6 +136,10 @@ fn serve(listener: TcpListener, reflection: Reflection, stopped: oneshot::Receiv
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let mut server = tonic::transport::Server::builder();
+        if let Some(identity) = identity {
+            let tls = ServerTlsConfig::new().identity(identity);
+            server = server.tls_config(tls).expect("a valid certificate");
+        }
         let router = server
             .add_service(ChatServiceServer::new(Chat))
             .add_service(health_service);
@@ -235,7 +254,7 @@ fn serve_until_killed() {
     let address = listener.local_addr().expect("bound");
     print_address(address);
     let (_stop, stopped) = oneshot::channel();
-    serve(listener, Reflection::V1, stopped);
+    serve(listener, Reflection::V1, None, stopped);
 }
 
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
