@@ -34,7 +34,7 @@ Examples:
   msvc call user-service user.v1.UserService/GetUser -d '{\"id\": 1}'
   msvc call localhost:50051 GetUser -d @request.json -H 'authorization: Bearer abc' --max-time 2s
   msvc call https://grpc.example.org shop.v1.Shop/Get --proto shop.proto -I protos
-  msvc call chat-service Chat                                a conversation: type a JSON value a line")]
+  msvc call chat-service Chat                                a conversation by JSON values")]
 pub struct CallArgs {
     #[command(flatten)]
     rpc: RpcArgs,

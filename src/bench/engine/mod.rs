@@ -83,8 +83,6 @@ pub struct Progress<'a> {
     pub elapsed: Duration,
     /// What came of calls since the last time.
     pub interval: &'a Interval,
-    /// The time since the last time.
-    pub since: Duration,
     /// Calls that wait for their answers.
     pub in_flight: usize,
 }
@@ -96,6 +94,8 @@ pub struct Interval {
     pub latencies: Latencies,
     /// Calls that ended with anything but OK.
     pub failures: u64,
+    /// Up to when these are all calls.
+    pub until: Option<Instant>,
 }
 
 /// What the user wants.
@@ -321,8 +321,7 @@ impl Coordinator<'_> {
 
     fn look(&mut self, phase: Phase, tick: &mut dyn FnMut(&Progress<'_>) -> Wish) -> Wish {
         let now = Instant::now();
-        let since = now - self.looked;
-        if since < TICK {
+        if now - self.looked < TICK {
             return Wish::GoOn;
         }
         self.looked = now;
@@ -342,7 +341,6 @@ impl Coordinator<'_> {
                 Phase::Measuring | Phase::Draining => elapsed - self.plan.warm_up,
             },
             interval: &interval,
-            since,
             in_flight: self.shown.in_flight(),
         })
     }

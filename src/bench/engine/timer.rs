@@ -64,7 +64,11 @@ impl Timer {
             let read = ready
                 .try_io(|descriptor| Ok(rustix::io::read(descriptor.get_ref(), &mut expirations)?));
             match read {
-                Ok(Ok(_)) => return Ok(()),
+                Ok(Ok(_)) => {
+                    // It was read to its end: the next wait need not try before it waits.
+                    ready.clear_ready();
+                    return Ok(());
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_would_block) => {}
             }

@@ -406,6 +406,7 @@ impl Worker {
                     .unwrap_or_else(PoisonError::into_inner);
                 total.latencies.add(&interval.latencies);
                 total.failures += interval.failures;
+                total.until = Some(Instant::now());
                 interval.latencies.clear();
                 interval.failures = 0;
             }

@@ -22,15 +22,19 @@ pub(super) struct Progress<'a> {
     printer: &'a Printer,
     bar: ProgressBar,
     plan: &'a Plan,
-    /// Since the last line.
+    /// Of the calls since the last line.
     latencies: Latencies,
     failures: u64,
-    all_failures: u64,
-    since: Instant,
+    /// When the last line was shown.
+    shown: Instant,
+    /// The time that the calls since then were counted in.
+    from: Instant,
+    until: Instant,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(context: &'a Context, subject: &Subject, plan: &'a Plan) -> Self {
+        let now = Instant::now();
         let printer = &context.printer;
         let bar = printer.progress("Benching", 0);
         bar.set_message(subject.method.clone());
@@ -40,33 +44,33 @@ impl<'a> Progress<'a> {
             plan,
             latencies: Latencies::default(),
             failures: 0,
-            all_failures: 0,
-            since: Instant::now(),
+            shown: now,
+            from: now,
+            until: now,
         }
     }
 
     pub(super) fn show(&mut self, now: &Now<'_>) {
         self.latencies.add(&now.interval.latencies);
         self.failures += now.interval.failures;
-        self.all_failures += now.interval.failures;
         let pause = if self.printer.is_live() {
             REDRAW
         } else {
             REPRINT
         };
-        let elapsed = self.since.elapsed();
-        if elapsed < pause {
+        self.until = now.interval.until.unwrap_or(self.until);
+        if self.shown.elapsed() < pause {
             return;
         }
-        let line = self.line(now, elapsed);
+        let line = self.line(now);
         if self.printer.is_live() {
             self.bar.set_message(line);
         } else {
             self.printer.line(line);
         }
         self.latencies.clear();
-        self.failures = 0;
-        self.since = Instant::now();
+        self.shown = Instant::now();
+        self.from = self.until;
     }
 
     /// Takes the line away.
@@ -74,19 +78,24 @@ impl<'a> Progress<'a> {
         self.bar.finish_and_clear();
     }
 
-    fn line(&self, now: &Now<'_>, since: Duration) -> String {
+    fn line(&self, now: &Now<'_>) -> String {
         let at = |quantile| match self.latencies.quantile(quantile) {
             Some(latency) => duration::human(latency),
             None => "–".to_owned(),
         };
-        let rate = (self.latencies.count() as f64 / since.as_secs_f64()).round() as u64;
+        let seconds = (self.until - self.from).as_secs_f64();
+        let rate = if seconds > 0.0 {
+            (self.latencies.count() as f64 / seconds).round() as u64
+        } else {
+            0
+        };
         format!(
             "{}  {} calls/s  p50 {}  p99 {}  {} failed  {} in flight",
             self.stage(now),
             grouped(rate),
             at(0.5),
             at(0.99),
-            grouped(self.all_failures),
+            grouped(self.failures),
             grouped(now.in_flight as u64),
         )
     }
