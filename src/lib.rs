@@ -9,9 +9,13 @@
 //!
 //! `ARCHITECTURE.md` has the map and the invariants; `tests/it/tidy.rs` checks them.
 
+pub mod bench;
 pub mod cli;
+pub mod client;
+pub mod code;
 pub mod commands;
 pub mod context;
+pub mod duration;
 pub mod env_vars;
 pub mod error;
 pub mod infra;

@@ -1,16 +1,301 @@
-//! `msvc bench`.
+//! `msvc bench`: load-tests a method.
 
+mod progress;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
+use http::{HeaderMap, HeaderValue, header};
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+
+use crate::bench::engine::{self, Job, Wish};
+use crate::bench::load::{Model, Plan};
+use crate::bench::payload;
+use crate::bench::report::{self, Report, Subject};
+use crate::client::channel::USER_AGENT;
+use crate::client::{completion, json, metadata, methods};
+use crate::commands::rpc::{self, RpcArgs};
 use crate::context::Context;
-use crate::error::Result;
+use crate::duration;
+use crate::error::{Diagnostic, Exit, IoContext as _, Result, Silent};
+
+/// Calls at a time, unless told otherwise.
+const DEFAULT_CONCURRENCY: usize = 50;
+/// Calls in flight at most in an open loop, unless told otherwise.
+const DEFAULT_MAX_IN_FLIGHT: usize = 10_000;
+/// How long a bench lasts when neither time nor number are given.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 /// Arguments of `msvc bench`.
-#[derive(Debug, clap::Args)]
-pub struct BenchArgs {}
+#[derive(Args, Debug)]
+#[command(after_help = "\
+With `--rate` the load is an open loop: calls start by an absolute schedule whatever the server does, and \
+latency counts from the intended start, so that a server that stalls is charged for every call that it \
+delays. Without it the load is a closed loop: callers wait for their answers, and latency excludes the \
+queueing that a slow server causes.
+
+Methods that take a stream are sent all messages of `-d` in each call.
+
+The report is printed on stdout, progress on stderr. Ctrl-C ends the measurement and prints what there is. \
+Exit codes: 1 when no call succeeded, 3 when the target cannot be reached or went away, 130 after Ctrl-C.
+
+Examples:
+  msvc bench user-service user.v1.UserService/GetUser -d '{\"id\": 1}' --duration 30s
+  msvc bench user-service GetUser -d '{\"id\": 1}' --rate 2000 --warm-up 5s
+  msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
+  msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
+pub struct BenchArgs {
+    #[command(flatten)]
+    rpc: RpcArgs,
+    /// The method: `pkg.Service/Method`, or less of it where that is unambiguous.
+    #[arg(value_name = "METHOD", add = ArgValueCompleter::new(completion::workspace_methods))]
+    method: String,
+    /// The request: JSON, `@FILE`, or `-` for stdin; without it an empty message.
+    #[arg(short, long, value_name = "JSON|@FILE|-")]
+    data: Option<String>,
+    /// Calls a second: an open loop.
+    #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "concurrency")]
+    rate: Option<f64>,
+    /// Calls at a time: a closed loop [default: 50].
+    #[arg(short, long, value_name = "C", value_parser = positive)]
+    concurrency: Option<usize>,
+    /// Connections to spread the calls over [default: one for each instance of the target].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    connections: Option<usize>,
+    /// Threads that make calls, no more than there are connections.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1)]
+    threads: usize,
+    /// How long measured calls start [default: 10s, with --requests: until they are done].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    duration: Option<Duration>,
+    /// How many calls to measure [default: as many as the time allows].
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
+    requests: Option<usize>,
+    /// Make calls for this time before the measurement.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0")]
+    warm_up: Duration,
+    /// Give up a call after this time, which the server is told as the call's deadline.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive, default_value = "10s")]
+    timeout: Duration,
+    /// With --rate: hold back calls while so many are in flight [default: 10000].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "rate")]
+    max_in_flight: Option<usize>,
+    /// Write the report as JSON to this file as well.
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    /// Above this the nanoseconds between calls are no schedule any more.
+    const HIGHEST: f64 = 1e7;
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value > 0.0 && value <= HIGHEST {
+        Ok(value)
+    } else {
+        Err(format!("expected a rate above 0 and up to {HIGHEST}"))
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    /// More threads, connections or calls at a time than this are a slip.
+    const HIGHEST: usize = 1_000_000_000;
+    match text.parse() {
+        Ok(value @ 1..=HIGHEST) => Ok(value),
+        _ => Err(format!("expected a number from 1 to {HIGHEST}")),
+    }
+}
+
+/// Why a bench that was made is a failure.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    #[error("not one of {} calls succeeded", report::grouped(*.completed))]
+    NoSuccess {
+        completed: u64,
+        target: String,
+        method: String,
+    },
+    #[error("not one call ended")]
+    NoCalls,
+}
+
+impl Diagnostic for BenchError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuccess { target, method, .. } => Some(format!(
+                "`msvc call {target} {method} -d …` shows what is wrong with one of them"
+            )),
+            Self::NoCalls => None,
+        }
+    }
+}
 
 /// Runs `msvc bench`.
 ///
 /// # Errors
-/// See the module's error type.
-pub fn run(_context: &Context, _args: BenchArgs) -> Result {
-    Ok(())
+/// When the target cannot be reached, the method is not known, the request is not what it takes, or no
+/// call succeeds.
+pub fn run(context: &Context, args: BenchArgs) -> Result {
+    let (job, subject) = rpc::block_on(prepare(context, &args))?;
+    let plan = job.plan.clone();
+    let interrupts = count_interrupts();
+    let mut progress = progress::Progress::new(context, &subject, &plan);
+    let outcome = engine::run(job, |now| {
+        progress.show(now);
+        match interrupts.load(Ordering::Relaxed) {
+            0 => Wish::GoOn,
+            1 => Wish::Stop,
+            _ => Wish::Abort,
+        }
+    });
+    progress.clear();
+    let report = report::conclude(subject, &plan, &outcome?);
+    if let Some(path) = &args.output {
+        let path = context.directory.join(path);
+        let mut text = serde_json::to_string_pretty(&report).expect("reports serialize");
+        text.push('\n');
+        std::fs::write(&path, text).when("write", &path)?;
+    }
+    if context.printer.is_json() {
+        context.printer.json(&report)?;
+    } else {
+        context.printer.data(&report::text(&report))?;
+    }
+    verdict(context, &report)
+}
+
+/// How a bench that was reported ends.
+fn verdict(context: &Context, report: &Report) -> Result {
+    if report.interrupted {
+        return Err(Silent(Exit::Interrupted).into());
+    }
+    if report.vanished.is_some() {
+        // The report has said it.
+        return Err(Silent(Exit::Unreachable).into());
+    }
+    if report.calls.ok > 0 {
+        return Ok(());
+    }
+    let error = match report.calls.completed {
+        0 => BenchError::NoCalls,
+        completed => BenchError::NoSuccess {
+            completed,
+            target: report.subject.target.clone(),
+            method: report.subject.method.clone(),
+        },
+    };
+    if context.printer.is_json() {
+        // There is one document on stdout, and it has said it.
+        return Err(Silent(error.exit()).into());
+    }
+    Err(error.into())
+}
+
+/// Everything that can go wrong before the first call of the bench.
+async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> {
+    let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
+    let target = args.rpc.target.to_string();
+    let method = methods::find(&session.pool, &args.method, &target)?;
+    let messages = messages(context, args, &method)?;
+    let plan = plan(args, session.endpoints.len());
+    let body = payload::encode(&messages);
+    let name = methods::full_name(&method);
+    let subject = Subject {
+        target,
+        endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
+        method: name.clone(),
+        messages_per_call: messages.len() as u64,
+        bytes_per_call: body.len() as u64,
+    };
+    let job = Job {
+        endpoints: session.endpoints,
+        tls: session.tls,
+        path: format!("/{name}"),
+        headers: headers(args, plan.timeout),
+        body,
+        one_response: !method.is_server_streaming(),
+        plan,
+    };
+    Ok((job, subject))
+}
+
+fn messages(
+    context: &Context,
+    args: &BenchArgs,
+    method: &MethodDescriptor,
+) -> Result<Vec<DynamicMessage>> {
+    let mut messages = match &args.data {
+        None => Vec::new(),
+        Some(data) => {
+            let (text, origin) = rpc::read_data(context, data)?;
+            json::read_all(&text, &method.input(), &origin)?
+        }
+    };
+    if !method.is_client_streaming() {
+        if messages.is_empty() {
+            messages.push(DynamicMessage::new(method.input()));
+        }
+        rpc::check_single(method, messages.len())?;
+    }
+    Ok(messages)
+}
+
+fn plan(args: &BenchArgs, instances: usize) -> Plan {
+    let model = match args.rate {
+        Some(rate_per_second) => Model::Open {
+            rate_per_second,
+            max_in_flight: args.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
+        },
+        None => Model::Closed {
+            concurrency: args.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        },
+    };
+    let connections = args.connections.unwrap_or(instances.max(args.threads));
+    Plan {
+        model,
+        connections,
+        threads: args.threads.min(connections),
+        warm_up: args.warm_up,
+        duration: match args.requests {
+            None => Some(args.duration.unwrap_or(DEFAULT_DURATION)),
+            Some(_) => args.duration,
+        },
+        calls: args.requests.map(|count| count as u64),
+        timeout: args.timeout,
+    }
+}
+
+fn headers(args: &BenchArgs, timeout: Duration) -> HeaderMap {
+    let mut headers = metadata::to_map(&args.rpc.headers).into_headers();
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let kind = HeaderValue::from_static("application/grpc");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(USER_AGENT));
+    let timeout = HeaderValue::from_str(&metadata::timeout(timeout));
+    headers.insert("grpc-timeout", timeout.expect("digits and a letter"));
+    headers
+}
+
+/// Counts Ctrl-C from now on; they no longer end the process.
+fn count_interrupts() -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let listen = async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    // Without a thread to listen, Ctrl-C ends the process as it always does.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    if let Ok(runtime) = runtime {
+        std::thread::spawn(move || runtime.block_on(listen));
+    }
+    count
 }

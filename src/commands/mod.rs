@@ -6,6 +6,7 @@ pub mod completions;
 pub mod doctor;
 pub mod new;
 pub mod proto;
+pub mod rpc;
 pub mod run;
 
 use crate::cli::Command;

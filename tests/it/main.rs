@@ -1,4 +1,8 @@
 //! The integration tests: one binary, a file a command.
 
+mod bench;
+mod call;
+mod chat_fixture;
 mod cli;
 mod support;
+mod tls;

@@ -1,5 +1,12 @@
 //! What the tests share: a folder of their own and `msvc` run in it with an environment of its own.
 
+pub mod chat;
+#[rustfmt::skip]
+pub mod chat_v1;
+
+pub mod http2;
+pub mod stubs;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,126 @@
+//! One call on one connection.
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+
+use super::Job;
+use crate::bench::framing::MessageCounter;
+use crate::bench::stats::Ended;
+use crate::client::status;
+use crate::code::{Code, decode_message};
+
+/// The server did not take the call: it may be sent again (gRFC A6, "transparent retries").
+pub(super) struct NotTaken {
+    /// Why, should it not be sent again.
+    pub(super) why: String,
+    /// Whether the connection takes no more calls at all.
+    pub(super) is_spent: bool,
+}
+
+/// Makes a call.
+pub(super) async fn exchange(
+    mut sender: SendRequest<Bytes>,
+    job: &Job,
+    uri: &Uri,
+) -> Result<Ended, NotTaken> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri.clone();
+    request.headers_mut().clone_from(&job.headers);
+    let (response, mut body) = sender
+        .send_request(request, false)
+        .map_err(|error| not_taken(&error, true))?;
+    if let Err(error) = body.send_data(job.body.clone(), true) {
+        return broken(&error, 0, 0);
+    }
+    match response.await {
+        Ok(response) => receive(response, job.one_response).await,
+        Err(error) => broken(&error, 0, 0),
+    }
+}
+
+async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<Ended, NotTaken> {
+    let (head, mut body) = response.into_parts();
+    let mut counter = MessageCounter::default();
+    let mut bytes = 0;
+    while let Some(chunk) = body.data().await {
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => return broken(&error, counter.finish().unwrap_or(0), bytes),
+        };
+        bytes += chunk.len() as u64;
+        // What is released no more was a stream that ended meanwhile.
+        let _ = body.flow_control().release_capacity(chunk.len());
+        if let Err(error) = counter.feed(&chunk) {
+            return Ok(failed(Code::INTERNAL, error.to_string(), 0, bytes));
+        }
+    }
+    let trailers = match body.trailers().await {
+        Ok(trailers) => trailers,
+        Err(error) => return broken(&error, counter.finish().unwrap_or(0), bytes),
+    };
+    let messages = counter.finish();
+    let (code, message) = outcome(head.status, &head.headers, trailers.as_ref());
+    let ended = match (code, messages) {
+        (Code::OK, Err(error)) => failed(Code::INTERNAL, error.to_string(), 0, bytes),
+        (Code::OK, Ok(count)) if one_response && count != 1 => failed(
+            Code::INTERNAL,
+            format!("the server sent {count} responses where there is exactly one"),
+            count,
+            bytes,
+        ),
+        (code, messages) => failed(code, message, messages.unwrap_or(0), bytes),
+    };
+    Ok(ended)
+}
+
+/// Code and message from the trailers, else from the head where that is all there is.
+fn outcome(http: StatusCode, head: &HeaderMap, trailers: Option<&HeaderMap>) -> (Code, String) {
+    let headers = trailers.unwrap_or(head);
+    if let Some(value) = headers.get("grpc-status") {
+        let code = Code::from_header(value.as_bytes());
+        let message = match headers.get("grpc-message") {
+            Some(message) if code != Code::OK => decode_message(message.as_bytes()),
+            _ => String::new(),
+        };
+        return (code, message);
+    }
+    if http == StatusCode::OK {
+        (Code::UNKNOWN, "the server sent no grpc-status".to_owned())
+    } else {
+        (
+            Code::from_http(http.as_u16()),
+            format!("the server answered with HTTP status {http}"),
+        )
+    }
+}
+
+fn failed(code: Code, message: String, messages: u64, bytes: u64) -> Ended {
+    Ended {
+        code,
+        message,
+        messages,
+        bytes,
+    }
+}
+
+fn not_taken(error: &h2::Error, is_spent: bool) -> NotTaken {
+    let (_, why) = status::of_transport(error);
+    NotTaken { why, is_spent }
+}
+
+/// What a broken stream or connection means.
+fn broken(error: &h2::Error, messages: u64, bytes: u64) -> Result<Ended, NotTaken> {
+    let is_graceful =
+        error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR);
+    let is_refused =
+        error.is_reset() && error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM);
+    if is_graceful || is_refused {
+        return Err(not_taken(error, is_graceful));
+    }
+    let (code, message) = status::of_transport(error);
+    Ok(failed(code, message, messages, bytes))
+}

@@ -1,0 +1,352 @@
+//! Making the calls: worker threads, each with its own connections, and a coordinator that waits for
+//! them and shows how it goes.
+//!
+//! This engine is built on the `h2` crate. What it shares with the rest of `msvc` is [`Job`],
+//! [`Progress`] and [`Outcome`], and nothing else.
+
+mod exchange;
+mod link;
+mod timer;
+mod worker;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Uri};
+use tokio::sync::watch;
+
+use crate::bench::load::Plan;
+use crate::bench::stats::{End, Latencies, Outcome, Recorder};
+use crate::client::connect::{ConnectError, Tls};
+use crate::client::target::Endpoint;
+use crate::error::{Diagnostic, Exit};
+
+/// How often the coordinator looks at what the workers do.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the workers get to be ready for their common start.
+const HEAD_START: Duration = Duration::from_millis(2);
+
+/// All that the engine has to know.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The servers; connections are spread over them.
+    pub endpoints: Vec<Endpoint>,
+    /// How TLS is spoken with those that want it.
+    pub tls: Option<Tls>,
+    /// The method's path: `/package.Service/Method`.
+    pub path: String,
+    /// All headers but HTTP/2's own.
+    pub headers: HeaderMap,
+    /// The request messages with their prefixes.
+    pub body: Bytes,
+    /// Whether a call that succeeds has exactly one response message.
+    pub one_response: bool,
+    /// The load.
+    pub plan: Plan,
+}
+
+impl Job {
+    fn uri(&self, endpoint: &Endpoint) -> Uri {
+        Uri::builder()
+            .scheme(endpoint.scheme())
+            .authority(endpoint.authority())
+            .path_and_query(self.path.as_str())
+            .build()
+            .expect("targets and names in descriptors are checked for their characters")
+    }
+}
+
+/// What the bench is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Opening connections.
+    Connecting,
+    /// Making calls that are not measured.
+    WarmUp,
+    /// Making calls that are.
+    Measuring,
+    /// Waiting for the last answers.
+    Draining,
+}
+
+/// How it goes.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// What the bench is doing.
+    pub phase: Phase,
+    /// For how long it has been at it.
+    pub elapsed: Duration,
+    /// What came of calls since the last time.
+    pub interval: &'a Interval,
+    /// Calls that wait for their answers.
+    pub in_flight: usize,
+}
+
+/// What came of the calls of a moment, measured or not.
+#[derive(Debug, Default)]
+pub struct Interval {
+    /// From the (intended) start.
+    pub latencies: Latencies,
+    /// Calls that ended with anything but OK.
+    pub failures: u64,
+    /// Up to when these are all calls.
+    pub until: Option<Instant>,
+}
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To go on.
+    GoOn,
+    /// To stop, but not without the answers that come soon.
+    Stop,
+    /// To stop now.
+    Abort,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The server cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A thread cannot be started.
+    #[error("failed to start a worker")]
+    Worker(#[source] io::Error),
+    /// A worker died.
+    #[error("a worker died: this is a bug in msvc")]
+    Died,
+}
+
+impl Diagnostic for EngineError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect(error) => error.hint(),
+            Self::Worker(_) | Self::Died => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(error) => error.exit(),
+            Self::Worker(_) | Self::Died => Exit::Failed,
+        }
+    }
+}
+
+/// What the coordinator tells the workers.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Wait,
+    Begin(Instant),
+    Stop,
+    Abort,
+}
+
+/// What a worker tells the coordinator.
+enum Report {
+    Ready(Result<(), ConnectError>),
+    Done(Box<Recorder>, Instant),
+    Failed(io::Error),
+}
+
+/// What workers show while they work.
+struct Shown {
+    interval: Mutex<Interval>,
+    workers: Vec<ShownWorker>,
+}
+
+#[derive(Default)]
+struct ShownWorker {
+    in_flight: AtomicUsize,
+    is_cut_off: AtomicBool,
+    why: Mutex<String>,
+}
+
+impl Shown {
+    fn in_flight(&self) -> usize {
+        let each = self.workers.iter();
+        each.map(|worker| worker.in_flight.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// Why no worker reaches its servers, when none has for long.
+    fn vanished(&self) -> Option<String> {
+        let is_cut_off = |worker: &ShownWorker| worker.is_cut_off.load(Ordering::Relaxed);
+        self.workers.iter().all(is_cut_off).then(|| {
+            let why = &self.workers[0].why;
+            why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+}
+
+/// Makes the calls of a job; `tick` is told ten times a second how it goes and says what is wished.
+///
+/// # Errors
+/// [`EngineError`] when no connection can be opened.
+pub fn run(job: Job, mut tick: impl FnMut(&Progress<'_>) -> Wish) -> Result<Outcome, EngineError> {
+    let workers = job.plan.threads;
+    let job = Arc::new(job);
+    let shown = Arc::new(Shown {
+        interval: Mutex::default(),
+        workers: (0..workers).map(|_| ShownWorker::default()).collect(),
+    });
+    let (orders, heard) = watch::channel(Order::Wait);
+    let (reports, told) = mpsc::channel();
+    for index in 0..workers {
+        let (job, shown) = (Arc::clone(&job), Arc::clone(&shown));
+        let (heard, reports) = (heard.clone(), reports.clone());
+        thread::Builder::new()
+            .name(format!("bench-{index}"))
+            .spawn(move || worker::work(index, job, &shown, heard, &reports))
+            .map_err(EngineError::Worker)?;
+    }
+    drop(reports);
+    Coordinator {
+        plan: &job.plan,
+        shown: &shown,
+        orders,
+        told,
+        begun: Instant::now(),
+        looked: Instant::now(),
+    }
+    .coordinate(&mut tick)
+}
+
+struct Coordinator<'a> {
+    plan: &'a Plan,
+    shown: &'a Shown,
+    orders: watch::Sender<Order>,
+    told: mpsc::Receiver<Report>,
+    /// When the phase began: connecting, then the load.
+    begun: Instant,
+    looked: Instant,
+}
+
+impl Coordinator<'_> {
+    fn coordinate(
+        mut self,
+        tick: &mut dyn FnMut(&Progress<'_>) -> Wish,
+    ) -> Result<Outcome, EngineError> {
+        let mut end = End::Planned;
+        let mut ready = 0;
+        let mut failure = None;
+        while ready < self.plan.threads {
+            match self.told.recv_timeout(TICK) {
+                Ok(Report::Ready(outcome)) => {
+                    ready += 1;
+                    failure = failure.or(outcome.err());
+                }
+                Ok(Report::Failed(error)) => return Err(EngineError::Worker(error)),
+                Ok(Report::Done(..)) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(EngineError::Died);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.look(Phase::Connecting, tick) != Wish::GoOn {
+                self.order(Order::Abort);
+                return Ok(Outcome {
+                    recorder: Recorder::default(),
+                    elapsed: Duration::ZERO,
+                    end: End::Interrupted,
+                });
+            }
+        }
+        if let Some(error) = failure {
+            self.order(Order::Abort);
+            return Err(error.into());
+        }
+        self.begun = Instant::now() + HEAD_START;
+        self.order(Order::Begin(self.begun));
+        let measured_from = self.begun + self.plan.warm_up;
+        let mut recorder = Recorder::default();
+        let mut last = measured_from;
+        let mut done = 0;
+        while done < self.plan.threads {
+            match self.told.recv_timeout(TICK) {
+                Ok(Report::Done(part, at)) => {
+                    done += 1;
+                    recorder.add(&part);
+                    last = last.max(at);
+                }
+                Ok(Report::Failed(error)) => return Err(EngineError::Worker(error)),
+                Ok(Report::Ready(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(EngineError::Died);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            match self.look(self.phase(), tick) {
+                Wish::GoOn => {
+                    if end == End::Planned
+                        && let Some(why) = self.shown.vanished()
+                    {
+                        end = End::Vanished(why);
+                        self.order(Order::Stop);
+                    }
+                }
+                Wish::Stop if end == End::Planned => {
+                    end = End::Interrupted;
+                    self.order(Order::Stop);
+                }
+                Wish::Stop => {}
+                Wish::Abort => {
+                    end = End::Interrupted;
+                    self.order(Order::Abort);
+                }
+            }
+        }
+        Ok(Outcome {
+            recorder,
+            elapsed: last - measured_from,
+            end,
+        })
+    }
+
+    fn phase(&self) -> Phase {
+        let elapsed = self.begun.elapsed();
+        let end = self.plan.duration.map(|time| self.plan.warm_up + time);
+        if elapsed < self.plan.warm_up {
+            Phase::WarmUp
+        } else if end.is_some_and(|end| elapsed >= end) {
+            Phase::Draining
+        } else {
+            Phase::Measuring
+        }
+    }
+
+    fn look(&mut self, phase: Phase, tick: &mut dyn FnMut(&Progress<'_>) -> Wish) -> Wish {
+        let now = Instant::now();
+        if now - self.looked < TICK {
+            return Wish::GoOn;
+        }
+        self.looked = now;
+        let interval = {
+            let mut interval = self
+                .shown
+                .interval
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *interval)
+        };
+        let elapsed = now.saturating_duration_since(self.begun);
+        tick(&Progress {
+            phase,
+            elapsed: match phase {
+                Phase::Connecting | Phase::WarmUp => elapsed,
+                Phase::Measuring | Phase::Draining => elapsed - self.plan.warm_up,
+            },
+            interval: &interval,
+            in_flight: self.shown.in_flight(),
+        })
+    }
+
+    fn order(&self, order: Order) {
+        // Workers that are done do not listen any more.
+        let _ = self.orders.send(order);
+    }
+}

@@ -1,0 +1,15 @@
+//! Load generation: calls of one method, many of them, and what came of it.
+//!
+//! - [`load`] says when calls start, [`payload`] what they carry, [`framing`] what the answers hold;
+//! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
+//!   bytes, and a [`stats::Recorder`] to fill, so that another engine can take its place;
+//! - [`stats`] counts, [`report`] concludes and renders.
+//!
+//! All but [`engine`] are pure: no I/O, no clock, no printing.
+
+pub mod engine;
+pub mod framing;
+pub mod load;
+pub mod payload;
+pub mod report;
+pub mod stats;

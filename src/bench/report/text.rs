@@ -1,0 +1,300 @@
+//! A report as text.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Bar, CodeCount, Quantiles, Report};
+use crate::bench::load::Model;
+use crate::duration;
+
+/// The length of the longest bar.
+const LONGEST_BAR: usize = 40;
+/// The eighths of a character, none to seven.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/// A rows' name and how it is read off a distribution.
+type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
+
+const ROWS: [Row; 9] = [
+    ("min", |all| all.min_us),
+    ("p50", |all| all.p50_us),
+    ("p75", |all| all.p75_us),
+    ("p90", |all| all.p90_us),
+    ("p95", |all| all.p95_us),
+    ("p99", |all| all.p99_us),
+    ("p99.9", |all| all.p99_9_us),
+    ("p99.99", |all| all.p99_99_us),
+    ("max", |all| all.max_us),
+];
+
+/// Renders a report for people.
+pub fn text(report: &Report) -> String {
+    let mut out = String::new();
+    let line = |out: &mut String, text: &str| {
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
+    line(
+        &mut out,
+        &format!("{} at {}", report.subject.method, place(report)),
+    );
+    line(&mut out, &load(report));
+    line(&mut out, "");
+    for (name, value) in totals(report) {
+        line(&mut out, &format!("  {name:<10} {value}"));
+    }
+    if report.calls.completed > 0 {
+        line(&mut out, "");
+        for row in table(report) {
+            line(&mut out, &row);
+        }
+        line(&mut out, "");
+        for row in bars(&report.histogram) {
+            line(&mut out, &row);
+        }
+        line(&mut out, "");
+        for row in codes(&report.codes) {
+            line(&mut out, &row);
+        }
+    }
+    if !report.notes.is_empty() {
+        line(&mut out, "");
+    }
+    for note in &report.notes {
+        line(&mut out, &format!("  note: {note}"));
+    }
+    out
+}
+
+/// A number with its thousands set apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn place(report: &Report) -> String {
+    let addresses = report.subject.endpoints.join(", ");
+    if report.subject.endpoints == [report.subject.target.as_str()] {
+        addresses
+    } else {
+        format!("{} ({addresses})", report.subject.target)
+    }
+}
+
+fn load(report: &Report) -> String {
+    let mut text = match report.model {
+        Model::Closed { concurrency } => {
+            format!(
+                "closed loop: {} at a time",
+                plural(concurrency as u64, "call")
+            )
+        }
+        Model::Open {
+            rate_per_second, ..
+        } => format!("open loop: {} calls/s", rate(rate_per_second)),
+    };
+    if let Some(seconds) = report.duration_seconds {
+        write!(text, " for {}", exact(seconds)).expect("writing to a string");
+    }
+    if report.warm_up_seconds > 0.0 {
+        let warm_up = exact(report.warm_up_seconds);
+        write!(text, " after a warm-up of {warm_up}").expect("writing to a string");
+    }
+    let connections = plural(report.connections as u64, "connection");
+    let threads = plural(report.threads as u64, "thread");
+    format!("{text}, on {connections} by {threads}")
+}
+
+fn exact(seconds: f64) -> String {
+    duration::exact(Duration::from_secs_f64(seconds))
+}
+
+fn plural(count: u64, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", grouped(count))
+}
+
+/// Four significant digits of what is below 1,000.
+fn rate(value: f64) -> String {
+    if value >= 1_000.0 {
+        grouped(value.round() as u64)
+    } else {
+        let text = format!("{value:.1}");
+        text.strip_suffix(".0").unwrap_or(&text).to_owned()
+    }
+}
+
+fn bytes(count: f64) -> String {
+    let mut value = count;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 999.5 || unit == "GB" {
+            let decimals = if unit == "B" || value >= 99.95 { 0 } else { 1 };
+            return format!("{value:.decimals$} {unit}");
+        }
+        value /= 1e3;
+    }
+    unreachable!("the last unit takes any value")
+}
+
+fn totals(report: &Report) -> Vec<(&'static str, String)> {
+    let calls = &report.calls;
+    let elapsed = Duration::from_secs_f64(report.elapsed_seconds);
+    let mut completed = format!(
+        "{} in {}",
+        grouped(calls.completed),
+        duration::human(elapsed)
+    );
+    if calls.failed > 0 {
+        let percent = calls.failed as f64 * 100.0 / calls.completed as f64;
+        let failed = grouped(calls.failed);
+        write!(completed, ", {failed} failed ({percent:.2} %)").expect("writing to a string");
+    }
+    let per_second = |count: u64| {
+        let seconds = report.elapsed_seconds.max(f64::MIN_POSITIVE);
+        format!("{}/s", bytes(count as f64 / seconds))
+    };
+    let traffic = &report.traffic;
+    let amount = |messages: u64, count: u64| {
+        format!(
+            "{}, {} ({})",
+            plural(messages, "message"),
+            bytes(count as f64),
+            per_second(count)
+        )
+    };
+    let client = &report.client;
+    let mut cpu = format!("{:.2} CPU-s", client.cpu_seconds);
+    if let Some(per_million) = client.cpu_seconds_per_million_calls {
+        write!(cpu, ", {per_million:.2} for a million calls").expect("writing to a string");
+    }
+    let busy = client.busiest_thread_percent;
+    write!(cpu, "; busiest thread {busy:.0} % busy").expect("writing to a string");
+    vec![
+        ("calls", completed),
+        ("rate", format!("{} calls/s", rate(report.calls_per_second))),
+        ("sent", amount(traffic.messages_sent, traffic.bytes_sent)),
+        (
+            "received",
+            amount(traffic.messages_received, traffic.bytes_received),
+        ),
+        ("client", cpu),
+    ]
+}
+
+fn table(report: &Report) -> Vec<String> {
+    let is_open = report.service_time.is_some();
+    let mut columns: Vec<(&str, &Quantiles)> = vec![(
+        if is_open { "latency" } else { "latency*" },
+        &report.latency,
+    )];
+    if let Some(ok) = &report.latency_ok {
+        columns.push(("of OK calls", ok));
+    }
+    if let Some(service) = &report.service_time {
+        columns.push(("service time", service));
+    }
+    let row = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>14}")).collect();
+        format!("  {name:<8}{cells}")
+    };
+    let heads = columns.iter().map(|(name, _)| (*name).to_owned());
+    let mut rows = vec![row("", heads.collect())];
+    for (name, read) in ROWS {
+        let cells = columns.iter().map(|(_, all)| time(read(all)));
+        rows.push(row(name, cells.collect()));
+    }
+    let means = columns.iter().map(|(_, all)| time(all.mean_us));
+    rows.push(row("mean", means.collect()));
+    let deviations = columns
+        .iter()
+        .map(|(_, all)| format!("± {}", time(all.deviation_us)));
+    rows.push(row("", deviations.collect()));
+    rows.push(if is_open {
+        "  latency counts from the intended start of a call, service time from its sending"
+            .to_owned()
+    } else {
+        "  * closed loop: latency excludes queueing, for a slow server is asked less".to_owned()
+    });
+    rows
+}
+
+/// A duration, or a dash where there are too few calls to tell.
+fn time(microseconds: Option<f64>) -> String {
+    match microseconds {
+        Some(value) => duration::human(Duration::from_nanos((value * 1e3).round() as u64)),
+        None => "–".to_owned(),
+    }
+}
+
+fn bars(histogram: &[Bar]) -> Vec<String> {
+    let most = histogram
+        .iter()
+        .map(|bar| bar.count)
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    let total: u64 = histogram.iter().map(|bar| bar.count).sum();
+    histogram
+        .iter()
+        .map(|bar| {
+            let bound = bound(bar.up_to_us);
+            let drawn = draw(bar.count, most);
+            let percent = bar.count as f64 * 100.0 / total.max(1) as f64;
+            let count = grouped(bar.count);
+            format!("  ≤ {bound:>6}  {drawn:<LONGEST_BAR$}  {count:>11}  {percent:6.2} %")
+        })
+        .collect()
+}
+
+/// The bounds are round numbers.
+fn bound(microseconds: f64) -> String {
+    match microseconds {
+        value if value < 1e3 => format!("{value:.0} µs"),
+        value if value < 1e6 => format!("{:.0} ms", value / 1e3),
+        value => format!("{:.0} s", value / 1e6),
+    }
+}
+
+/// A bar; what there is at all is seen.
+fn draw(count: u64, most: u64) -> String {
+    let eighths = (count as f64 * (LONGEST_BAR * 8) as f64 / most as f64).round() as usize;
+    let eighths = if count > 0 { eighths.max(1) } else { 0 };
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+fn codes(codes: &[CodeCount]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for code in codes {
+        let name = format!("{} ({})", code.name, code.code);
+        rows.push(format!("  {name:<24}  {:>11}", grouped(code.count)));
+        for sample in &code.samples {
+            let count = grouped(sample.count);
+            rows.push(format!(
+                "      {} ({count} times)",
+                one_line(&sample.message)
+            ));
+        }
+    }
+    rows
+}
+
+fn one_line(message: &str) -> String {
+    /// Longer messages are cut.
+    const LONGEST: usize = 160;
+    let mut text: String = message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect();
+    if message.chars().count() > LONGEST {
+        text.push('…');
+    }
+    text
+}

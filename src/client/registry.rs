@@ -1,0 +1,417 @@
+//! From a service's name to the addresses of its instances, by asking a registry.
+//!
+//! The registry of a running `msvc run` is asked first, then the Consul agent of the environment, else
+//! the one on Consul's default port. Only instances that pass their health checks are used.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::client::target::{Endpoint, Target};
+use crate::client::{CONNECT_TIMEOUT, did_you_mean, similar};
+use crate::error::{Diagnostic, Exit};
+use crate::{manifest, project};
+
+/// The file in the workspace's state folder in which `msvc run` says what it runs.
+pub const RUN_FILE: &str = "run.json";
+/// Where a Consul agent answers unless told otherwise.
+const DEFAULT_CONSUL: &str = "http://127.0.0.1:8500";
+/// The largest answer that is read from a registry.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// Where to look for services.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// The folder to look for a workspace from.
+    pub directory: &'a Path,
+    /// The address of the Consul agent that the environment names.
+    pub consul_address: Option<&'a str>,
+    /// The token for it.
+    pub consul_token: Option<&'a str>,
+}
+
+/// Why a service's name has no address.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No registry answers.
+    #[error("cannot look up `{service}`: no registry answers")]
+    Unreachable {
+        /// The service.
+        service: String,
+        /// The registries that were asked, and why that failed.
+        #[source]
+        tried: Tried,
+    },
+    /// A registry answers, but not as one.
+    #[error("cannot look up `{service}` in the registry at {registry}: {problem}")]
+    Answer {
+        /// The service.
+        service: String,
+        /// The registry's address.
+        registry: String,
+        /// What is wrong with its answer.
+        problem: String,
+    },
+    /// The registry does not know the service.
+    #[error("the registry at {registry} has no service `{service}`")]
+    Unknown {
+        /// The service.
+        service: String,
+        /// The registry's address.
+        registry: String,
+        /// Registered names that resemble it.
+        similar: Vec<String>,
+        /// Whether the workspace at hand has such a service, which then is not running.
+        in_workspace: bool,
+    },
+    /// All instances fail their health checks.
+    #[error("`{service}` is registered at {registry}, but no instance passes its health checks")]
+    Unhealthy {
+        /// The service.
+        service: String,
+        /// The registry's address.
+        registry: String,
+    },
+    /// The address of the registry is of no use.
+    #[error("`{address}` is not the address of a registry: {problem}")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+impl Diagnostic for RegistryError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some(
+                "start the services with `msvc run`, set CONSUL_HTTP_ADDR, or give the address \
+                 as `HOST:PORT`"
+                    .to_owned(),
+            ),
+            Self::Answer { .. } => Some(
+                "is it a Consul agent? CONSUL_HTTP_ADDR says where it is, CONSUL_HTTP_TOKEN who asks"
+                    .to_owned(),
+            ),
+            Self::Unknown { service, .. } if service == "localhost" => {
+                Some("an address needs its port: `localhost:50051`".to_owned())
+            }
+            Self::Unknown {
+                in_workspace: true,
+                service,
+                ..
+            } => Some(format!("start it with `msvc run {service}`")),
+            Self::Unknown { similar, .. } => Some(did_you_mean(similar).unwrap_or_else(|| {
+                "start it with `msvc run`, or give its address as `HOST:PORT`".to_owned()
+            })),
+            Self::Unhealthy { .. } => {
+                Some("its logs and its `/readyz` say why; it can be called by `HOST:PORT`".to_owned())
+            }
+            Self::Address { .. } => Some(format!("Consul's default is {DEFAULT_CONSUL}")),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Address { .. } => Exit::Usage,
+            _ => Exit::Unreachable,
+        }
+    }
+}
+
+/// The registries that did not answer, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Tried(Vec<(String, String)>);
+
+impl fmt::Display for Tried {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (address, problem)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{address}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Tried {}
+
+/// The addresses of a target, at least one.
+///
+/// # Errors
+/// [`RegistryError`] when the target is a service's name and has no address.
+pub async fn resolve(target: &Target, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, RegistryError> {
+    match target {
+        Target::Endpoint(endpoint) => Ok(vec![endpoint.clone()]),
+        Target::Service(name) => resolve_name(name, lookup).await,
+    }
+}
+
+async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, RegistryError> {
+    let running = running(lookup.directory);
+    if let Some(run) = &running
+        && run.registry.kind != "consul"
+    {
+        return static_instances(name, run);
+    }
+    let mut addresses = Vec::new();
+    if let Some(address) = running.and_then(|run| run.registry.address) {
+        addresses.push(address);
+    }
+    let outer = lookup.consul_address.unwrap_or(DEFAULT_CONSUL);
+    if !addresses.iter().any(|known| known == outer) {
+        addresses.push(outer.to_owned());
+    }
+    let mut tried = Tried::default();
+    for address in addresses {
+        let agent = Agent::new(&address, lookup.consul_token)?;
+        match passing(&agent, name).await {
+            Ok(endpoints) if !endpoints.is_empty() => return Ok(endpoints),
+            Ok(_) => return Err(why_none(&agent, name, lookup.directory).await),
+            Err(AgentError::Unreachable(problem)) => tried.0.push((address, problem)),
+            Err(AgentError::Answer(problem)) => {
+                return Err(RegistryError::Answer {
+                    service: name.to_owned(),
+                    registry: address,
+                    problem,
+                });
+            }
+        }
+    }
+    Err(RegistryError::Unreachable {
+        service: name.to_owned(),
+        tried,
+    })
+}
+
+/// What `msvc run` writes while it runs.
+#[derive(Debug, Deserialize)]
+struct RunFile {
+    registry: RunRegistry,
+    #[serde(default)]
+    services: Vec<RunService>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RunRegistry {
+    kind: String,
+    address: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RunService {
+    name: String,
+    #[serde(default)]
+    instances: Vec<RunInstance>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RunInstance {
+    grpc: String,
+}
+
+/// What runs in the workspace around a folder. A file that cannot be read is as good as none: it may
+/// be of another version, or half gone.
+fn running(directory: &Path) -> Option<RunFile> {
+    let root = directory
+        .ancestors()
+        .find(|folder| folder.join(manifest::FILE_NAME).is_file())?;
+    let path = root.join(project::STATE_FOLDER).join(RUN_FILE);
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn static_instances(name: &str, run: &RunFile) -> Result<Vec<Endpoint>, RegistryError> {
+    let unknown = || RegistryError::Unknown {
+        service: name.to_owned(),
+        registry: format!("`{}/{RUN_FILE}`", project::STATE_FOLDER),
+        similar: similar(
+            name,
+            run.services.iter().map(|service| service.name.as_str()),
+        ),
+        in_workspace: false,
+    };
+    let service = run
+        .services
+        .iter()
+        .find(|service| service.name == name)
+        .ok_or_else(unknown)?;
+    let endpoints: Vec<Endpoint> = service
+        .instances
+        .iter()
+        .filter_map(|instance| match instance.grpc.parse() {
+            Ok(Target::Endpoint(endpoint)) => Some(endpoint),
+            _ => None,
+        })
+        .collect();
+    if endpoints.is_empty() {
+        return Err(unknown());
+    }
+    Ok(endpoints)
+}
+
+/// One entry of `/v1/health/service/NAME`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthEntry {
+    node: HealthNode,
+    service: HealthService,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthNode {
+    address: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthService {
+    address: String,
+    port: u16,
+}
+
+async fn passing(agent: &Agent, name: &str) -> Result<Vec<Endpoint>, AgentError> {
+    let entries: Vec<HealthEntry> = agent
+        .get(&format!("/v1/health/service/{name}?passing"))
+        .await?;
+    let endpoints = entries.into_iter().map(|entry| Endpoint {
+        host: if entry.service.address.is_empty() {
+            entry.node.address
+        } else {
+            entry.service.address
+        },
+        port: entry.service.port,
+        tls: false,
+    });
+    Ok(endpoints.collect())
+}
+
+/// Why a name has no passing instance: unknown, or known and unhealthy.
+async fn why_none(agent: &Agent, name: &str, directory: &Path) -> RegistryError {
+    type Catalog = std::collections::BTreeMap<String, serde_json::Value>;
+    // The answer only improves the message.
+    let known: Catalog = agent.get("/v1/catalog/services").await.unwrap_or_default();
+    if known.contains_key(name) {
+        return RegistryError::Unhealthy {
+            service: name.to_owned(),
+            registry: agent.address.clone(),
+        };
+    }
+    let in_workspace = project::find_if_any(directory)
+        .ok()
+        .flatten()
+        .is_some_and(|project| {
+            let mut names = project.manifest.services.keys();
+            names.any(|service| service.as_str() == name)
+        });
+    RegistryError::Unknown {
+        service: name.to_owned(),
+        registry: agent.address.clone(),
+        similar: similar(name, known.keys().map(String::as_str)),
+        in_workspace,
+    }
+}
+
+/// A Consul agent's HTTP API.
+struct Agent {
+    address: String,
+    token: Option<String>,
+    client: Client<HttpConnector, Empty<Bytes>>,
+}
+
+enum AgentError {
+    Unreachable(String),
+    Answer(String),
+}
+
+impl Agent {
+    fn new(address: &str, token: Option<&str>) -> Result<Self, RegistryError> {
+        let wrong = |problem| RegistryError::Address {
+            address: address.to_owned(),
+            problem,
+        };
+        // Consul's own command line takes addresses without a scheme.
+        let full = if address.contains("://") {
+            address.trim_end_matches('/').to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let uri: Uri = full.parse().map_err(|_| wrong("it is not a URL"))?;
+        match uri.scheme_str() {
+            Some("http") if uri.authority().is_some() => {}
+            Some("https") => return Err(wrong("only `http://` is supported")),
+            _ => return Err(wrong("expected `http://HOST:PORT`")),
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        Ok(Self {
+            address: full,
+            token: token.map(str::to_owned),
+            client: Client::builder(TokioExecutor::new()).build(connector),
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AgentError> {
+        let mut request = Request::get(format!("{}{path}", self.address));
+        if let Some(token) = &self.token {
+            request = request.header("x-consul-token", token);
+        }
+        let request = request
+            .body(Empty::new())
+            .map_err(|error| AgentError::Answer(error.to_string()))?;
+        match timeout(CONNECT_TIMEOUT, self.answer(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(AgentError::Unreachable(no_answer(CONNECT_TIMEOUT))),
+        }
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<T, AgentError> {
+        let unreachable = |error: &dyn std::error::Error| AgentError::Unreachable(root(error));
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| unreachable(&*error))?
+            .to_bytes();
+        if status != StatusCode::OK {
+            let text = String::from_utf8_lossy(&body);
+            let first = text.lines().next().unwrap_or_default();
+            return Err(AgentError::Answer(
+                format!("{status} {first}").trim().to_owned(),
+            ));
+        }
+        serde_json::from_slice(&body)
+            .map_err(|error| AgentError::Answer(format!("not the JSON of Consul: {error}")))
+    }
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!("no answer within {}", crate::duration::exact(limit))
+}
+
+/// The innermost cause, which is what the operating system said.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,168 @@
+//! HTTP/2 servers that answer gRPC calls in ways that good servers do not.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::sync::oneshot;
+
+/// An empty message with its prefix.
+pub const EMPTY_MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
+
+/// What a server does with a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// These bytes as response messages, and this code in the trailers.
+    Trailers(&'static [u8], &'static str),
+    /// This code and message without a body.
+    TrailersOnly(&'static str, &'static str),
+    /// A body without trailers.
+    NoStatus,
+    /// This HTTP status and nothing of gRPC.
+    Http(u16),
+    /// A reset stream.
+    Reset(Reason),
+    /// Nothing, ever.
+    Nothing,
+}
+
+/// How a server behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// What it does with calls.
+    pub answer: Answer,
+    /// After so many calls on a connection it says GOAWAY, and goes when they are done.
+    pub calls_per_connection: Option<usize>,
+    /// How many calls at a time it allows on a connection.
+    pub max_streams: Option<u32>,
+}
+
+impl From<Answer> for Manners {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            calls_per_connection: None,
+            max_streams: None,
+        }
+    }
+}
+
+/// A server with these manners; it stops when dropped.
+pub struct Http2Server {
+    address: SocketAddr,
+    calls: Arc<AtomicUsize>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Http2Server {
+    /// Starts one on a free port.
+    pub fn start(manners: impl Into<Manners>) -> Self {
+        let manners = manners.into();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopped) = oneshot::channel();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, manners, counted) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            address,
+            calls,
+            _stop: stop,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// How many calls it has seen.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(listener: TcpListener, manners: Manners, calls: Arc<AtomicUsize>) {
+    listener.set_nonblocking(true).expect("non-blocking");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("listening");
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(serve(stream, manners, Arc::clone(&calls)));
+    }
+}
+
+async fn serve(stream: tokio::net::TcpStream, manners: Manners, calls: Arc<AtomicUsize>) {
+    let mut builder = h2::server::Builder::new();
+    if let Some(max) = manners.max_streams {
+        builder.max_concurrent_streams(max);
+    }
+    let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else {
+        return;
+    };
+    let mut seen = 0;
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        seen += 1;
+        calls.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(answer(request, respond, manners.answer));
+        if Some(seen) == manners.calls_per_connection {
+            connection.graceful_shutdown();
+        }
+    }
+}
+
+async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, answer: Answer) {
+    let mut body = request.into_body();
+    while let Some(Ok(chunk)) = body.data().await {
+        let _ = body.flow_control().release_capacity(chunk.len());
+    }
+    let mut response = Response::new(());
+    let kind = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert("content-type", kind);
+    let status = |code| {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static(code));
+        trailers
+    };
+    // The client may be gone at any point.
+    match answer {
+        Answer::Trailers(bytes, code) => {
+            if let Ok(mut body) = respond.send_response(response, false) {
+                let _ = body.send_data(Bytes::from_static(bytes), false);
+                let _ = body.send_trailers(status(code));
+            }
+        }
+        Answer::TrailersOnly(code, message) => {
+            response.headers_mut().extend(status(code));
+            let message = HeaderValue::from_static(message);
+            response.headers_mut().insert("grpc-message", message);
+            let _ = respond.send_response(response, true);
+        }
+        Answer::NoStatus => {
+            if let Ok(mut body) = respond.send_response(response, false) {
+                let _ = body.send_data(Bytes::from_static(EMPTY_MESSAGE), true);
+            }
+        }
+        Answer::Http(code) => {
+            response.headers_mut().clear();
+            *response.status_mut() = code.try_into().expect("a status");
+            let _ = respond.send_response(response, true);
+        }
+        Answer::Reset(reason) => respond.send_reset(reason),
+        Answer::Nothing => std::future::pending().await,
+    }
+}
