@@ -168,6 +168,7 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &Progres
     let mut pending = String::new();
     let mut buffer = [0; 4096];
     let mut last_line = Instant::now();
+    let mut in_error = false;
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
         pending.push_str(&String::from_utf8_lossy(&buffer[..read]));
         while let Some(end) = pending.find(['\r', '\n']) {
@@ -181,7 +182,9 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &Progres
                     last_line = Instant::now();
                     printer.step("Building", text);
                 }
-            } else if line.starts_with("error") || line.starts_with("Caused by") {
+            } else if in_error || line.starts_with("error") {
+                // What follows an error explains it.
+                in_error = true;
                 printer.line(&line);
             } else if !line.is_empty() {
                 printer.detail(&line);
