@@ -6,13 +6,18 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-/// Functions of every generated client, which a method of the same name would collide with.
+/// Functions of every generated client, which a method of the same name would collide with, and
+/// those of the prelude's traits, which a call would reach in its place.
 const CLIENT_FUNCTIONS: &[&str] = &[
     "accept_compressed",
+    "clone",
+    "into",
     "max_decoding_message_size",
     "max_encoding_message_size",
     "new",
     "send_compressed",
+    "to_owned",
+    "try_into",
     "with_interceptor",
     "with_origin",
 ];
@@ -53,14 +58,14 @@ mod tests {
 
     #[test]
     fn only_names_that_collide_change_and_never_into_another() {
-        let given = ["get", "new", "new_rpc", "clone", "r#type", "get", "get"].map(str::to_owned);
+        let given = ["get", "new", "new_rpc", "connect", "r#type", "get", "get"].map(str::to_owned);
         assert_eq!(
             distinct_functions(&given),
             [
                 "get",
                 "new_rpc_rpc",
                 "new_rpc",
-                "clone",
+                "connect",
                 "r#type",
                 "get_rpc",
                 "get_rpc_rpc"

@@ -47,10 +47,11 @@ fn statement<'a>(first: &str, lines: &mut impl Iterator<Item = &'a str>) -> Stri
 
 /// Sorts and writes the imports gathered so far; they are one group, without a blank line between.
 fn flush_imports(imports: &mut Vec<String>, text: &mut String) {
+    let mut packed: Vec<String> = imports.drain(..).map(|import| pack(&import)).collect();
     // A list sorts behind all names, as `{` does.
-    imports.sort();
-    for import in imports.drain(..) {
-        text.push_str(&pack(&import));
+    packed.sort();
+    for import in packed {
+        text.push_str(&import);
         text.push('\n');
     }
 }

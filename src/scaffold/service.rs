@@ -64,6 +64,9 @@ pub fn plan(service: &NewService<'_>, plan: &mut Plan) -> Result<(), TemplateErr
         .collect();
     context.insert("summary", &format!("serves {}", names.join(" and ")));
     context.insert("services", &handlers);
+    let mut modules: Vec<&str> = handlers.iter().map(|one| one.file.as_str()).collect();
+    modules.sort_unstable();
+    context.insert("modules", &modules);
 
     let servers: Vec<String> = match service.starter {
         Some(names) => {

@@ -5,6 +5,8 @@ use crate::proto::stubs::scope::Scope;
 
 /// The widest line, rustfmt's default.
 const MAX_WIDTH: usize = 100;
+/// The widest arguments of a call on one line, rustfmt's default.
+const MAX_CALL_WIDTH: usize = 60;
 /// How far the text will be indented inside its `impl` block.
 const INDENT: usize = 4;
 
@@ -48,12 +50,12 @@ pub fn render_method(method: &Method, scope: &Scope, with_stream_type: bool) -> 
         "_request"
     };
     text.push_str(&format!("\n    let {variable} = request.into_inner();\n"));
-    let call = format!(
-        "Err({status}::unimplemented(\"{} is not implemented yet\"))",
+    let refusal = format!(
+        "{status}::unimplemented(\"{} is not implemented yet\")",
         method.proto_name
     );
-    if 2 * INDENT + call.len() <= MAX_WIDTH {
-        text.push_str(&format!("    {call}\n"));
+    if refusal.len() <= MAX_CALL_WIDTH {
+        text.push_str(&format!("    Err({refusal})\n"));
     } else {
         text.push_str(&format!(
             "    Err({status}::unimplemented(\n        \"{} is not implemented yet\",\n    ))\n",
