@@ -107,10 +107,10 @@ fn message(error: &protox::Error) -> String {
 }
 
 fn place(source: &dyn SourceCode, label: &LabeledSpan) -> Option<Place> {
-    let contents = source.read_span(label.inner(), 0, 0).ok()?;
+    let contents = source.read_span(label.inner(), 1, 1).ok()?;
     let data = std::str::from_utf8(contents.data()).ok()?;
     let start = label.offset().checked_sub(contents.span().offset())?;
-    // The contents start at the beginning of the line that holds the span.
+    // With a line of context, the contents start at the beginning of a line.
     let before = data.get(..start)?;
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line_number = contents.line() + 1 + before.matches('\n').count();

@@ -4,5 +4,7 @@ mod bench;
 mod call;
 mod chat_fixture;
 mod cli;
+mod new;
+mod proto_gen;
 mod support;
 mod tls;

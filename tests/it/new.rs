@@ -1,0 +1,224 @@
+//! `msvc new`: what it makes, what it refuses, and that nothing half-made is ever left.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::Sandbox;
+
+/// Every file below a folder but those of git, relative to it and sorted.
+fn files(root: &Path) -> Vec<String> {
+    fn collect(folder: &Path, root: &Path, files: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.ends_with(".git") {
+                continue;
+            }
+            if path.is_dir() {
+                collect(&path, root, files);
+            } else {
+                let relative = path.strip_prefix(root).expect("below it");
+                files.push(relative.display().to_string());
+            }
+        }
+    }
+    let mut files = Vec::new();
+    collect(root, root, &mut files);
+    files.sort();
+    files
+}
+
+#[test]
+fn a_workspace_with_one_service_is_made_in_an_empty_folder() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.msvc(["new", "user-service"]), @r"
+    exit: 0
+    --- stderr ---
+         Created a workspace in [SANDBOX]
+         Created services/user-service for user.v1.UserService
+           Ports gRPC 50051, admin 51051
+    hint: `msvc run` builds it and runs it; README.md has the commands of the day
+    ");
+    let made = files(&sandbox.path());
+    let outside: Vec<&str> = made
+        .iter()
+        .map(String::as_str)
+        .filter(|path| !path.starts_with("crates/chassis/src/"))
+        .collect();
+    assert_eq!(
+        outside,
+        [
+            ".github/workflows/ci.yml",
+            ".gitignore",
+            "Cargo.lock",
+            "Cargo.toml",
+            "README.md",
+            "crates/chassis/Cargo.toml",
+            "crates/protocol/Cargo.toml",
+            "crates/protocol/src/descriptors.binpb",
+            "crates/protocol/src/lib.rs",
+            "crates/protocol/src/user.rs",
+            "crates/protocol/src/user/v1.rs",
+            "msvc.toml",
+            "proto/user/v1/user.proto",
+            "services/user-service/Cargo.toml",
+            "services/user-service/config/default.toml",
+            "services/user-service/config/dev.toml",
+            "services/user-service/config/prod.toml",
+            "services/user-service/src/api.rs",
+            "services/user-service/src/lib.rs",
+            "services/user-service/src/main.rs",
+            "services/user-service/src/repository.rs",
+            "services/user-service/tests/api.rs",
+        ]
+    );
+    assert!(!sandbox.path().join(".msvc").exists());
+}
+
+#[test]
+fn a_second_service_takes_the_next_port_and_keeps_the_manifest() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let manifest = sandbox.path().join("msvc.toml");
+    let edited = fs::read_to_string(&manifest).expect("there") + "\n# mine\n";
+    fs::write(&manifest, &edited).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "order-service"]), @r"
+    exit: 0
+    --- stderr ---
+         Created services/order-service for order.v1.OrderService
+           Ports gRPC 50052, admin 51052
+    hint: `msvc run` builds and runs all services
+    ");
+    let text = fs::read_to_string(&manifest).expect("there");
+    let added = "\n[services.order-service]\nport = 50052\nserves = [\"order.v1.OrderService\"]\n";
+    assert_eq!(text.replacen(added, "", 1), edited);
+}
+
+#[test]
+fn a_folder_that_is_not_empty_is_refused() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("notes.txt"), "mine").expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "user-service"]), @r"
+    exit: 1
+    --- stderr ---
+    error: `[SANDBOX]` is not empty: it has `notes.txt`
+    hint: go to an empty folder, or name a new one with `--path DIR`
+    ");
+    assert_eq!(files(&sandbox.path()), ["notes.txt"]);
+}
+
+#[test]
+fn all_conflicts_are_named_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let folder = sandbox.path().join("services/order-service/src");
+    fs::create_dir_all(&folder).expect("made");
+    fs::write(folder.join("main.rs"), "mine").expect("written");
+    fs::write(folder.join("lib.rs"), "mine").expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "order-service"]), @r"
+    exit: 1
+    --- stderr ---
+    error: 2 files that would be made are there already:
+      services/order-service/src/lib.rs
+      services/order-service/src/main.rs
+    hint: move them away or choose another name; nothing was changed
+    ");
+}
+
+#[test]
+fn a_bad_name_is_refused_with_a_suggestion() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.msvc(["new", "UserService"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `UserService` is not a service name: it must start with a lowercase letter
+    hint: try `user-service`
+    ");
+    assert_eq!(files(&sandbox.path()), [""; 0]);
+}
+
+#[test]
+fn a_broken_proto_is_shown_with_its_place_and_nothing_is_left() {
+    let sandbox = Sandbox::new();
+    let proto = "syntax = \"proto3\";\n\nmessage User {\n  strin name = 1;\n}\n";
+    fs::write(sandbox.path().join(".a.proto"), proto).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "user-service", "--proto", ".a.proto"]), @r"
+    exit: 1
+    --- stderr ---
+    error: .a.proto:4:3: name 'strin' is not defined
+       |
+     4 |   strin name = 1;
+       |   ^^^^^ found here
+    ");
+    assert_eq!(files(&sandbox.path()), [".a.proto"]);
+}
+
+#[test]
+fn a_missing_import_says_where_it_was_looked_for() {
+    let sandbox = Sandbox::new();
+    let proto = "syntax = \"proto3\";\nimport \"no/such.proto\";\nservice S {}\n";
+    fs::write(sandbox.path().join(".a.proto"), proto).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "user-service", "--proto", ".a.proto"]), @r#"
+    exit: 1
+    --- stderr ---
+    error: .a.proto:2:1: import 'no/such.proto' not found
+       |
+     2 | import "no/such.proto";
+       | ^^^^^^^^^^^^^^^^^^^^^^^ imported here
+     = help: imports are looked for in `[SANDBOX]`; add a folder with `-I DIR`
+    "#);
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_makes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let before = files(&sandbox.path());
+    insta::assert_snapshot!(sandbox.msvc(["new", "order-service", "--dry-run"]), @r"
+    exit: 0
+    --- stdout ---
+     write crates/protocol/src/descriptors.binpb
+     write crates/protocol/src/lib.rs
+     write crates/protocol/src/order.rs
+     write crates/protocol/src/order/v1.rs
+     write msvc.toml
+    create proto/order/v1/order.proto
+    create services/order-service/Cargo.toml
+    create services/order-service/config/default.toml
+    create services/order-service/config/dev.toml
+    create services/order-service/config/prod.toml
+    create services/order-service/src/api.rs
+    create services/order-service/src/lib.rs
+    create services/order-service/src/main.rs
+    create services/order-service/src/repository.rs
+    create services/order-service/tests/api.rs
+    ");
+    assert_eq!(files(&sandbox.path()), before);
+}
+
+/// Killed at any moment, the folder has either nothing of the workspace or all of it once another
+/// command has run.
+#[test]
+fn a_kill_at_any_moment_leaves_no_half_made_tree() {
+    let complete = {
+        let sandbox = Sandbox::new();
+        sandbox.msvc(["new", "user-service", "--no-git"]);
+        files(&sandbox.path())
+    };
+    for micros in (0..40_000).step_by(1_500) {
+        let sandbox = Sandbox::new();
+        let mut child = sandbox
+            .command(["new", "user-service", "--no-git", "-q"])
+            .spawn()
+            .expect("msvc starts");
+        std::thread::sleep(Duration::from_micros(micros));
+        child.kill().expect("killed, or ended before");
+        child.wait().expect("ended");
+        // The next command takes up what was committed; a second `new` then says so.
+        let again = sandbox.msvc(["new", "user-service", "--no-git", "-q"]);
+        let is_whole =
+            again.starts_with("exit: 0") || again.contains("has a service `user-service` already");
+        assert!(is_whole, "after {micros} µs: {again}");
+        assert_eq!(files(&sandbox.path()), complete, "after {micros} µs");
+    }
+}

@@ -1,0 +1,124 @@
+//! `msvc proto gen`: protos evolve, the user's code stays.
+
+use std::fs;
+
+use crate::support::Sandbox;
+
+const API: &str = "services/user-service/src/api.rs";
+
+/// A workspace whose proto has got one more method.
+fn evolved() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("proto/user/v1/user.proto");
+    let proto = fs::read_to_string(&path).expect("there");
+    let with_method = proto.replacen(
+        "service UserService {",
+        "service UserService {\n  rpc Ping(PingRequest) returns (PingResponse);",
+        1,
+    );
+    let messages = "\nmessage PingRequest {}\n\nmessage PingResponse {}\n";
+    fs::write(&path, with_method + messages).expect("written");
+    sandbox
+}
+
+#[test]
+fn a_new_method_gets_a_stub_and_every_other_byte_stays() {
+    let sandbox = evolved();
+    let before = fs::read_to_string(sandbox.path().join(API)).expect("there");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r"
+    exit: 0
+    --- stderr ---
+           Wrote crates/protocol/src/descriptors.binpb
+           Wrote crates/protocol/src/user/v1.rs
+           Wrote services/user-service/src/api.rs
+        Stub for user.v1.UserService/Ping
+    ");
+    let after = fs::read_to_string(sandbox.path().join(API)).expect("there");
+    let stub = "
+    async fn ping(
+        &self,
+        request: Request<protocol::user::v1::PingRequest>,
+    ) -> Result<Response<protocol::user::v1::PingResponse>, Status> {
+        let _request = request.into_inner();
+        Err(Status::unimplemented(\"Ping is not implemented yet\"))
+    }
+";
+    assert_eq!(after.replacen(stub, "", 1), before);
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen", "--check"]), @r"
+    exit: 0
+    --- stderr ---
+           Fresh the generated code matches the protos
+    ");
+}
+
+#[test]
+fn a_stale_workspace_fails_the_check_and_changes_nothing() {
+    let sandbox = evolved();
+    let before = fs::read_to_string(sandbox.path().join(API)).expect("there");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen", "--check"]), @r"
+    exit: 1
+    --- stderr ---
+    error: 3 files do not match the protos:
+      crates/protocol/src/descriptors.binpb
+      crates/protocol/src/user/v1.rs
+      services/user-service/src/api.rs
+    hint: run `msvc proto gen` and commit what it changes
+    ");
+    assert_eq!(
+        fs::read_to_string(sandbox.path().join(API)).expect("there"),
+        before
+    );
+}
+
+#[test]
+fn an_unchanged_run_writes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("crates/protocol/src/user/v1.rs");
+    let modified = || {
+        fs::metadata(&path)
+            .and_then(|it| it.modified())
+            .expect("there")
+    };
+    let before = modified();
+    sandbox.msvc(["proto", "gen"]);
+    assert_eq!(modified(), before);
+}
+
+#[test]
+fn a_method_that_went_is_reported_with_its_place_and_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("proto/user/v1/user.proto");
+    let proto = fs::read_to_string(&path).expect("there");
+    let without: String = proto
+        .lines()
+        .filter(|line| !line.contains("rpc DeleteUser"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    fs::write(&path, without).expect("written");
+    let output = sandbox.msvc(["proto", "gen"]);
+    let warning = "`delete_user` implements no method of `user.v1.UserService`; remove it when it is not needed";
+    let line = output
+        .lines()
+        .find(|line| line.contains(warning))
+        .expect(&output);
+    assert!(
+        line.starts_with("warning: services/user-service/src/api.rs:"),
+        "{line}"
+    );
+    let code = fs::read_to_string(sandbox.path().join(API)).expect("there");
+    assert!(code.contains("async fn delete_user"));
+}
+
+#[test]
+fn outside_a_workspace_it_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r"
+    exit: 1
+    --- stderr ---
+    error: `[SANDBOX]` is not inside a workspace: no `msvc.toml` here or above
+    hint: go to a workspace's folder or name it with `--project DIR`; `msvc new user-service` makes one
+    ");
+}
