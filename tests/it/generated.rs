@@ -1,0 +1,288 @@
+//! What `new` makes, built and run for real: formatted, clippy-clean, its own tests pass; it is run,
+//! called (by `msvc call` and by an independent client) and load-tested.
+//!
+//! All workspaces share one target folder, so that dependencies are built once: the folder that
+//! `MSVC_GENERATED_TARGET` names, else `target/generated`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::support::Sandbox;
+
+/// Longer than any build takes.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+
+fn target() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/generated");
+    std::env::var_os("MSVC_GENERATED_TARGET").map_or_else(default, PathBuf::from)
+}
+
+fn example(name: &str) -> String {
+    format!("{}/proto-examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn succeed(sandbox: &Sandbox, args: &[&str]) {
+    let output = sandbox.msvc(args);
+    assert!(output.starts_with("exit: 0"), "{args:?}: {output}");
+}
+
+fn cargo(sandbox: &Sandbox, args: &[&str]) {
+    let mut command = Command::new("cargo");
+    command.args(args).current_dir(sandbox.path());
+    command.env("CARGO_TARGET_DIR", target());
+    let output = command.output().expect("cargo starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "cargo {args:?}\n{stderr}\n{stdout}"
+    );
+    assert!(!stderr.contains("warning:"), "cargo {args:?}\n{stderr}");
+}
+
+/// One after the other: they share a target folder, and two builds at a time gain nothing.
+#[test]
+fn what_is_generated_builds_is_clean_and_serves() {
+    hard_protos_build_and_pass_their_tests();
+    a_starter_is_run_called_and_benched();
+}
+
+fn hard_protos_build_and_pass_their_tests() {
+    let sandbox = Sandbox::new();
+    let (corner, order, chat) = (example("corner"), example("order"), example("chat"));
+    succeed(
+        &sandbox,
+        &[
+            "new",
+            "corner-service",
+            "-I",
+            &format!("{corner}/proto"),
+            "--proto",
+            &format!("{corner}/proto/corner/v1/corner.proto"),
+            "--proto",
+            &format!("{corner}/proto/unpackaged.proto"),
+        ],
+    );
+    succeed(
+        &sandbox,
+        &[
+            "new",
+            "order-service",
+            "-I",
+            &format!("{order}/proto"),
+            "-I",
+            &format!("{order}/shared"),
+            "--proto",
+            &format!("{order}/proto/order/v1/order.proto"),
+        ],
+    );
+    succeed(
+        &sandbox,
+        &[
+            "new",
+            "chat-service",
+            "-I",
+            &format!("{chat}/proto"),
+            "--proto",
+            &format!("{chat}/proto/chat/v1/chat.proto"),
+        ],
+    );
+    // Names that are long, short, or would shadow something.
+    for name in [
+        "user-service",
+        "user-notification-service",
+        "a",
+        "status-service",
+        "type-service",
+    ] {
+        succeed(&sandbox, &["new", name]);
+    }
+    cargo(&sandbox, &["fmt", "--all", "--check"]);
+    cargo(
+        &sandbox,
+        &[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    );
+    cargo(&sandbox, &["test", "--quiet", "--workspace"]);
+    succeed(&sandbox, &["proto", "gen", "--check"]);
+}
+
+fn a_starter_is_run_called_and_benched() {
+    let sandbox = Sandbox::new();
+    // Ports of its own, away from those of a workspace that somebody runs here.
+    succeed(&sandbox, &["new", "user-service", "--port", "52051"]);
+    let mut running = Running::start(&sandbox);
+    let address = "127.0.0.1:52051";
+
+    let list = sandbox.msvc(["call", "user-service"]);
+    assert!(
+        list.contains("GetUser     (GetUserRequest) → GetUserResponse"),
+        "{list}"
+    );
+    let get = [
+        "call",
+        "user-service",
+        "user.v1.UserService/GetUser",
+        "-d",
+        r#"{"id": 1}"#,
+    ];
+    let got = sandbox.msvc(get);
+    assert!(
+        got.starts_with("exit: 0") && got.contains(r#""name": "Ada""#),
+        "{got}"
+    );
+    insta::assert_snapshot!(sandbox.msvc(["call", "user-service", "GetUser", "-d", r#"{"id": 99}"#]), @r#"
+    exit: 1
+    --- stderr ---
+    error: NOT_FOUND (5): user `99` not found
+      detail google.rpc.ResourceInfo: {"resourceType":"user","resourceName":"99","description":"user `99` not found"}
+    "#);
+    insta::assert_snapshot!(sandbox.msvc(["call", "user-service", "CreateUser", "-d", r#"{"name": ""}"#]), @r"
+    exit: 1
+    --- stderr ---
+    error: INVALID_ARGUMENT (3): name must not be empty
+      field `name`: must not be empty
+    ");
+    let bench = sandbox.msvc([
+        "bench",
+        "user-service",
+        "GetUser",
+        "-d",
+        r#"{"id": 1}"#,
+        "--rate",
+        "100",
+        "--duration",
+        "2s",
+        "--format",
+        "json",
+    ]);
+    assert!(bench.starts_with("exit: 0"), "{bench}");
+    assert!(bench.contains("\"OK\""), "{bench}");
+    independent_client(address);
+
+    running.interrupt();
+    let code = running.child.wait().expect("msvc ends").code();
+    assert_eq!(code, Some(0), "{}", running.output());
+    assert!(
+        running.output().contains("Stopped all services"),
+        "{}",
+        running.output()
+    );
+    assert!(!sandbox.path().join(".msvc/run.json").exists());
+    std::net::TcpListener::bind(address).expect("the service has gone");
+}
+
+/// Python's grpcio calls the service: by the health service that it serves, and by its own method
+/// with messages encoded by hand.
+fn independent_client(address: &str) {
+    let python = |args: &[&str]| Command::new("python3").args(args).output();
+    let has_grpc = python(&["-c", "import grpc"]).is_ok_and(|it| it.status.success());
+    if !has_grpc {
+        let in_ci = std::env::var("CI").is_ok_and(|it| it == "true");
+        assert!(!in_ci, "python3 with grpcio is needed in CI");
+        eprintln!("skipped: python3 has no grpcio (`pip install grpcio`)");
+        return;
+    }
+    const SCRIPT: &str = r#"
+import sys, grpc
+channel = grpc.insecure_channel(sys.argv[1])
+call = lambda path: channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
+health = call("/grpc.health.v1.Health/Check")(b"", timeout=10)
+assert health == b"\x08\x01", health
+# GetUserRequest { id: 1 }; the answer holds the name of the first sample.
+user, details = call("/user.v1.UserService/GetUser").with_call(b"\x08\x01", timeout=10)
+assert b"Ada" in user, user
+stream = channel.unary_stream("/user.v1.UserService/WatchUsers", request_serializer=bytes, response_deserializer=bytes)
+watch = stream(b"", timeout=30)
+watch.initial_metadata()
+call("/user.v1.UserService/CreateUser")(b"\x0a\x05Barab", timeout=10)
+assert b"Barab" in next(watch)
+watch.cancel()
+try:
+    call("/user.v1.UserService/GetUser")(b"\x08\x63", timeout=10)
+    raise SystemExit("an unknown id was found")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.NOT_FOUND, error
+    assert "grpc-status-details-bin" in dict(error.trailing_metadata()), error
+print("ok")
+"#;
+    let output = python(&["-c", SCRIPT, address]).expect("python3 starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n", "{stderr}");
+}
+
+/// `msvc run` in a sandbox; it is killed when this is dropped.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: std::cell::RefCell<String>,
+}
+
+impl Running {
+    /// Starts it and waits until all services are ready.
+    fn start(sandbox: &Sandbox) -> Self {
+        let mut command = sandbox.command(["run"]);
+        command.env("CARGO_TARGET_DIR", target());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("msvc starts");
+        let (sender, lines) = mpsc::channel();
+        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|it| Box::new(it) as _),
+            child.stderr.take().map(|it| Box::new(it) as _),
+        ];
+        for output in outputs.into_iter().flatten() {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        let running = Self {
+            child,
+            lines,
+            seen: Default::default(),
+        };
+        while !running.seen.borrow().contains("lists what can be called") {
+            let line = running.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("not ready: {}", running.seen.borrow()));
+            running.seen.borrow_mut().push_str(&(line + "\n"));
+        }
+        running
+    }
+
+    fn interrupt(&mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.expect("kill starts").success());
+    }
+
+    /// Everything that was printed so far.
+    fn output(&self) -> String {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(200)) {
+            self.seen.borrow_mut().push_str(&(line + "\n"));
+        }
+        self.seen.borrow().clone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
