@@ -1,5 +1,7 @@
 //! What the tests share: a folder of their own and `msvc` run in it with an environment of its own.
 
+pub mod system;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
