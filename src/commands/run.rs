@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::context::Context;
-use crate::error::{Diagnostic, Exit, IoFailure, Result, Silent};
+use crate::error::{Diagnostic, Exit, Failure, IoFailure, Result, Silent};
 use crate::infra::embedded::consul::{self, EmbeddedConsul};
 use crate::manifest::{ADMIN_PORT_OFFSET, RegistryKind};
 use crate::printer::Printer;
@@ -177,6 +177,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result {
             services: services.clone(),
             release: args.release,
         };
+        check_ports(&project, &services)?;
         event(
             &context.printer,
             json!({ "event": "building", "services": services }),
@@ -185,6 +186,8 @@ pub fn run(context: &Context, args: RunArgs) -> Result {
             built = build::build(&options, &context.printer) => built?,
             () = signals.next() => return Err(RunError::Interrupted.into()),
         };
+        // A build takes long enough for somebody else to take a port.
+        check_ports(&project, &services)?;
         let (registry, _embedded) = registry(context, &project, &args).await?;
         let instances = plan_instances(context, &project, &args, &programs, registry.as_deref())?;
         let mut system = System::start(context, &project, instances, registry, args.no_restart)?;
@@ -301,6 +304,24 @@ async fn registry(
     Ok((Some(url), Some(embedded)))
 }
 
+/// Finds ports that are taken before the time for a build is spent.
+fn check_ports(project: &Project, services: &[String]) -> Result<(), RunError> {
+    let entries = project.manifest.services.iter();
+    for (name, entry) in entries.filter(|(name, _)| services.iter().any(|it| it == name.as_str())) {
+        for (port, key) in [(entry.port, "port"), (entry.admin_port(), "admin-port")] {
+            if !ports::is_free(port) {
+                return Err(RunError::PortTaken {
+                    port,
+                    service: name.to_string(),
+                    key,
+                    holder: ports::holder(port),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The processes to start, with ports that are free.
 fn plan_instances(
     context: &Context,
@@ -319,19 +340,6 @@ fn plan_instances(
         else {
             continue;
         };
-        for (port, key) in [(entry.port, "port"), (entry.admin_port(), "admin-port")] {
-            if !ports::is_free(port) {
-                let holder = ports::holder(port);
-                let service = service.clone();
-                return Err(RunError::PortTaken {
-                    port,
-                    service,
-                    key,
-                    holder,
-                }
-                .into());
-            }
-        }
         let replicas = args.replicas.iter().find(|(name, _)| name == service);
         let mut pair = (entry.port, entry.admin_port());
         for number in 1..=replicas.map_or(1, |(_, count)| *count) {
@@ -383,6 +391,8 @@ struct System<'a> {
     registry: Option<String>,
     pids: Vec<u32>,
     last_lines: Vec<VecDeque<String>>,
+    /// How each ended last.
+    statuses: Vec<String>,
     supervisor: Supervisor,
     sender: UnboundedSender<Event>,
     events: UnboundedReceiver<Event>,
@@ -412,6 +422,7 @@ impl<'a> System<'a> {
             supervisor: Supervisor::new(instances.len(), !no_restart),
             pids: vec![0; instances.len()],
             last_lines: vec![VecDeque::new(); instances.len()],
+            statuses: vec![String::new(); instances.len()],
             width: instances.iter().map(|it| it.label.len()).max().unwrap_or(0),
             instances,
             registry,
@@ -473,6 +484,7 @@ impl<'a> System<'a> {
         let start_limit = Instant::now() + START_LIMIT;
         let mut restarts: VecDeque<(Instant, usize)> = VecDeque::new();
         let mut stop_limit: Option<Instant> = None;
+        let mut failure: Option<Failure> = None;
         let far = Instant::now() + Duration::from_secs(10 * 365 * 24 * 3600);
         loop {
             let next_restart = restarts.front().map_or(far, |(at, _)| *at);
@@ -488,8 +500,19 @@ impl<'a> System<'a> {
                             restarts.push_back((Instant::now() + wait, number));
                             restarts.make_contiguous().sort();
                         }
-                        Decision::Fail(number) => return Err(self.failed(number)),
+                        Decision::Fail(number) => {
+                            let error = self.failed(number);
+                            if self.ask_to_stop() == Decision::Done {
+                                return Err(error);
+                            }
+                            failure = Some(error);
+                            stop_limit = Some(Instant::now() + STOP_LIMIT);
+                            restarts.clear();
+                        }
                         Decision::Done => {
+                            if let Some(error) = failure {
+                                return Err(error);
+                            }
                             self.printer.step("Stopped", "all services");
                             event(self.printer, json!({ "event": "stopped" }))?;
                             return if starting { Err(Silent(Exit::Interrupted).into()) } else { Ok(()) };
@@ -506,8 +529,7 @@ impl<'a> System<'a> {
                     restarts.clear();
                     let limit = STOP_LIMIT.as_secs();
                     self.printer.step("Stopping", format!("calls in flight have {limit} s; Ctrl-C again ends them"));
-                    self.signal_all(false);
-                    if self.supervisor.stop() == Decision::Done {
+                    if self.ask_to_stop() == Decision::Done {
                         return Ok(());
                     }
                 }
@@ -519,11 +541,14 @@ impl<'a> System<'a> {
                     }
                 }
                 () = sleep_until(start_limit), if starting && stop_limit.is_none() => {
-                    if let Some(number) = self.supervisor.starting().next() {
-                        return Err(RunError::NotReady {
+                    let late = self.supervisor.starting().next();
+                    if let Some(number) = late {
+                        failure = Some(RunError::NotReady {
                             label: self.instances[number].label.clone(),
                             lines: self.said_last(number),
                         }.into());
+                        self.ask_to_stop();
+                        stop_limit = Some(Instant::now() + STOP_LIMIT);
                     }
                 }
                 () = sleep_until(stop_limit.unwrap_or(far)), if stop_limit.is_some() => {
@@ -570,17 +595,22 @@ impl<'a> System<'a> {
                 if !self.supervisor.is_stopping() {
                     self.printer
                         .warning(format!("`{}` ended ({status})", instance.label));
-                    self.last_lines[number].push_back(String::new());
-                    self.last_lines[number].push_back(status.to_string());
                 }
+                self.statuses[number] = status.to_string();
                 Ok(self.supervisor.exited(number))
             }
         }
     }
 
-    fn failed(&self, number: usize) -> crate::error::Failure {
+    /// Asks all to stop; `Done` when there is nothing to wait for.
+    fn ask_to_stop(&mut self) -> Decision {
+        self.signal_all(false);
+        self.supervisor.stop()
+    }
+
+    fn failed(&self, number: usize) -> Failure {
         let label = self.instances[number].label.clone();
-        let status = self.last_lines[number].back().cloned().unwrap_or_default();
+        let status = self.statuses[number].clone();
         if self.supervisor.is_running() {
             RunError::Ended { label, status }.into()
         } else {
@@ -624,7 +654,11 @@ impl<'a> System<'a> {
 
     /// Tells the addresses once all are ready.
     fn announce(&self) -> Result {
-        let width = self.width.max("service".len());
+        event(
+            self.printer,
+            json!({ "event": "running", "registry": self.registry }),
+        )?;
+        let width = self.width.max("registry".len());
         self.printer.line("");
         self.printer
             .line(format!("  {:<width$}  {:<15}  admin", "service", "gRPC"));

@@ -28,9 +28,14 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
-    /// Cargo could not build; it has said why.
-    #[error("the build failed ({0})")]
-    Failed(ExitStatus),
+    /// Cargo could not build.
+    #[error("the build failed ({status}){said}")]
+    Failed {
+        /// How cargo ended.
+        status: ExitStatus,
+        /// What it said, where that was not printed as it came.
+        said: String,
+    },
     /// Cargo built no program of that name.
     #[error("the crate `{0}` has no program of its name")]
     NoProgram(String),
@@ -45,7 +50,7 @@ impl Diagnostic for BuildError {
                     .to_owned(),
             ),
             Self::NoProgram(name) => Some(format!("`services/{name}/src/main.rs` makes one")),
-            Self::Failed(_) => None,
+            Self::Failed { .. } => None,
         }
     }
 }
@@ -108,7 +113,7 @@ pub async fn build(
     };
     let started = Instant::now();
     let bar = printer.progress("Building", 0);
-    let (programs, ()) = tokio::join!(
+    let (programs, said) = tokio::join!(
         programs(stdout, printer),
         show_progress(stderr, printer, &bar)
     );
@@ -118,8 +123,10 @@ pub async fn build(
     })?;
     bar.finish_and_clear();
     if !status.success() {
-        return Err(BuildError::Failed(status));
+        let said = said + &programs.said;
+        return Err(BuildError::Failed { status, said });
     }
+    let programs = programs.paths;
     if let Some(missing) = options
         .services
         .iter()
@@ -135,9 +142,18 @@ pub async fn build(
     Ok(programs)
 }
 
-/// Reads cargo's messages: the programs that it made; warnings and errors are printed.
-async fn programs(stdout: ChildStdout, printer: &Printer) -> BTreeMap<String, PathBuf> {
-    let mut programs = BTreeMap::new();
+/// What cargo's messages were about.
+#[derive(Debug, Default)]
+struct Programs {
+    paths: BTreeMap<String, PathBuf>,
+    /// The compiler's errors, where they were not printed.
+    said: String,
+}
+
+/// Reads cargo's messages: the programs that it made; warnings and errors are printed, or, where
+/// only problems are wanted, the errors kept.
+async fn programs(stdout: ChildStdout, printer: &Printer) -> Programs {
+    let mut programs = Programs::default();
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(message) = serde_json::from_str::<serde_json::Value>(&line) else {
@@ -146,7 +162,11 @@ async fn programs(stdout: ChildStdout, printer: &Printer) -> BTreeMap<String, Pa
         match message["reason"].as_str() {
             Some("compiler-message") => {
                 if let Some(text) = message["message"]["rendered"].as_str() {
-                    printer.line(text.trim_end());
+                    if !printer.is_quiet() {
+                        printer.line(text.trim_end());
+                    } else if message["message"]["level"] == "error" {
+                        programs.said += &format!("\n{}", text.trim_end());
+                    }
                 }
             }
             Some("compiler-artifact") => {
@@ -154,7 +174,9 @@ async fn programs(stdout: ChildStdout, printer: &Printer) -> BTreeMap<String, Pa
                     message["target"]["name"].as_str(),
                     message["executable"].as_str(),
                 ) {
-                    programs.insert(name.to_owned(), Path::new(path).to_owned());
+                    programs
+                        .paths
+                        .insert(name.to_owned(), Path::new(path).to_owned());
                 }
             }
             _ => {}
@@ -163,18 +185,21 @@ async fn programs(stdout: ChildStdout, printer: &Printer) -> BTreeMap<String, Pa
     programs
 }
 
-/// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and what else it says.
-async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &ProgressBar) {
+/// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and from its first
+/// error on all that it says; returned where it was not printed.
+async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &ProgressBar) -> String {
+    let mut said = String::new();
+    let mut is_failing = false;
     let mut pending = String::new();
     let mut buffer = [0; 4096];
     let mut last_line = Instant::now();
-    let mut in_error = false;
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
         pending.push_str(&String::from_utf8_lossy(&buffer[..read]));
         while let Some(end) = pending.find(['\r', '\n']) {
             let line: String = pending.drain(..=end).collect();
-            let line = console::strip_ansi_codes(&line).trim().to_owned();
-            if let Some(progress) = parse_progress(&line) {
+            let line = console::strip_ansi_codes(&line).trim_end().to_owned();
+            is_failing |= line.starts_with("error");
+            if let Some(progress) = parse_progress(line.trim_start()) {
                 let text = format!("{}/{} {}", progress.done, progress.total, progress.crates);
                 if printer.is_live() {
                     bar.set_message(text);
@@ -182,15 +207,18 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &Progres
                     last_line = Instant::now();
                     printer.step("Building", text);
                 }
-            } else if in_error || line.starts_with("error") {
-                // What follows an error explains it.
-                in_error = true;
+            } else if line.is_empty() {
+                // Cargo clears its own progress with empty lines.
+            } else if !is_failing {
+                printer.detail(line.trim_start());
+            } else if printer.is_quiet() {
+                said += &format!("\n{line}");
+            } else {
                 printer.line(&line);
-            } else if !line.is_empty() {
-                printer.detail(&line);
             }
         }
     }
+    said
 }
 
 /// Where cargo is.

@@ -21,7 +21,12 @@ pub fn holder(port: u16) -> Option<String> {
         .find_map(|table| listening_inode(&table, port))?;
     let socket = format!("socket:[{inode}]");
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else {
+        // `self` is a process by another name.
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|it| it.parse::<u32>().ok());
+        let (Some(pid), Ok(descriptors)) = (pid, fs::read_dir(entry.path().join("fd"))) else {
             continue;
         };
         let holds = |link: std::path::PathBuf| link.to_str() == Some(&socket);
@@ -30,7 +35,6 @@ pub fn holder(port: u16) -> Option<String> {
             .filter_map(|one| fs::read_link(one.path()).ok());
         if links.any(holds) {
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            let pid = entry.file_name().to_string_lossy().into_owned();
             return Some(format!("{} (pid {pid})", name.trim()));
         }
     }

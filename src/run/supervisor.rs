@@ -161,7 +161,9 @@ mod tests {
     #[test]
     fn a_stop_is_done_when_the_last_one_ended() {
         let mut supervisor = Supervisor::new(3, true);
-        (0..3).for_each(|number| drop(supervisor.ready(number)));
+        for number in 0..3 {
+            supervisor.ready(number);
+        }
         supervisor.exited(2);
         assert_eq!(supervisor.stop(), Decision::None);
         assert_eq!(supervisor.exited(0), Decision::None);

@@ -73,23 +73,23 @@ impl Plan {
 
     /// The changes as they are printed.
     pub fn summary(&self) -> Vec<ChangeSummary<'_>> {
-        let summary = |(path, change)| match change {
-            &Change::Create(ref contents) => ChangeSummary {
-                action: "create",
-                path,
-                bytes: Some(contents.len()),
-            },
-            Change::Write(contents) => ChangeSummary {
-                action: "write",
-                path,
-                bytes: Some(contents.len()),
-            },
-            Change::Remove => ChangeSummary {
-                action: "remove",
-                path,
-                bytes: None,
-            },
+        self.changes()
+            .map(|(path, change)| change.summary(path))
+            .collect()
+    }
+}
+
+impl Change {
+    fn summary<'a>(&self, path: &'a str) -> ChangeSummary<'a> {
+        let (action, bytes) = match self {
+            Self::Create(contents) => ("create", Some(contents.len())),
+            Self::Write(contents) => ("write", Some(contents.len())),
+            Self::Remove => ("remove", None),
         };
-        self.changes().map(summary).collect()
+        ChangeSummary {
+            action,
+            path,
+            bytes,
+        }
     }
 }

@@ -7,5 +7,6 @@ mod cli;
 mod generated;
 mod new;
 mod proto_gen;
+mod run;
 mod support;
 mod tls;

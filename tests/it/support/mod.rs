@@ -6,6 +6,7 @@ pub mod chat_v1;
 
 pub mod http2;
 pub mod stubs;
+pub mod system;
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

@@ -49,7 +49,12 @@ pub(crate) struct Service {
 impl Service {
     /// Starts one with `variables`, and waits until it listens.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
-        let mut child = command(variables).spawn().expect("this binary runs");
+        Self::launch(&mut command(variables))
+    }
+
+    /// Starts it as this command says, and waits until it listens.
+    fn launch(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("this binary runs");
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().expect("piped");
         std::thread::spawn(move || {
@@ -158,6 +163,22 @@ fn command(variables: &[(&str, &str)]) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+#[test]
+fn the_end_of_standard_input_asks_to_stop_where_that_is_configured() {
+    let mut command = command(&[("APP_SERVER__STOP_ON_STDIN_CLOSE", "true")]);
+    let mut service = Service::launch(command.stdin(Stdio::piped()));
+    assert_eq!(service.get("/healthz").0, 200);
+    drop(service.child.stdin.take());
+    assert!(service.wait().success());
+    let expected = [
+        "listening",
+        "stopping, a second signal ends at once",
+        "finishing calls in flight",
+        "stopped",
+    ];
+    assert_eq!(service.messages(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
