@@ -14,6 +14,7 @@ pub mod commands;
 pub mod context;
 pub mod env_vars;
 pub mod error;
+pub mod infra;
 pub mod manifest;
 pub mod printer;
 pub mod project;

@@ -1,0 +1,143 @@
+//! A Consul agent for development: the part of its HTTP API that service registration, discovery
+//! and configuration need, in this process.
+//!
+//! It differs from a real agent where development gains by it or cannot tell:
+//! - nothing survives it, and there is one node, one datacenter, no ACL;
+//! - a check runs at once when it is registered, not after a random part of its interval;
+//! - a critical service is deregistered when its time (at least a minute, as in Consul) has
+//!   passed, not at the next round of a reaper that runs every 30 s;
+//! - JSON is always indented, as by `consul agent -dev`;
+//! - what is not offered, such as sessions, is refused with 501 and a text that says so.
+
+mod api;
+mod duration;
+mod json;
+mod kv;
+mod probe;
+mod state;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::EmbeddedError;
+use state::Registry;
+
+/// The longest sleep between two looks at what checks are due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// A running registry; it stops when dropped.
+#[derive(Debug)]
+pub struct EmbeddedConsul {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    checker: JoinHandle<()>,
+}
+
+/// What requests and checks share.
+#[derive(Debug)]
+struct Shared {
+    registry: Mutex<Registry>,
+    /// Counts changes; blocking queries and the checker wait on it.
+    changes: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+/// Serves on `preferred` or, when that is taken, on a free port of the same IP.
+///
+/// # Errors
+/// When neither can be bound.
+pub async fn start(preferred: SocketAddr) -> Result<EmbeddedConsul, EmbeddedError> {
+    let failed = |source| EmbeddedError::Bind {
+        address: preferred,
+        source,
+    };
+    let listener = match TcpListener::bind(preferred).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((preferred.ip(), 0))
+            .await
+            .map_err(failed)?,
+    };
+    let address = listener.local_addr().map_err(failed)?;
+    let shared = Arc::new(Shared {
+        registry: Mutex::new(Registry::new(address)),
+        changes: watch::Sender::new(0),
+        stopping: watch::Sender::new(false),
+    });
+    let mut stopping = shared.stopping.subscribe();
+    let server =
+        axum::serve(listener, api::router(shared.clone())).with_graceful_shutdown(async move {
+            // An error means that the registry is gone: stop as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+    tokio::spawn(server.into_future());
+    let checker = tokio::spawn(run_checks(shared.clone()));
+    Ok(EmbeddedConsul {
+        address,
+        shared,
+        checker,
+    })
+}
+
+impl EmbeddedConsul {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for EmbeddedConsul {
+    fn drop(&mut self) {
+        self.shared.stopping.send_replace(true);
+        self.checker.abort();
+    }
+}
+
+/// Starts the checks that are due and lets time pass for the others.
+async fn run_checks(shared: Arc<Shared>) {
+    let mut changes = shared.changes.subscribe();
+    loop {
+        let now = Instant::now();
+        let (expired, due, wake) = {
+            let mut registry = shared.registry();
+            let expired = registry.expire(now);
+            (expired, registry.due(now), registry.next_wake())
+        };
+        if expired {
+            shared.changed();
+        }
+        for (key, probe, timeout) in due {
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                let (status, output) = probe::run(&probe, timeout).await;
+                let changed = shared
+                    .registry()
+                    .probed(&key, status, output, Instant::now());
+                if changed {
+                    shared.changed();
+                }
+            });
+        }
+        let sleep = wake.map_or(LONGEST_SLEEP, |at| {
+            at.saturating_duration_since(now).min(LONGEST_SLEEP)
+        });
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            _ = changes.changed() => {}
+        }
+    }
+}

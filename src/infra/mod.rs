@@ -1,0 +1,3 @@
+//! What a system needs around its services.
+
+pub mod embedded;
