@@ -1,3 +1,3 @@
-//! Local infrastructure for development.
+//! What a system needs around its services.
 
 pub mod embedded;

@@ -4,6 +4,7 @@ mod bench;
 mod call;
 mod chat_fixture;
 mod cli;
+mod consul_conformance;
 mod generated;
 mod new;
 mod proto_gen;

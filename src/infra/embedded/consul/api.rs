@@ -1,378 +1,523 @@
-//! The HTTP face of the registry: paths, parameters, blocking queries, Consul's bodies and headers.
+//! The HTTP face: statuses, headers and bodies as Consul's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
 
-use super::types::{Registration, Status};
-use super::{Registry, duration};
+use super::json::Fields;
+use super::state::{NODE, Registry, Status, node_check};
+use super::{Shared, duration};
 
-/// How long a blocking query waits unless told.
+/// Consul's limit of a value.
+const MAX_BODY: usize = 512 * 1024;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5 * 60);
-/// The longest wait of a blocking query.
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
-/// Consul adds up to a sixteenth of the wait, so that waiters do not come back together.
+/// Up to this part of a wait is added to it, so that clients do not come back all at once.
 const JITTER_DIVISOR: u32 = 16;
-/// The largest value of a key, as Consul has it.
-const LARGEST_VALUE: usize = 512 * 1024;
 
-type Parameters = Query<HashMap<String, String>>;
+type Parameters = HashMap<String, String>;
+/// What a read answers: the answer, and the index to wait on.
+type Read = (Reply, u64);
 
-/// The routes.
-pub(super) fn router(registry: Registry) -> Router {
-    Router::new()
-        .route("/v1/status/leader", get(leader))
-        .route("/v1/status/peers", get(peers))
-        .route("/v1/agent/self", get(agent_self))
-        .route("/v1/agent/services", get(agent_services))
-        .route("/v1/agent/service/{id}", get(agent_service))
-        .route("/v1/agent/checks", get(agent_checks))
-        .route("/v1/agent/service/register", put(register))
-        .route("/v1/agent/service/deregister/{id}", put(deregister))
-        .route("/v1/agent/check/{verb}/{id}", put(check_verb))
-        .route("/v1/catalog/services", get(catalog_services))
-        .route("/v1/catalog/service/{name}", get(catalog_service))
-        .route("/v1/catalog/nodes", get(catalog_nodes))
-        .route("/v1/health/service/{name}", get(health_service))
-        .route("/v1/health/checks/{name}", get(health_checks))
-        .route("/v1/health/state/{status}", get(health_state))
-        .route("/v1/kv/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
-        .fallback(unknown)
-        .layer(DefaultBodyLimit::max(2 * LARGEST_VALUE))
-        .with_state(registry)
+enum Reply {
+    Json(Value),
+    Raw(Vec<u8>),
+    Empty,
+    Error(StatusCode, String),
 }
 
-async fn unknown() -> Response {
-    let text =
-        "not part of this registry for development; run a Consul agent and set CONSUL_HTTP_ADDR";
-    (StatusCode::NOT_IMPLEMENTED, text).into_response()
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new().fallback(serve).with_state(shared)
 }
 
-async fn leader(Shared(registry): Shared<Registry>) -> Response {
-    pretty(
-        &json!(registry.read().address().to_string()),
-        &HashMap::new(),
-    )
-}
-
-async fn peers(Shared(registry): Shared<Registry>) -> Response {
-    pretty(
-        &json!([registry.read().address().to_string()]),
-        &HashMap::new(),
-    )
-}
-
-async fn agent_self(Shared(registry): Shared<Registry>, Query(query): Parameters) -> Response {
-    let node = registry.read().node();
-    let version = concat!("msvc ", env!("CARGO_PKG_VERSION"));
-    let config = json!({
-        "Datacenter": node["Datacenter"], "NodeName": node["Node"], "Server": true, "Version": version,
-    });
-    pretty(&json!({ "Config": config, "Meta": {} }), &query)
-}
-
-async fn agent_services(Shared(registry): Shared<Registry>, Query(query): Parameters) -> Response {
-    pretty(&registry.read().agent_services(), &query)
-}
-
-async fn agent_service(
-    Shared(registry): Shared<Registry>,
-    Path(id): Path<String>,
-    Query(query): Parameters,
+async fn serve(
+    State(shared): State<Arc<Shared>>,
+    Query(parameters): Query<Parameters>,
+    request: Request,
 ) -> Response {
-    match registry.read().agent_service(&id) {
-        Some(service) => pretty(&service, &query),
-        None => (StatusCode::NOT_FOUND, format!("unknown service ID: {id}")).into_response(),
-    }
-}
-
-async fn agent_checks(Shared(registry): Shared<Registry>, Query(query): Parameters) -> Response {
-    pretty(&registry.read().agent_checks(), &query)
-}
-
-async fn register(Shared(registry): Shared<Registry>, body: Bytes) -> Response {
-    let registration: Registration = match decode(&body) {
-        Ok(registration) => registration,
-        Err(response) => return response,
+    let (head, body) = request.into_parts();
+    let Some(path) = percent_decoded(head.uri.path()) else {
+        return error(StatusCode::BAD_REQUEST, "the path is not UTF-8");
     };
-    match registry.change(|state| state.register(registration, Instant::now())) {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
-    }
-}
-
-/// An unknown id is fine, as it was with Consul up to 1.8: gone is gone.
-async fn deregister(Shared(registry): Shared<Registry>, Path(id): Path<String>) -> Response {
-    registry.change(|state| state.deregister(&id));
-    StatusCode::OK.into_response()
-}
-
-async fn check_verb(
-    Shared(registry): Shared<Registry>,
-    Path((verb, id)): Path<(String, String)>,
-    Query(query): Parameters,
-    body: Bytes,
-) -> Response {
-    let note = query.get("note").cloned().unwrap_or_default();
-    let (status, output) = match verb.as_str() {
-        "pass" => (Status::Passing, note),
-        "warn" => (Status::Warning, note),
-        "fail" => (Status::Critical, note),
-        "update" => {
-            let update: CheckUpdate = match decode(&body) {
-                Ok(update) => update,
-                Err(response) => return response,
-            };
-            (update.status, update.output)
-        }
-        _ => return unknown().await,
+    let Some(path) = path.strip_prefix("/v1/") else {
+        return answer(StatusCode::NOT_FOUND, Body::empty(), None);
     };
-    if registry.change(|state| state.update_check(&id, status, output, Instant::now())) {
-        StatusCode::OK.into_response()
-    } else {
-        let text = format!("CheckID {id:?} does not have associated TTL");
-        (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
-    }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CheckUpdate {
-    status: Status,
-    #[serde(default)]
-    output: String,
-}
-
-async fn catalog_services(
-    Shared(registry): Shared<Registry>,
-    Query(query): Parameters,
-) -> Response {
-    blocking(&registry, &query, |state| state.catalog_services()).await
-}
-
-async fn catalog_nodes(Shared(registry): Shared<Registry>, Query(query): Parameters) -> Response {
-    blocking(&registry, &query, |state| json!([state.node()])).await
-}
-
-async fn catalog_service(
-    Shared(registry): Shared<Registry>,
-    Path(name): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    let tag = query.get("tag").map(String::as_str);
-    blocking(&registry, &query, |state| state.catalog_service(&name, tag)).await
-}
-
-async fn health_service(
-    Shared(registry): Shared<Registry>,
-    Path(name): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    let passing = match query.get("passing").map(String::as_str) {
-        None | Some("false" | "0") => false,
-        Some("" | "true" | "1") => true,
-        Some(_) => {
-            let text = "Invalid value for ?passing";
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        }
+    let Some(allowed) = methods(path) else {
+        let text = "not supported by the embedded registry, which is for development";
+        return error(StatusCode::NOT_IMPLEMENTED, text);
     };
-    let tag = query.get("tag").map(String::as_str);
-    blocking(&registry, &query, |state| {
-        state.health_service(&name, tag, passing)
-    })
-    .await
-}
-
-async fn health_checks(
-    Shared(registry): Shared<Registry>,
-    Path(name): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    blocking(&registry, &query, |state| {
-        state.health_checks(Some(&name), None)
-    })
-    .await
-}
-
-async fn health_state(
-    Shared(registry): Shared<Registry>,
-    Path(status): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    blocking(&registry, &query, |state| {
-        state.health_checks(None, Some(&status))
-    })
-    .await
-}
-
-async fn kv_get(
-    Shared(registry): Shared<Registry>,
-    Path(key): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    if let Err(response) = wait_for_change(&registry, &query).await {
-        return response;
-    }
-    let state = registry.read();
-    let index = state.index();
-    let found = if query.contains_key("keys") {
-        let separator = query.get("separator").filter(|it| !it.is_empty());
-        let mut names: Vec<String> = state
-            .keys_below(&key)
-            .map(
-                |(name, _)| match separator.and_then(|it| name[key.len()..].find(it.as_str())) {
-                    Some(at) => name[..key.len() + at + 1].to_owned(),
-                    None => name.clone(),
-                },
-            )
-            .collect();
-        names.dedup();
-        (!names.is_empty()).then(|| json!(names))
-    } else if query.contains_key("recurse") {
-        let entries: Vec<Value> = state
-            .keys_below(&key)
-            .map(|(name, entry)| entry.json(name))
-            .collect();
-        (!entries.is_empty()).then_some(Value::Array(entries))
-    } else if query.contains_key("raw") {
-        if let Some(entry) = state.key(&key) {
-            let response = Response::new(entry.value.clone().into());
-            return with_index(response, index);
-        }
-        None
-    } else {
-        state.key(&key).map(|entry| json!([entry.json(&key)]))
-    };
-    drop(state);
-    match found {
-        Some(value) => with_index(pretty(&value, &query), index),
-        None => with_index(StatusCode::NOT_FOUND.into_response(), index),
-    }
-}
-
-async fn kv_put(
-    Shared(registry): Shared<Registry>,
-    Path(key): Path<String>,
-    Query(query): Parameters,
-    body: Bytes,
-) -> Response {
-    if body.len() > LARGEST_VALUE {
-        let text = format!(
-            "Request body({} bytes) too large, max size: {LARGEST_VALUE} bytes. See \
-            https://www.consul.io/docs/agent/options.html#kv_max_value_size.\n",
-            body.len()
+    if !allowed.contains(&head.method) {
+        let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+        let mut refusal = error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &format!("method {} not allowed", head.method),
         );
-        return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+        if let Ok(allow) = format!("OPTIONS,{}", names.join(",")).parse() {
+            refusal.headers_mut().insert(header::ALLOW, allow);
+        }
+        return refusal;
     }
-    let (flags, expected) = match (number(&query, "flags"), number(&query, "cas")) {
-        (Ok(flags), Ok(expected)) => (flags.unwrap_or(0), expected),
-        (Err(response), _) | (_, Err(response)) => return response,
-    };
-    let stored = registry.change(|state| state.put(&key, body.to_vec(), flags, expected));
-    boolean(stored)
-}
-
-async fn kv_delete(
-    Shared(registry): Shared<Registry>,
-    Path(key): Path<String>,
-    Query(query): Parameters,
-) -> Response {
-    let expected = match number(&query, "cas") {
-        Ok(expected) => expected,
-        Err(response) => return response,
-    };
-    let recurse = query.contains_key("recurse");
-    boolean(registry.change(|state| state.delete(&key, recurse, expected)))
-}
-
-/// Answers a read, after a change where the query waits for one.
-async fn blocking(
-    registry: &Registry,
-    query: &HashMap<String, String>,
-    read: impl Fn(&super::State) -> Value,
-) -> Response {
-    if query.contains_key("filter") {
-        let text = "`filter` is not supported by this registry for development";
-        return (StatusCode::BAD_REQUEST, text).into_response();
+    if parameters
+        .get("filter")
+        .is_some_and(|filter| !filter.is_empty())
+    {
+        return error(
+            StatusCode::NOT_IMPLEMENTED,
+            "`filter` is not supported by the embedded registry",
+        );
     }
-    if let Err(response) = wait_for_change(registry, query).await {
-        return response;
+    if head.method == Method::GET {
+        return read(&shared, path, &parameters).await;
     }
-    let state = registry.read();
-    with_index(pretty(&read(&state), query), state.index())
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        let text = format!("Request body too large, max size: {MAX_BODY} bytes");
+        return error(StatusCode::PAYLOAD_TOO_LARGE, &text);
+    };
+    let delete = head.method == Method::DELETE;
+    let reply = write(&mut shared.registry(), path, &parameters, &body, delete);
+    shared.changed();
+    respond(reply, None)
 }
 
-/// Waits until the index is above the query's, or its time is up.
-async fn wait_for_change(
-    registry: &Registry,
-    query: &HashMap<String, String>,
-) -> Result<(), Response> {
-    let Some(known) = number(query, "index")?.filter(|index| *index > 0) else {
-        return Ok(());
-    };
-    let wait = match query.get("wait").map(String::as_str) {
-        None | Some("") => DEFAULT_WAIT,
-        Some(text) => duration::parse(text)
-            .ok_or_else(|| (StatusCode::BAD_REQUEST, "Invalid wait time").into_response())?,
-    };
-    let wait = wait.min(LONGEST_WAIT);
-    let jitter = wait / JITTER_DIVISOR * (known % 16) as u32 / 16;
-    let mut index = registry.index.subscribe();
-    // Time running out is an answer too, and the sender outlives every request.
-    let _ = tokio::time::timeout(wait + jitter, index.wait_for(|index| *index > known)).await;
-    Ok(())
+fn methods(path: &str) -> Option<&'static [Method]> {
+    const GET: &[Method] = &[Method::GET];
+    const PUT: &[Method] = &[Method::PUT];
+    Some(match path {
+        "agent/service/register" | "agent/check/register" => PUT,
+        "agent/self" | "agent/services" | "agent/checks" | "status/leader" | "status/peers"
+        | "catalog/services" | "catalog/nodes" => GET,
+        _ if path.starts_with("kv/") => &[Method::GET, Method::PUT, Method::DELETE],
+        _ if path.starts_with("agent/service/deregister/") => PUT,
+        _ if ["pass", "warn", "fail", "update", "deregister"]
+            .iter()
+            .any(|verb| path.starts_with(&format!("agent/check/{verb}/"))) =>
+        {
+            PUT
+        }
+        _ if path.starts_with("agent/service/maintenance/") => return None,
+        _ if [
+            "agent/service/",
+            "catalog/service/",
+            "health/service/",
+            "health/checks/",
+            "health/state/",
+        ]
+        .iter()
+        .any(|start| path.starts_with(start)) =>
+        {
+            GET
+        }
+        _ => return None,
+    })
 }
 
-fn number(query: &HashMap<String, String>, name: &str) -> Result<Option<u64>, Response> {
-    match query.get(name) {
-        None => Ok(None),
-        Some(text) => match text.parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err((StatusCode::BAD_REQUEST, format!("Invalid {name}")).into_response()),
+/// Answers at once or, with an index, when it has passed or the wait is over.
+async fn read(shared: &Shared, path: &str, parameters: &Parameters) -> Response {
+    let index = match parameters.get("index").map(|index| index.parse::<u64>()) {
+        Some(Err(_)) => return error(StatusCode::BAD_REQUEST, "Invalid index"),
+        Some(Ok(index)) => index,
+        None => 0,
+    };
+    let wait = match parameters.get("wait").map(|wait| duration::parse(wait)) {
+        Some(None) => return error(StatusCode::BAD_REQUEST, "Invalid wait time"),
+        Some(Some(wait)) if !wait.is_zero() => wait.min(LONGEST_WAIT),
+        _ => DEFAULT_WAIT,
+    };
+    let mut changes = shared.changes.subscribe();
+    let mut stopping = shared.stopping.subscribe();
+    let over = tokio::time::sleep(wait + jitter(wait / JITTER_DIVISOR));
+    tokio::pin!(over);
+    loop {
+        changes.mark_unchanged();
+        let (reply, current) = look_up(&shared.registry(), path, parameters);
+        let current = current.max(u64::from(is_blocking(path)));
+        if index == 0 || current == 0 || current != index {
+            return respond(reply, (current > 0).then_some(current));
+        }
+        tokio::select! {
+            () = &mut over => return respond(reply, Some(current)),
+            _ = stopping.wait_for(|stop| *stop) => return respond(reply, Some(current)),
+            _ = changes.changed() => {}
+        }
+    }
+}
+
+fn is_blocking(path: &str) -> bool {
+    ["catalog/", "health/", "kv/"]
+        .iter()
+        .any(|start| path.starts_with(start))
+}
+
+/// Between zero and `most`; a hasher's random keys are random enough for it.
+fn jitter(most: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(()) % 1024;
+    most.mul_f64(random as f64 / 1024.0)
+}
+
+fn look_up(registry: &Registry, path: &str, parameters: &Parameters) -> Read {
+    let catalog = registry.catalog_index;
+    let peer = registry.address.to_string();
+    let bad = |text: &str| (Reply::Error(StatusCode::BAD_REQUEST, text.to_owned()), 0);
+    if let Some(key) = path.strip_prefix("kv/") {
+        return look_up_kv(registry, key, parameters);
+    }
+    match path.rsplit_once('/').unwrap_or_default() {
+        ("status", "leader") => (Reply::Json(json!(peer)), 0),
+        ("status", "peers") => (Reply::Json(json!([peer])), 0),
+        ("agent", "self") => {
+            let config =
+                json!({"Datacenter": "dc1", "NodeName": NODE, "Server": true, "Version": "1.8.7"});
+            (
+                Reply::Json(
+                    json!({"Config": config, "Member": {"Name": NODE, "Addr": registry.address.ip().to_string()}}),
+                ),
+                0,
+            )
+        }
+        ("agent", "services") => {
+            let all = registry
+                .services()
+                .map(|service| (service.id().to_owned(), service.agent_json()));
+            (Reply::Json(Value::Object(all.collect())), 0)
+        }
+        ("agent", "checks") => {
+            let all = registry.checks().map(|check| {
+                let check = registry.check_json(check);
+                (
+                    check["CheckID"].as_str().unwrap_or_default().to_owned(),
+                    check,
+                )
+            });
+            (Reply::Json(Value::Object(all.collect())), 0)
+        }
+        ("agent/service", id) => match registry.service(id) {
+            Some(service) => (Reply::Json(service.agent_json()), 0),
+            None => (
+                Reply::Error(StatusCode::NOT_FOUND, format!("unknown service ID: {id}")),
+                0,
+            ),
         },
+        ("catalog", "services") => {
+            let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::from([("consul", vec![])]);
+            for service in registry.services() {
+                let tags = names.entry(&service.name).or_default();
+                tags.extend(service.tags.iter().map(String::as_str));
+                tags.sort_unstable();
+                tags.dedup();
+            }
+            (Reply::Json(json!(names)), catalog)
+        }
+        ("catalog", _) => (Reply::Json(json!([registry.node_json()])), 1),
+        ("catalog/service" | "health/service" | "health/checks", "") => bad("Missing service name"),
+        ("catalog/service", name) => {
+            let node = registry.node_json();
+            let all = named(registry, name, parameters).map(|service| service.catalog_json(&node));
+            (Reply::Json(all.collect()), registry.service_index(name))
+        }
+        ("health/service", name) => {
+            let passing = match parameters.get("passing").map(String::as_str) {
+                None | Some("0" | "f" | "false") => false,
+                Some("" | "1" | "t" | "true") => true,
+                Some(_) => return bad("Invalid value for ?passing"),
+            };
+            let all = named(registry, name, parameters)
+                .filter(|service| !passing || registry.checks_of(service.id()).all(|check| check.status == Status::Passing))
+                .map(|service| {
+                    let mut checks = vec![node_check()];
+                    checks.extend(registry.checks_of(service.id()).map(|check| registry.check_json(check)));
+                    json!({"Node": registry.node_json(), "Service": service.health_json(), "Checks": checks})
+                });
+            (Reply::Json(all.collect()), registry.service_index(name))
+        }
+        ("health/checks", name) => {
+            let mine = registry.checks().filter(|check| {
+                registry
+                    .service_of(check)
+                    .is_some_and(|service| service.name == name)
+            });
+            (
+                Reply::Json(mine.map(|check| registry.check_json(check)).collect()),
+                registry.service_index(name),
+            )
+        }
+        ("health/state", "") => bad("Missing check state"),
+        ("health/state", state) => {
+            let mut all: Vec<_> = ["any", "passing"]
+                .contains(&state)
+                .then(node_check)
+                .into_iter()
+                .collect();
+            let wanted = registry
+                .checks()
+                .filter(|check| state == "any" || check.status.as_str() == state);
+            all.extend(wanted.map(|check| registry.check_json(check)));
+            (Reply::Json(Value::Array(all)), catalog)
+        }
+        _ => (
+            Reply::Error(
+                StatusCode::NOT_IMPLEMENTED,
+                "not supported by the embedded registry".to_owned(),
+            ),
+            0,
+        ),
     }
 }
 
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Response> {
-    serde_json::from_slice(body).map_err(|error| {
-        (
+fn named<'a>(
+    registry: &'a Registry,
+    name: &'a str,
+    parameters: &'a Parameters,
+) -> impl Iterator<Item = &'a super::state::Service> {
+    let tag = parameters.get("tag").filter(|tag| !tag.is_empty());
+    registry.services().filter(move |service| {
+        service.name == name
+            && tag.is_none_or(|tag| service.tags.iter().any(|own| own.eq_ignore_ascii_case(tag)))
+    })
+}
+
+fn look_up_kv(registry: &Registry, key: &str, parameters: &Parameters) -> Read {
+    let kv = &registry.kv;
+    if parameters.contains_key("keys") {
+        let separator = parameters.get("separator").map_or("", String::as_str);
+        let (keys, index) = kv.keys(key, separator);
+        return (
+            if keys.is_empty() {
+                Reply::Empty
+            } else {
+                Reply::Json(json!(keys))
+            },
+            index.max(1),
+        );
+    }
+    if parameters.contains_key("recurse") {
+        let (entries, index) = kv.list(key);
+        return (
+            if entries.is_empty() {
+                Reply::Empty
+            } else {
+                Reply::Json(Value::Array(entries))
+            },
+            index.max(1),
+        );
+    }
+    if key.is_empty() {
+        return (
+            Reply::Error(StatusCode::BAD_REQUEST, "Missing key name".to_owned()),
+            0,
+        );
+    }
+    let (entry, index) = kv.get(key);
+    let reply = match entry {
+        None => Reply::Empty,
+        Some(entry) if parameters.contains_key("raw") => Reply::Raw(entry.value.clone()),
+        Some(entry) => Reply::Json(json!([entry.to_json(key)])),
+    };
+    (reply, index.max(1))
+}
+
+fn write(
+    registry: &mut Registry,
+    path: &str,
+    parameters: &Parameters,
+    body: &[u8],
+    delete: bool,
+) -> Reply {
+    if let Some(key) = path.strip_prefix("kv/") {
+        return write_kv(registry, key, parameters, body, delete);
+    }
+    let now = Instant::now();
+    let object = || match serde_json::from_slice::<Map<String, Value>>(body) {
+        Ok(object) => Ok(object),
+        Err(why) => Err(Reply::Error(
             StatusCode::BAD_REQUEST,
-            format!("Request decode failed: {error}"),
-        )
-            .into_response()
-    })
+            format!("Request decode failed: {why}"),
+        )),
+    };
+    let done = |outcome: Result<(), String>, status| match outcome {
+        Ok(()) => Reply::Raw(Vec::new()),
+        Err(why) => Reply::Error(status, why),
+    };
+    let outcome = match path {
+        "agent/service/register" | "agent/check/register" => {
+            let object = match object() {
+                Ok(object) => object,
+                Err(refusal) => return refusal,
+            };
+            let replace = parameters
+                .get("replace-existing-checks")
+                .is_some_and(|value| value != "false");
+            match path {
+                "agent/service/register" => registry.register(&Fields(&object), replace, now),
+                _ => registry.register_check(&Fields(&object), now),
+            }
+        }
+        _ => {
+            let (verb, id) = path
+                .trim_start_matches("agent/")
+                .split_once('/')
+                .and_then(|(kind, rest)| {
+                    let (verb, id) = rest.split_once('/')?;
+                    Some(((kind, verb), id))
+                })
+                .unwrap_or_default();
+            let note = parameters.get("note").cloned().unwrap_or_default();
+            let (status, output) = match verb {
+                ("service", _) => {
+                    let text = format!(
+                        "Unknown service ID \"{id}\". Ensure that the service ID is passed, not the service name."
+                    );
+                    return done(
+                        registry.deregister(id).then_some(()).ok_or(text),
+                        StatusCode::NOT_FOUND,
+                    );
+                }
+                (_, "deregister") => {
+                    let text = format!(
+                        "Unknown check ID \"{id}\". Ensure that the check ID is passed, not the check name."
+                    );
+                    return done(
+                        registry.deregister_check(id).then_some(()).ok_or(text),
+                        StatusCode::NOT_FOUND,
+                    );
+                }
+                (_, "pass") => (Status::Passing, note),
+                (_, "warn") => (Status::Warning, note),
+                (_, "fail") => (Status::Critical, note),
+                _ => {
+                    let object = match object() {
+                        Ok(object) => object,
+                        Err(refusal) => return refusal,
+                    };
+                    let fields = Fields(&object);
+                    let name = fields.text("status");
+                    match Status::parse(&name) {
+                        Some(status) => (status, fields.text("output")),
+                        None => {
+                            return Reply::Error(
+                                StatusCode::BAD_REQUEST,
+                                format!("Invalid check status: '{name}'"),
+                            );
+                        }
+                    }
+                }
+            };
+            return done(
+                registry.update_ttl(id, status, output, now),
+                StatusCode::INTERNAL_SERVER_ERROR,
+            );
+        }
+    };
+    done(outcome, StatusCode::BAD_REQUEST)
 }
 
-/// Consul's answer to a write of a key.
-fn boolean(value: bool) -> Response {
-    json_response(format!("{value}\n"))
+fn write_kv(
+    registry: &mut Registry,
+    key: &str,
+    parameters: &Parameters,
+    body: &[u8],
+    delete: bool,
+) -> Reply {
+    let recurse = delete && parameters.contains_key("recurse");
+    if key.is_empty() && !recurse {
+        return Reply::Error(StatusCode::BAD_REQUEST, "Missing key name".to_owned());
+    }
+    if parameters.contains_key("acquire") || parameters.contains_key("release") {
+        return Reply::Error(
+            StatusCode::NOT_IMPLEMENTED,
+            "sessions are not supported by the embedded registry".to_owned(),
+        );
+    }
+    let number = |name| match parameters.get(name) {
+        None => Ok(None),
+        Some(text) => text.parse::<u64>().map(Some).map_err(|_| {
+            let why = format!("strconv.ParseUint: parsing \"{text}\": invalid syntax");
+            Reply::Error(StatusCode::INTERNAL_SERVER_ERROR, why)
+        }),
+    };
+    let (cas, flags) = match (number("cas"), number("flags")) {
+        (Ok(cas), Ok(flags)) => (cas, flags),
+        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
+    };
+    let index = registry.next_index();
+    Reply::Json(json!(match delete {
+        true => registry.kv.delete(key, recurse, cas, index),
+        false => registry
+            .kv
+            .put(key, body.to_vec(), flags.unwrap_or(0), cas, index),
+    }))
 }
 
-fn pretty(value: &Value, query: &HashMap<String, String>) -> Response {
-    json_response(if query.contains_key("pretty") {
-        format!("{value:#}\n")
-    } else {
-        value.to_string()
-    })
+fn respond(reply: Reply, index: Option<u64>) -> Response {
+    match reply {
+        Reply::Json(value) => {
+            let mut text = String::new();
+            for line in format!("{value:#}").lines() {
+                let indent = line.len() - line.trim_start().len();
+                text.push_str(&line[..indent].repeat(2));
+                text.push_str(line.trim_start());
+                text.push('\n');
+            }
+            let mut response = answer(StatusCode::OK, text.into(), index);
+            let json = header::HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        }
+        Reply::Raw(bytes) => {
+            let is_value = index.is_some();
+            let mut response = answer(StatusCode::OK, bytes.into(), index);
+            if is_value {
+                let plain = header::HeaderValue::from_static("text/plain");
+                response.headers_mut().insert(header::CONTENT_TYPE, plain);
+            }
+            response
+        }
+        Reply::Empty => answer(StatusCode::NOT_FOUND, Body::empty(), index),
+        Reply::Error(status, text) => error(status, &text),
+    }
 }
 
-fn json_response(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-/// The headers of a read that can block.
-fn with_index(mut response: Response, index: u64) -> Response {
-    let headers = response.headers_mut();
-    headers.insert("x-consul-index", HeaderValue::from(index));
-    headers.insert("x-consul-knownleader", HeaderValue::from_static("true"));
-    headers.insert("x-consul-lastcontact", HeaderValue::from_static("0"));
+fn error(status: StatusCode, text: &str) -> Response {
+    let mut response = answer(status, text.to_owned().into(), None);
+    let plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
+}
+
+fn answer(status: StatusCode, body: Body, index: Option<u64>) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    if let Some(index) = index {
+        let headers = response.headers_mut();
+        headers.insert("X-Consul-Index", index.into());
+        headers.insert(
+            "X-Consul-KnownLeader",
+            header::HeaderValue::from_static("true"),
+        );
+        headers.insert("X-Consul-LastContact", 0.into());
+    }
+    response
+}
+
+fn percent_decoded(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                let value = digit(bytes.next()?)? * 16 + digit(bytes.next()?)?;
+                u8::try_from(value).ok()?
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
 }

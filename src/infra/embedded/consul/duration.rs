@@ -1,37 +1,37 @@
-//! Durations in Go's syntax, as Consul reads them: `10s`, `1m30s`, `250ms`.
+//! Durations as Go's `time.ParseDuration` reads them: `1m30s`, `500ms`, `1.5h`.
 
 use std::time::Duration;
 
-/// Units and their length in nanoseconds, longer names first.
-const UNITS: &[(&str, f64)] = &[
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
-];
-
-/// Parses a duration; `None` where it is none. A bare number is none either, but `0` is.
+/// Reads a duration that is not negative.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
-    let mut rest = text;
-    let mut nanoseconds = 0.0;
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest.is_empty() {
+        return None;
+    }
+    let mut seconds = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|one: char| !one.is_ascii_digit() && one != '.')?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let (unit, length) = UNITS.iter().find(|(unit, _)| {
-            rest.strip_prefix(unit)
-                .is_some_and(|after| !after.starts_with(|one: char| one.is_alphabetic()))
-        })?;
-        nanoseconds += number * length;
-        rest = &rest[unit.len()..];
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..end] {
+                "ns" => 1e-9,
+                "us" | "µs" | "μs" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                _ => return None,
+            };
+        rest = &rest[end..];
     }
-    (!text.is_empty()).then(|| Duration::from_nanos(nanoseconds as u64))
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
@@ -39,19 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_reads_them() {
-        for (text, expected) in [
-            ("10s", Some(10_000)),
-            ("1m30s", Some(90_000)),
-            ("1.5s", Some(1500)),
-            ("250ms", Some(250)),
-            ("0", Some(0)),
-            ("10", None),
-            ("", None),
-            ("ten", None),
-            ("1x", None),
-        ] {
-            assert_eq!(parse(text), expected.map(Duration::from_millis), "{text}");
+    fn go_durations_are_read() {
+        assert_eq!(parse("1m30s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse("1.5h"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse("0"), Some(Duration::ZERO));
+        for wrong in ["", "5", "s", "1x", "-1s", "1s5"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,82 +1,98 @@
-//! The part of Consul's HTTP API that registration, discovery and configuration need
-//! (<https://developer.hashicorp.com/consul/api-docs>), on one node, in memory, for development.
+//! A Consul agent for development: the part of its HTTP API that service registration, discovery
+//! and configuration need, in this process.
 //!
-//! - [`state`]: the catalog, the checks and the key-value store; pure, time is passed in;
-//! - [`api`]: the HTTP face of it, with blocking queries;
-//! - [`checks`]: what calls the services that are to be checked.
+//! It differs from a real agent where development gains by it or cannot tell:
+//! - nothing survives it, and there is one node, one datacenter, no ACL;
+//! - a check runs at once when it is registered, not after a random part of its interval;
+//! - a critical service is deregistered when its time (at least a minute, as in Consul) has
+//!   passed, not at the next round of a reaper that runs every 30 s;
+//! - JSON is always indented, as by `consul agent -dev`;
+//! - what is not offered, such as sessions, is refused with 501 and a text that says so.
 
 mod api;
-mod checks;
 mod duration;
+mod json;
+mod kv;
+mod probe;
 mod state;
-mod types;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
-use self::state::State;
-use crate::error::{Diagnostic, Exit};
+use super::EmbeddedError;
+use state::Registry;
 
 /// Where a Consul agent answers unless told otherwise.
 pub const STANDARD_PORT: u16 = 8500;
 
-/// A registry that runs in this process; it stops when this is dropped.
+/// The longest sleep between two looks at what checks are due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// A running registry; it stops when dropped.
 #[derive(Debug)]
 pub struct EmbeddedConsul {
     address: SocketAddr,
-    tasks: Vec<AbortHandle>,
+    shared: Arc<Shared>,
+    checker: JoinHandle<()>,
 }
 
-/// Why the registry did not start.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to listen on {address} for the registry")]
-pub struct EmbeddedError {
-    address: SocketAddr,
-    #[source]
-    source: io::Error,
+/// What requests and checks share.
+#[derive(Debug)]
+struct Shared {
+    registry: Mutex<Registry>,
+    /// Counts changes; blocking queries and the checker wait on it.
+    changes: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
 }
 
-impl Diagnostic for EmbeddedError {
-    fn exit(&self) -> Exit {
-        Exit::Unreachable
+impl Shared {
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 
-/// Serves on `preferred` or, when that is taken, on a free port of the same address.
+/// Serves on `preferred` or, when that is taken, on a free port of the same IP.
 ///
 /// # Errors
-/// When no port of the address can be listened on.
-///
-/// # Panics
-/// Outside a tokio runtime.
+/// When neither can be bound.
 pub async fn start(preferred: SocketAddr) -> Result<EmbeddedConsul, EmbeddedError> {
-    let failed = |source| EmbeddedError {
+    let failed = |source| EmbeddedError::Bind {
         address: preferred,
         source,
     };
     let listener = match TcpListener::bind(preferred).await {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            TcpListener::bind(SocketAddr::new(preferred.ip(), 0)).await
-        }
-        outcome => outcome,
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((preferred.ip(), 0))
+            .await
+            .map_err(failed)?,
     };
-    let listener = listener.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let registry = Registry::new(address);
-    let router = api::router(registry.clone());
-    let serving = tokio::spawn(async move {
-        // It only ends by being aborted.
-        let _ = axum::serve(listener, router).await;
+    let shared = Arc::new(Shared {
+        registry: Mutex::new(Registry::new(address)),
+        changes: watch::Sender::new(0),
+        stopping: watch::Sender::new(false),
     });
-    let checking = tokio::spawn(checks::run(registry));
+    let mut stopping = shared.stopping.subscribe();
+    let server =
+        axum::serve(listener, api::router(shared.clone())).with_graceful_shutdown(async move {
+            // An error means that the registry is gone: stop as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+    tokio::spawn(server.into_future());
+    let checker = tokio::spawn(run_checks(shared.clone()));
     Ok(EmbeddedConsul {
         address,
-        tasks: vec![serving.abort_handle(), checking.abort_handle()],
+        shared,
+        checker,
     })
 }
 
@@ -89,38 +105,42 @@ impl EmbeddedConsul {
 
 impl Drop for EmbeddedConsul {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.shared.stopping.send_replace(true);
+        self.checker.abort();
     }
 }
 
-/// The state, shared by the requests and the checks; every change wakes the blocking queries.
-#[derive(Clone, Debug)]
-struct Registry {
-    state: Arc<Mutex<State>>,
-    index: watch::Sender<u64>,
-}
-
-impl Registry {
-    fn new(address: SocketAddr) -> Self {
-        let state = State::new(address);
-        Self {
-            index: watch::Sender::new(state.index()),
-            state: Arc::new(Mutex::new(state)),
+/// Starts the checks that are due and lets time pass for the others.
+async fn run_checks(shared: Arc<Shared>) {
+    let mut changes = shared.changes.subscribe();
+    loop {
+        let now = Instant::now();
+        let (expired, due, wake) = {
+            let mut registry = shared.registry();
+            let expired = registry.expire(now);
+            (expired, registry.due(now), registry.next_wake())
+        };
+        if expired {
+            shared.changed();
         }
-    }
-
-    /// Nothing panics while it holds the lock, so what a poisoned one guards is whole.
-    fn read(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.read();
-        let result = change(&mut state);
-        let index = state.index();
-        drop(state);
-        self.index
-            .send_if_modified(|known| std::mem::replace(known, index) != index);
-        result
+        for (key, probe, timeout) in due {
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                let (status, output) = probe::run(&probe, timeout).await;
+                let changed = shared
+                    .registry()
+                    .probed(&key, status, output, Instant::now());
+                if changed {
+                    shared.changed();
+                }
+            });
+        }
+        let sleep = wake.map_or(LONGEST_SLEEP, |at| {
+            at.saturating_duration_since(now).min(LONGEST_SLEEP)
+        });
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            _ = changes.changed() => {}
+        }
     }
 }

@@ -1,514 +1,569 @@
-//! The catalog, the checks and the key-value store of one node. Pure: time is passed in.
+//! The catalog and its checks: a pure state machine, time is passed in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::duration;
-use super::types::{CheckDefinition, Registration, Status, Weights};
+use super::json::Fields;
+use super::kv::Store;
 
-/// The name of the one node.
-const NODE: &str = "msvc";
-/// The one data centre.
-const DATACENTER: &str = "dc1";
-/// Checks are run no more often than that, as Consul has it.
+/// The most services, and the most checks, that are kept.
+const MAX_ENTRIES: usize = 10_000;
+/// Consul's lower limit of `DeregisterCriticalServiceAfter`.
+const SHORTEST_DEREGISTER: Duration = Duration::from_secs(60);
+/// Consul's lower limit of a check's interval.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a check may take unless it says so.
+/// Consul's default time-out of a check.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Consul takes no critical service away before that.
-const SHORTEST_DEREGISTRATION: Duration = Duration::from_secs(60);
+/// The name of the only node.
+pub(super) const NODE: &str = "msvc";
+const NODE_ID: &str = "00000000-0000-4000-8000-000000000001";
 
-/// Everything that is registered and stored.
-#[derive(Debug)]
-pub(super) struct State {
-    address: SocketAddr,
-    index: u64,
-    services: BTreeMap<String, Service>,
-    checks: BTreeMap<String, Check>,
-    keys: BTreeMap<String, Entry>,
+/// The state of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Status {
+    Passing,
+    Warning,
+    Critical,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Service {
-    name: String,
-    tags: Vec<String>,
-    address: String,
-    port: u16,
-    meta: BTreeMap<String, String>,
-    weights: Weights,
-    created: u64,
-    modified: u64,
+impl Status {
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "passing" => Self::Passing,
+            "warning" => Self::Warning,
+            "critical" => Self::Critical,
+            _ => return None,
+        })
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
 }
 
-/// A check of a service.
+/// What a check does at its interval.
 #[derive(Clone, Debug)]
-pub(super) struct Check {
-    service: String,
-    name: String,
-    notes: String,
-    status: Status,
-    output: String,
-    pub(super) kind: CheckKind,
-    pub(super) timeout: Duration,
-    interval: Duration,
-    due: Instant,
-    critical_since: Option<Instant>,
-    deregister_after: Option<Duration>,
-    created: u64,
-    modified: u64,
-}
-
-/// How a check is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CheckKind {
+pub(super) enum Probe {
     Http(String),
     Grpc(String),
     Tcp(String),
-    Ttl,
-    Manual,
-}
-
-impl CheckKind {
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Http(_) => "http",
-            Self::Grpc(_) => "grpc",
-            Self::Tcp(_) => "tcp",
-            Self::Ttl => "ttl",
-            Self::Manual => "",
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) value: Vec<u8>,
-    flags: u64,
-    created: u64,
-    pub(super) modified: u64,
+enum Kind {
+    /// Critical unless refreshed before the instant.
+    Ttl(Duration, Instant),
+    /// Runs next at the instant, with an interval and a time-out.
+    Probe(Probe, Instant, Duration, Duration),
 }
 
-impl State {
-    pub(super) fn new(address: SocketAddr) -> Self {
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    id: String,
+    name: String,
+    notes: String,
+    pub status: Status,
+    output: String,
+    service: Option<String>,
+    kind: Kind,
+    deregister_after: Option<Duration>,
+    critical_since: Option<Instant>,
+    created: u64,
+    modified: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    id: String,
+    pub name: String,
+    pub tags: Vec<String>,
+    address: String,
+    port: u64,
+    meta: BTreeMap<String, String>,
+    weights: Value,
+    created: u64,
+    modified: u64,
+}
+
+/// A check that is due: its id, registration's index, what to do and the time-out.
+pub(super) type Due = ((String, u64), Probe, Duration);
+
+/// Everything that the registry knows.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub address: SocketAddr,
+    index: u64,
+    /// The index of the latest change of any service or check.
+    pub catalog_index: u64,
+    /// The index of the latest change of each service that exists.
+    service_indexes: HashMap<String, u64>,
+    services: BTreeMap<String, Service>,
+    checks: BTreeMap<String, Check>,
+    pub kv: Store,
+}
+
+impl Registry {
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             index: 1,
+            catalog_index: 1,
+            service_indexes: HashMap::new(),
             services: BTreeMap::new(),
             checks: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            kv: Store::default(),
         }
     }
 
-    /// Grows with every change; never below 1.
-    pub(super) fn index(&self) -> u64 {
-        self.index
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn next_index(&mut self) -> u64 {
+    /// The index of the next write.
+    pub fn next_index(&mut self) -> u64 {
         self.index += 1;
         self.index
     }
 
-    /// Registers a service with its checks, in place of what had its id.
-    pub(super) fn register(&mut self, given: Registration, now: Instant) -> Result<(), String> {
-        if given.name.is_empty() {
+    fn touch(&mut self, service: &str) -> u64 {
+        let index = self.next_index();
+        self.catalog_index = index;
+        if self.services.values().any(|other| other.name == service) {
+            self.service_indexes.insert(service.to_owned(), index);
+        } else {
+            self.service_indexes.remove(service);
+        }
+        index
+    }
+
+    /// The index to wait on for a service.
+    pub fn service_index(&self, name: &str) -> u64 {
+        let known = self.service_indexes.get(name);
+        known.copied().unwrap_or(self.catalog_index)
+    }
+
+    /// Registers a service with its checks, or replaces it.
+    pub fn register(
+        &mut self,
+        body: &Fields<'_>,
+        replace: bool,
+        now: Instant,
+    ) -> Result<(), String> {
+        let name = body.text("name");
+        if name.is_empty() {
             return Err("Missing service name".to_owned());
         }
-        let id = if given.id.is_empty() {
-            given.name.clone()
-        } else {
-            given.id
-        };
-        let definitions: Vec<CheckDefinition> = given
-            .check
+        let id = Some(body.text("id"))
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| name.clone());
+        if self.services.len() >= MAX_ENTRIES && !self.services.contains_key(&id) {
+            return Err("too many services for a registry that is for development".to_owned());
+        }
+        let mut definitions: Vec<_> = body
+            .get("check")
+            .and_then(Value::as_object)
             .into_iter()
-            .chain(given.checks.into_iter().flatten())
             .collect();
+        let more = body.get("checks").and_then(Value::as_array);
+        definitions.extend(more.into_iter().flatten().filter_map(Value::as_object));
         let mut checks = Vec::new();
-        for (number, definition) in definitions.iter().enumerate() {
+        for (at, definition) in definitions.iter().enumerate() {
             let default_id = match definitions.len() {
                 1 => format!("service:{id}"),
-                _ => format!("service:{id}:{}", number + 1),
+                _ => format!("service:{id}:{}", at + 1),
             };
-            checks.push(self.check(definition, &id, &given.name, default_id, now)?);
+            let mut check = Check::read(&Fields(definition), now).map_err(|why| {
+                match why.starts_with("Request") {
+                    true => why,
+                    false => format!("Invalid check: {why}"),
+                }
+            })?;
+            if check.id.is_empty() {
+                check.id = default_id;
+            }
+            if check.name.is_empty() {
+                check.name = format!("Service '{name}' check");
+            }
+            check.service = Some(id.clone());
+            checks.push(check);
         }
-        let index = self.next_index();
-        let created = self
-            .services
-            .get(&id)
-            .map_or(index, |service| service.created);
-        self.services.insert(
-            id.clone(),
-            Service {
-                name: given.name,
-                tags: given.tags.unwrap_or_default(),
-                address: given.address,
-                port: given.port,
-                meta: given.meta.unwrap_or_default(),
-                weights: given.weights.unwrap_or_default(),
-                created,
-                modified: index,
-            },
-        );
-        self.checks.retain(|_, check| check.service != id);
-        for (check_id, mut check) in checks {
-            (check.created, check.modified) = (index, index);
-            self.checks.insert(check_id, check);
+        let weights = match body.get("weights").and_then(Value::as_object) {
+            None => json!({"Passing": 1, "Warning": 1}),
+            Some(given) => {
+                let given = Fields(given);
+                let weight = |name| given.get(name).and_then(Value::as_u64).unwrap_or(1);
+                json!({"Passing": weight("passing"), "Warning": weight("warning")})
+            }
+        };
+        if replace {
+            let kept = |check: &Check| checks.iter().any(|new| new.id == check.id);
+            self.checks
+                .retain(|_, check| check.service.as_ref() != Some(&id) || kept(check));
+        }
+        let old = self.services.get(&id).cloned();
+        let service = Service {
+            id: id.clone(),
+            name: name.clone(),
+            tags: body.texts("tags"),
+            address: body.text("address"),
+            port: body.get("port").and_then(Value::as_u64).unwrap_or(0),
+            meta: body.map("meta"),
+            weights,
+            created: 0,
+            modified: 0,
+        };
+        self.services.insert(id.clone(), service);
+        if let Some(old) = old.as_ref().filter(|old| old.name != name) {
+            self.touch(&old.name);
+        }
+        let index = self.touch(&name);
+        if let Some(service) = self.services.get_mut(&id) {
+            service.created = old.map_or(index, |old| old.created);
+            service.modified = index;
+        }
+        for check in checks {
+            self.insert_check(check, index);
         }
         Ok(())
     }
 
-    fn check(
-        &self,
-        given: &CheckDefinition,
-        service: &str,
-        service_name: &str,
-        default_id: String,
-        now: Instant,
-    ) -> Result<(String, Check), String> {
-        let read = |name: &str, text: &str| match text {
-            "" => Ok(None),
-            text => match duration::parse(text) {
-                Some(length) => Ok(Some(length)),
-                None => Err(format!("Invalid {name}: time: invalid duration {text:?}")),
-            },
-        };
-        let ttl = read("TTL", &given.ttl)?;
-        let interval = read("Interval", &given.interval)?;
-        let kind = match (&given.http, &given.grpc, &given.tcp, ttl) {
-            (url, _, _, _) if !url.is_empty() => CheckKind::Http(url.clone()),
-            (_, target, _, _) if !target.is_empty() => CheckKind::Grpc(target.clone()),
-            (_, _, target, _) if !target.is_empty() => CheckKind::Tcp(target.clone()),
-            (_, _, _, Some(_)) => CheckKind::Ttl,
-            _ => CheckKind::Manual,
-        };
-        if given.grpc_use_tls {
-            return Err("GRPCUseTLS is not supported by this registry for development".to_owned());
+    fn insert_check(&mut self, mut check: Check, index: u64) {
+        check.created = index;
+        check.modified = index;
+        // A check that is registered again keeps its outcome, as in Consul.
+        if let Some(old) = self.checks.get(&check.id) {
+            check.status = old.status;
+            check.output.clone_from(&old.output);
+            check.critical_since = old.critical_since;
         }
-        let is_active = !matches!(kind, CheckKind::Ttl | CheckKind::Manual);
-        if is_active && interval.is_none_or(|length| length.is_zero()) {
-            return Err("Interval must be > 0 for Script, HTTP, or TCP checks".to_owned());
-        }
-        if kind == CheckKind::Manual {
-            return Err("TTL must be > 0 for TTL checks".to_owned());
-        }
-        let interval = ttl.or(interval).unwrap_or(SHORTEST_INTERVAL);
-        let interval = if is_active {
-            interval.max(SHORTEST_INTERVAL)
-        } else {
-            interval
-        };
-        let status = given.status.unwrap_or_default();
-        let deregister = read(
-            "DeregisterCriticalServiceAfter",
-            &given.deregister_critical_service_after,
-        )?;
-        let id = given
-            .check_id
-            .clone()
-            .or(given.id.clone())
-            .filter(|id| !id.is_empty());
-        let name = match given.name.as_str() {
-            "" => format!("Service '{service_name}' check"),
-            name => name.to_owned(),
-        };
-        Ok((
-            id.unwrap_or(default_id),
-            Check {
-                service: service.to_owned(),
-                name,
-                notes: given.notes.clone(),
-                status,
-                output: String::new(),
-                due: if is_active {
-                    now + interval.min(SHORTEST_INTERVAL)
-                } else {
-                    now + interval
-                },
-                kind,
-                timeout: read("Timeout", &given.timeout)?.unwrap_or(DEFAULT_TIMEOUT),
-                interval,
-                critical_since: (status == Status::Critical).then_some(now),
-                deregister_after: deregister.map(|length| length.max(SHORTEST_DEREGISTRATION)),
-                created: 0,
-                modified: 0,
-            },
-        ))
+        self.checks.insert(check.id.clone(), check);
     }
 
-    /// Takes a service away; whether it was there.
-    pub(super) fn deregister(&mut self, id: &str) -> bool {
-        let was_there = self.services.remove(id).is_some();
-        if was_there {
-            self.checks.retain(|_, check| check.service != id);
-            self.next_index();
+    /// Registers a check of the node or of a service.
+    pub fn register_check(&mut self, body: &Fields<'_>, now: Instant) -> Result<(), String> {
+        let mut check = Check::read(body, now)?;
+        if check.name.is_empty() {
+            return Err("Missing check name".to_owned());
         }
-        was_there
+        if check.id.is_empty() {
+            check.id.clone_from(&check.name);
+        }
+        let service = body.text("serviceid");
+        if !service.is_empty() {
+            if !self.services.contains_key(&service) {
+                return Err(format!("ServiceID \"{service}\" does not exist"));
+            }
+            check.service = Some(service);
+        }
+        if self.checks.len() >= MAX_ENTRIES && !self.checks.contains_key(&check.id) {
+            return Err("too many checks for a registry that is for development".to_owned());
+        }
+        let index = self.touch_check(&check);
+        self.insert_check(check, index);
+        Ok(())
     }
 
-    /// Takes the outcome of a check; an unchanged one changes no index. Whether it was there.
-    pub(super) fn update_check(
+    fn touch_check(&mut self, check: &Check) -> u64 {
+        let service = check.service.as_ref().and_then(|id| self.services.get(id));
+        let name = service.map(|service| service.name.clone());
+        self.touch(&name.unwrap_or_default())
+    }
+
+    /// Removes a service and its checks; false when it is unknown.
+    pub fn deregister(&mut self, id: &str) -> bool {
+        let Some(service) = self.services.remove(id) else {
+            return false;
+        };
+        self.checks
+            .retain(|_, check| check.service.as_deref() != Some(id));
+        self.touch(&service.name);
+        true
+    }
+
+    /// Removes a check; false when it is unknown.
+    pub fn deregister_check(&mut self, id: &str) -> bool {
+        let removed = self.checks.remove(id);
+        removed.map(|check| self.touch_check(&check)).is_some()
+    }
+
+    /// Refreshes a TTL check.
+    pub fn update_ttl(
         &mut self,
         id: &str,
         status: Status,
         output: String,
         now: Instant,
+    ) -> Result<(), String> {
+        match self.checks.get_mut(id).map(|check| &mut check.kind) {
+            Some(Kind::Ttl(ttl, expires)) => *expires = now + *ttl,
+            _ => return Err(format!("CheckID \"{id}\" does not have associated TTL")),
+        }
+        self.set_status(id, status, output, now);
+        Ok(())
+    }
+
+    /// Takes the outcome of a probe, unless the check was registered anew; whether it changed.
+    pub fn probed(
+        &mut self,
+        (id, created): &(String, u64),
+        status: Status,
+        output: String,
+        now: Instant,
     ) -> bool {
-        let Some(check) = self.checks.get_mut(id) else {
+        let Some(check) = self
+            .checks
+            .get_mut(id)
+            .filter(|check| check.created == *created)
+        else {
             return false;
         };
-        check.due = now + check.interval;
-        check.critical_since = match status {
-            Status::Critical => check.critical_since.or(Some(now)),
-            Status::Passing | Status::Warning => None,
-        };
-        if (check.status, &check.output) != (status, &output) {
-            (check.status, check.output) = (status, output);
-            self.index += 1;
-            check.modified = self.index;
+        if let Kind::Probe(_, next, interval, _) = &mut check.kind {
+            *next = now + *interval;
         }
+        self.set_status(id, status, output, now);
+        // The checker has to learn the time of the next run in any case.
         true
     }
 
-    /// The checks that are to be made now, each put off by its interval; TTLs that ran out become
-    /// critical, and services that were critical for too long go.
-    pub(super) fn tick(&mut self, now: Instant) -> Vec<(String, Check)> {
-        let expired: Vec<String> = self
-            .checks
-            .iter()
-            .filter(|(_, check)| check.kind == CheckKind::Ttl && check.due <= now)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in expired {
-            self.update_check(&id, Status::Critical, "TTL expired".to_owned(), now);
+    fn set_status(&mut self, id: &str, status: Status, output: String, now: Instant) {
+        let Some(check) = self.checks.get_mut(id) else {
+            return;
+        };
+        if check.status == status && check.output == output {
+            return;
         }
-        let reaped: Vec<String> = self
+        check.critical_since =
+            (status == Status::Critical).then(|| check.critical_since.unwrap_or(now));
+        check.status = status;
+        check.output = output;
+        let check = check.clone();
+        let index = self.touch_check(&check);
+        if let Some(check) = self.checks.get_mut(id) {
+            check.modified = index;
+        }
+    }
+
+    /// Lets TTLs run out and removes services that were critical for too long; whether any did.
+    pub fn expire(&mut self, now: Instant) -> bool {
+        let expired = |check: &&Check| {
+            check.status != Status::Critical
+                && matches!(check.kind, Kind::Ttl(_, expires) if expires <= now)
+        };
+        let silent: Vec<String> = self
             .checks
             .values()
-            .filter(
-                |check| match (check.critical_since, check.deregister_after) {
-                    (Some(since), Some(after)) => now.duration_since(since) >= after,
-                    _ => false,
-                },
-            )
-            .map(|check| check.service.clone())
+            .filter(expired)
+            .map(|check| check.id.clone())
             .collect();
-        for service in reaped {
-            self.deregister(&service);
+        for id in &silent {
+            self.set_status(id, Status::Critical, "TTL expired".to_owned(), now);
         }
+        let gone: Vec<String> = self
+            .checks
+            .values()
+            .filter(|check| check.dies_at().is_some_and(|at| at <= now))
+            .filter_map(|check| check.service.clone())
+            .collect();
+        let removed = gone.iter().filter(|id| self.deregister(id)).count();
+        !silent.is_empty() || removed > 0
+    }
+
+    /// The checks to run now; each is next due when its outcome is known.
+    pub fn due(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
-        for (id, check) in &mut self.checks {
-            if check.kind != CheckKind::Ttl && check.due <= now {
-                check.due = now + check.interval;
-                due.push((id.clone(), check.clone()));
+        for check in self.checks.values_mut() {
+            if let Kind::Probe(probe, next, interval, timeout) = &mut check.kind
+                && *next <= now
+            {
+                *next = now + *timeout + *interval;
+                due.push(((check.id.clone(), check.created), probe.clone(), *timeout));
             }
         }
         due
     }
 
-    pub(super) fn agent_services(&self) -> Value {
-        let entries = self.services.iter();
-        Value::Object(
-            entries
-                .map(|(id, it)| (id.clone(), agent_service(id, it)))
-                .collect(),
-        )
-    }
-
-    pub(super) fn agent_service(&self, id: &str) -> Option<Value> {
-        self.services
-            .get(id)
-            .map(|service| agent_service(id, service))
-    }
-
-    pub(super) fn agent_checks(&self) -> Value {
-        let entries = self.checks.iter();
-        Value::Object(
-            entries
-                .map(|(id, check)| (id.clone(), self.health_check(id, check)))
-                .collect(),
-        )
-    }
-
-    /// The names of all services with their tags.
-    pub(super) fn catalog_services(&self) -> Value {
-        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::from([("consul", Vec::new())]);
-        for service in self.services.values() {
-            let tags = names.entry(&service.name).or_default();
-            tags.extend(service.tags.iter().map(String::as_str));
-            tags.sort_unstable();
-            tags.dedup();
-        }
-        json!(names)
-    }
-
-    /// The instances of a service, by the catalog's names.
-    pub(super) fn catalog_service(&self, name: &str, tag: Option<&str>) -> Value {
-        let entries = self.instances(name, tag).map(|(id, service)| {
-            json!({
-                "ID": "", "Node": NODE, "Address": self.address.ip().to_string(), "Datacenter": DATACENTER,
-                "ServiceID": id, "ServiceName": service.name, "ServiceTags": service.tags,
-                "ServiceAddress": service.address, "ServicePort": service.port,
-                "ServiceMeta": service.meta, "ServiceWeights": service.weights,
-                "CreateIndex": service.created, "ModifyIndex": service.modified,
-            })
-        });
-        Value::Array(entries.collect())
-    }
-
-    /// The instances of a service with their checks.
-    pub(super) fn health_service(&self, name: &str, tag: Option<&str>, passing: bool) -> Value {
-        let entries = self.instances(name, tag).filter_map(|(id, service)| {
-            let checks = || {
-                self.checks
-                    .iter()
-                    .filter(move |(_, check)| &check.service == id)
+    /// When something happens next without a request.
+    pub fn next_wake(&self) -> Option<Instant> {
+        let wake = |check: &Check| {
+            let next = match check.kind {
+                Kind::Ttl(_, expires) => (check.status != Status::Critical).then_some(expires),
+                Kind::Probe(_, next, ..) => Some(next),
             };
-            if passing && checks().any(|(_, check)| check.status != Status::Passing) {
-                return None;
-            }
-            let checks: Vec<Value> = checks()
-                .map(|(id, check)| self.health_check(id, check))
-                .collect();
-            let mut entry = agent_service(id, service);
-            entry["CreateIndex"] = json!(service.created);
-            entry["ModifyIndex"] = json!(service.modified);
-            Some(json!({ "Node": self.node(), "Service": entry, "Checks": checks }))
-        });
-        Value::Array(entries.collect())
+            next.into_iter().chain(check.dies_at()).min()
+        };
+        self.checks.values().filter_map(wake).min()
     }
 
-    /// The checks of a service, or, without a name, those of a status (`any` for all).
-    pub(super) fn health_checks(&self, name: Option<&str>, status: Option<&str>) -> Value {
-        let entries = self.checks.iter().filter(|(_, check)| {
-            let service = self.services.get(&check.service).map(|it| it.name.as_str());
-            name.is_none_or(|name| service == Some(name))
-                && status.is_none_or(|status| status == "any" || status == check.status.as_str())
-        });
-        Value::Array(
-            entries
-                .map(|(id, check)| self.health_check(id, check))
-                .collect(),
-        )
+    pub fn service(&self, id: &str) -> Option<&Service> {
+        self.services.get(id)
     }
 
-    pub(super) fn node(&self) -> Value {
-        let address = self.address.ip().to_string();
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.checks.values()
+    }
+
+    /// The node's checks and those of one service.
+    pub fn checks_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Check> {
+        let mine = move |check: &&Check| check.service.as_deref().is_none_or(|owner| owner == id);
+        self.checks.values().filter(mine)
+    }
+
+    pub fn service_of(&self, check: &Check) -> Option<&Service> {
+        self.services.get(check.service.as_ref()?)
+    }
+
+    pub fn check_json(&self, check: &Check) -> Value {
+        let service = self.service_of(check);
+        let kind = match check.kind {
+            Kind::Ttl(..) => "ttl",
+            Kind::Probe(Probe::Http(_), ..) => "http",
+            Kind::Probe(Probe::Grpc(_), ..) => "grpc",
+            Kind::Probe(Probe::Tcp(_), ..) => "tcp",
+        };
         json!({
-            "ID": "", "Node": NODE, "Address": address, "Datacenter": DATACENTER,
-            "TaggedAddresses": { "lan": address, "wan": address },
-            "Meta": {}, "CreateIndex": 1, "ModifyIndex": 1,
-        })
-    }
-
-    fn instances<'a>(
-        &'a self,
-        name: &'a str,
-        tag: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a String, &'a Service)> {
-        self.services.iter().filter(move |(_, service)| {
-            service.name == name && tag.is_none_or(|tag| service.tags.iter().any(|one| one == tag))
-        })
-    }
-
-    fn health_check(&self, id: &str, check: &Check) -> Value {
-        let service = self.services.get(&check.service);
-        json!({
-            "Node": NODE, "CheckID": id, "Name": check.name, "Status": check.status,
-            "Notes": check.notes, "Output": check.output, "ServiceID": check.service,
+            "Node": NODE, "CheckID": check.id, "Name": check.name, "Status": check.status.as_str(),
+            "Notes": check.notes, "Output": check.output,
+            "ServiceID": check.service.as_deref().unwrap_or_default(),
             "ServiceName": service.map_or("", |service| &service.name),
             "ServiceTags": service.map_or(&[][..], |service| &service.tags),
-            "Type": check.kind.as_str(), "Definition": {},
+            "Type": kind, "Definition": {},
             "CreateIndex": check.created, "ModifyIndex": check.modified,
         })
     }
 
-    pub(super) fn key(&self, key: &str) -> Option<&Entry> {
-        self.keys.get(key)
-    }
-
-    /// The keys that start with a prefix, in their order.
-    pub(super) fn keys_below<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a String, &'a Entry)> {
-        let from = self.keys.range(prefix.to_owned()..);
-        from.take_while(move |(key, _)| key.starts_with(prefix))
-    }
-
-    /// Stores a value; with `expected`, only where the key was last changed at that index (0: where
-    /// it is not there). Whether it was stored.
-    pub(super) fn put(
-        &mut self,
-        key: &str,
-        value: Vec<u8>,
-        flags: u64,
-        expected: Option<u64>,
-    ) -> bool {
-        let existing = self.keys.get(key);
-        let modified = existing.map_or(0, |entry| entry.modified);
-        if expected.is_some_and(|expected| expected != modified) {
-            return false;
-        }
-        let created = existing.map(|entry| entry.created);
-        if existing.is_some_and(|entry| entry.value == value && entry.flags == flags) {
-            return true;
-        }
-        let index = self.next_index();
-        let created = created.unwrap_or(index);
-        let entry = Entry {
-            value,
-            flags,
-            created,
-            modified: index,
-        };
-        self.keys.insert(key.to_owned(), entry);
-        true
-    }
-
-    /// Removes a key, or all below a prefix; with `expected` as [`State::put`].
-    pub(super) fn delete(&mut self, key: &str, recurse: bool, expected: Option<u64>) -> bool {
-        let modified = self.keys.get(key).map_or(0, |entry| entry.modified);
-        if expected.is_some_and(|expected| expected != modified) {
-            return false;
-        }
-        let before = self.keys.len();
-        if recurse {
-            self.keys.retain(|one, _| !one.starts_with(key));
-        } else {
-            self.keys.remove(key);
-        }
-        if self.keys.len() != before {
-            self.next_index();
-        }
-        true
-    }
-}
-
-impl Entry {
-    pub(super) fn json(&self, key: &str) -> Value {
-        use base64::Engine as _;
-        let value = match self.value.as_slice() {
-            [] => Value::Null,
-            bytes => json!(base64::engine::general_purpose::STANDARD.encode(bytes)),
-        };
+    pub fn node_json(&self) -> Value {
+        let ip = self.address.ip().to_string();
         json!({
-            "LockIndex": 0, "Key": key, "Flags": self.flags, "Value": value,
-            "CreateIndex": self.created, "ModifyIndex": self.modified,
+            "ID": NODE_ID, "Node": NODE, "Address": ip, "Datacenter": "dc1",
+            "TaggedAddresses": {"lan": ip, "lan_ipv4": ip, "wan": ip, "wan_ipv4": ip},
+            "Meta": {"consul-network-segment": ""}, "CreateIndex": 1, "ModifyIndex": 1,
         })
     }
 }
 
-fn agent_service(id: &str, service: &Service) -> Value {
+/// The check that stands for the node itself.
+pub(super) fn node_check() -> Value {
     json!({
-        "ID": id, "Service": service.name, "Tags": service.tags, "Meta": service.meta,
-        "Port": service.port, "Address": service.address, "Weights": service.weights,
-        "EnableTagOverride": false,
+        "Node": NODE, "CheckID": "serfHealth", "Name": "Serf Health Status", "Status": "passing",
+        "Notes": "", "Output": "Agent alive and reachable", "ServiceID": "", "ServiceName": "",
+        "ServiceTags": [], "Type": "", "Definition": {}, "CreateIndex": 1, "ModifyIndex": 1,
     })
+}
+
+impl Service {
+    pub fn agent_json(&self) -> Value {
+        json!({
+            "ID": self.id, "Service": self.name, "Tags": self.tags, "Meta": self.meta,
+            "Port": self.port, "Address": self.address, "Weights": self.weights,
+            "EnableTagOverride": false,
+        })
+    }
+
+    pub fn health_json(&self) -> Value {
+        let mut value = self.agent_json();
+        if self.meta.is_empty() {
+            value["Meta"] = Value::Null;
+        }
+        value["Proxy"] = json!({"MeshGateway": {}, "Expose": {}});
+        value["Connect"] = json!({});
+        value["CreateIndex"] = self.created.into();
+        value["ModifyIndex"] = self.modified.into();
+        value
+    }
+
+    pub fn catalog_json(&self, node: &Value) -> Value {
+        json!({
+            "ID": NODE_ID, "Node": NODE, "Address": node["Address"], "Datacenter": "dc1",
+            "TaggedAddresses": node["TaggedAddresses"], "NodeMeta": node["Meta"],
+            "ServiceKind": "", "ServiceID": self.id, "ServiceName": self.name,
+            "ServiceTags": self.tags, "ServiceAddress": self.address,
+            "ServiceWeights": self.weights, "ServiceMeta": self.meta, "ServicePort": self.port,
+            "ServiceEnableTagOverride": false,
+            "ServiceProxy": {"MeshGateway": {}, "Expose": {}}, "ServiceConnect": {},
+            "CreateIndex": self.created, "ModifyIndex": self.modified,
+        })
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Check {
+    fn read(body: &Fields<'_>, now: Instant) -> Result<Self, String> {
+        let (interval, timeout) = (body.duration("interval")?, body.duration("timeout")?);
+        let ttl = body.duration("ttl")?;
+        let probes = [
+            ("http", Probe::Http as fn(String) -> Probe),
+            ("grpc", Probe::Grpc),
+            ("tcp", Probe::Tcp),
+        ];
+        let probe = probes.into_iter().find_map(|(field, probe)| {
+            Some(body.text(field))
+                .filter(|text| !text.is_empty())
+                .map(probe)
+        });
+        for unsupported in [
+            "args",
+            "script",
+            "aliasservice",
+            "grpcusetls",
+            "method",
+            "header",
+            "body",
+        ] {
+            if body
+                .get(unsupported)
+                .is_some_and(|value| value != false && value != "")
+            {
+                return Err(format!(
+                    "`{unsupported}` is not supported by the embedded registry"
+                ));
+            }
+        }
+        let kind = match probe {
+            Some(_) if interval.is_zero() => {
+                return Err("Interval must be > 0 for Script, HTTP, or TCP checks".to_owned());
+            }
+            Some(probe) => {
+                let timeout = if timeout.is_zero() {
+                    DEFAULT_TIMEOUT
+                } else {
+                    timeout
+                };
+                Kind::Probe(probe, now, interval.max(SHORTEST_INTERVAL), timeout)
+            }
+            None if ttl.is_zero() => return Err("TTL must be > 0 for TTL checks".to_owned()),
+            None => Kind::Ttl(ttl, now + ttl),
+        };
+        let status = Status::parse(&body.text("status")).unwrap_or(Status::Critical);
+        let after = body.duration("deregistercriticalserviceafter")?;
+        let id = Some(body.text("checkid")).filter(|id| !id.is_empty());
+        Ok(Self {
+            id: id.unwrap_or_else(|| body.text("id")),
+            name: body.text("name"),
+            notes: body.text("notes"),
+            status,
+            output: String::new(),
+            service: None,
+            kind,
+            deregister_after: (!after.is_zero()).then(|| after.max(SHORTEST_DEREGISTER)),
+            critical_since: (status == Status::Critical).then_some(now),
+            created: 0,
+            modified: 0,
+        })
+    }
+
+    /// When its service is removed.
+    fn dies_at(&self) -> Option<Instant> {
+        self.service.as_ref()?;
+        Some(self.critical_since? + self.deregister_after?)
+    }
 }
