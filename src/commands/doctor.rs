@@ -1,16 +1,207 @@
-//! `msvc doctor`.
+//! `msvc doctor`: what is installed, what is missing, and what each missing thing would be needed for.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Exit, Result, Silent};
+
+/// How long the Docker engine may take to answer.
+const DOCKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `msvc doctor`.
-#[derive(Debug, clap::Args)]
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    msvc doctor                  a table\n  \
+    msvc doctor --format json    for a script\n\n\
+    Exit code 1 when something is missing that every workspace needs.")]
 pub struct DoctorArgs {}
+
+/// One thing that was looked for.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    state: State,
+    detail: String,
+    needed_for: &'static str,
+    required: bool,
+}
+
+/// How it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Found,
+    Missing,
+}
+
+/// A program that is looked for on PATH.
+struct Program {
+    name: &'static str,
+    names: &'static [&'static str],
+    version: &'static [&'static str],
+    needed_for: &'static str,
+    required: bool,
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "cargo",
+        names: &["cargo"],
+        version: &["--version"],
+        needed_for: "`msvc run`: it builds the services (https://rustup.rs)",
+        required: true,
+    },
+    Program {
+        name: "rustc",
+        names: &["rustc"],
+        version: &["--version"],
+        needed_for: "`msvc run`: 1.88 or newer compiles the services (https://rustup.rs)",
+        required: true,
+    },
+    Program {
+        name: "C linker",
+        names: &["cc", "gcc", "clang"],
+        version: &["--version"],
+        needed_for: "`msvc run`: rustc links with it (Debian: `apt-get install gcc`)",
+        required: true,
+    },
+    Program {
+        name: "git",
+        names: &["git"],
+        version: &["--version"],
+        needed_for: "`msvc new`: puts a new workspace under version control",
+        required: false,
+    },
+    Program {
+        name: "consul",
+        names: &["consul"],
+        version: &["version"],
+        needed_for: "nothing here: `msvc run` has a registry built in; a real one is used with CONSUL_HTTP_ADDR",
+        required: false,
+    },
+];
 
 /// Runs `msvc doctor`.
 ///
 /// # Errors
-/// See the module's error type.
-pub fn run(_context: &Context, _args: DoctorArgs) -> Result {
-    Ok(())
+/// Exit code 1 when something is missing that every workspace needs.
+pub fn run(context: &Context, _args: DoctorArgs) -> Result {
+    let mut findings: Vec<Finding> = PROGRAMS
+        .iter()
+        .map(|program| look_for(context, program))
+        .collect();
+    findings.push(docker(context));
+    let is_healthy = findings
+        .iter()
+        .all(|finding| finding.state == State::Found || !finding.required);
+    if context.printer.is_json() {
+        context.printer.json(&serde_json::json!({
+            "healthy": is_healthy,
+            "version": env!("CARGO_PKG_VERSION"),
+            "findings": findings,
+        }))?;
+    } else {
+        context.printer.data(&table(context, &findings))?;
+    }
+    if is_healthy {
+        Ok(())
+    } else {
+        Err(Silent(Exit::Failed).into())
+    }
+}
+
+fn look_for(context: &Context, program: &Program) -> Finding {
+    let given = context.environment.cargo.as_ref().map(PathBuf::from);
+    let path = given.filter(|_| program.name == "cargo").or_else(|| {
+        program
+            .names
+            .iter()
+            .find_map(|name| which::which(name).ok())
+    });
+    let (state, detail) = match path {
+        None => (State::Missing, "not on PATH".to_owned()),
+        Some(path) => {
+            let version = Command::new(&path).args(program.version).output();
+            let text = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            let line = text
+                .ok()
+                .and_then(|text| text.lines().next().map(str::to_owned));
+            (
+                State::Found,
+                line.unwrap_or_else(|| path.display().to_string()),
+            )
+        }
+    };
+    Finding {
+        name: program.name,
+        state,
+        detail,
+        needed_for: program.needed_for,
+        required: program.required,
+    }
+}
+
+/// Asks the Docker engine for its version.
+fn docker(context: &Context) -> Finding {
+    let host = context
+        .environment
+        .docker_host
+        .clone()
+        .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let answer = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                let engine = bollard::Docker::connect_with_host(&host)
+                    .map_err(|_| format!("no engine at {host}"))?;
+                let version = tokio::time::timeout(DOCKER_TIMEOUT, engine.version()).await;
+                let version = version.map_err(|_| format!("no answer from {host}"))?;
+                let version = version.map_err(|_| format!("no engine at {host}"))?;
+                Ok(version.version.unwrap_or_else(|| host.clone()))
+            })
+        });
+    let (state, detail) = match answer {
+        Ok(version) => (State::Found, format!("engine {version}")),
+        Err(problem) => (State::Missing, problem),
+    };
+    Finding {
+        name: "Docker",
+        state,
+        detail,
+        needed_for: "nothing yet: everything that services need to run is built in",
+        required: false,
+    }
+}
+
+fn table(context: &Context, findings: &[Finding]) -> String {
+    let paint = |color: AnsiColor, text: &str| {
+        let style: Style = color.on_default().bold();
+        if context.printer.colors_stdout() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut text = String::new();
+    for finding in findings {
+        let mark = match (finding.state, finding.required) {
+            (State::Found, _) => paint(AnsiColor::Green, "ok      "),
+            (State::Missing, true) => paint(AnsiColor::Red, "missing "),
+            (State::Missing, false) => paint(AnsiColor::Yellow, "optional"),
+        };
+        text.push_str(&format!("{mark} {:<9} {}\n", finding.name, finding.detail));
+        if finding.state == State::Missing {
+            text.push_str(&format!("         {:<9} for {}\n", "", finding.needed_for));
+        }
+    }
+    text
 }

@@ -10,4 +10,5 @@ mod new;
 mod proto_gen;
 mod run;
 mod support;
+mod tidy;
 mod tls;
