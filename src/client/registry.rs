@@ -20,10 +20,9 @@ use tokio::time::timeout;
 use crate::client::target::{Endpoint, Target};
 use crate::client::{CONNECT_TIMEOUT, did_you_mean, similar};
 use crate::error::{Diagnostic, Exit};
+use crate::run::state_file::{self, RunState};
 use crate::{manifest, project};
 
-/// The file in the workspace's state folder in which `msvc run` says what it runs.
-pub const RUN_FILE: &str = "run.json";
 /// Where a Consul agent answers unless told otherwise.
 const DEFAULT_CONSUL: &str = "http://127.0.0.1:8500";
 /// The largest answer that is read from a registry.
@@ -63,11 +62,11 @@ pub enum RegistryError {
         problem: String,
     },
     /// The registry does not know the service.
-    #[error("the registry at {registry} has no service `{service}`")]
+    #[error("{registry} has no service `{service}`")]
     Unknown {
         /// The service.
         service: String,
-        /// The registry's address.
+        /// Where it was looked up.
         registry: String,
         /// Registered names that resemble it.
         similar: Vec<String>,
@@ -158,15 +157,12 @@ pub async fn resolve(target: &Target, lookup: Lookup<'_>) -> Result<Vec<Endpoint
 }
 
 async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, RegistryError> {
-    let running = running(lookup.directory);
-    if let Some(run) = &running
-        && run.registry.kind != "consul"
-    {
-        return static_instances(name, run);
-    }
     let mut addresses = Vec::new();
-    if let Some(address) = running.and_then(|run| run.registry.address) {
-        addresses.push(address);
+    if let Some(run) = running(lookup.directory) {
+        match run.registry {
+            Some(registry) => addresses.push(registry.address),
+            None => return listed_instances(name, &run),
+        }
     }
     let outer = lookup.consul_address.unwrap_or(DEFAULT_CONSUL);
     if !addresses.iter().any(|known| known == outer) {
@@ -194,46 +190,18 @@ async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, R
     })
 }
 
-/// What `msvc run` writes while it runs.
-#[derive(Debug, Deserialize)]
-struct RunFile {
-    registry: RunRegistry,
-    #[serde(default)]
-    services: Vec<RunService>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RunRegistry {
-    kind: String,
-    address: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RunService {
-    name: String,
-    #[serde(default)]
-    instances: Vec<RunInstance>,
-}
-
-#[derive(Debug, Deserialize)]
-struct RunInstance {
-    grpc: String,
-}
-
-/// What runs in the workspace around a folder. A file that cannot be read is as good as none: it may
-/// be of another version, or half gone.
-fn running(directory: &Path) -> Option<RunFile> {
+/// What runs in the workspace around a folder.
+fn running(directory: &Path) -> Option<RunState> {
     let root = directory
         .ancestors()
         .find(|folder| folder.join(manifest::FILE_NAME).is_file())?;
-    let path = root.join(project::STATE_FOLDER).join(RUN_FILE);
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    state_file::read(&root.join(project::STATE_FOLDER))
 }
 
-fn static_instances(name: &str, run: &RunFile) -> Result<Vec<Endpoint>, RegistryError> {
+fn listed_instances(name: &str, run: &RunState) -> Result<Vec<Endpoint>, RegistryError> {
     let unknown = || RegistryError::Unknown {
         service: name.to_owned(),
-        registry: format!("`{}/{RUN_FILE}`", project::STATE_FOLDER),
+        registry: "`msvc run`".to_owned(),
         similar: similar(
             name,
             run.services.iter().map(|service| service.name.as_str()),
@@ -316,7 +284,7 @@ async fn why_none(agent: &Agent, name: &str, directory: &Path) -> RegistryError 
         });
     RegistryError::Unknown {
         service: name.to_owned(),
-        registry: agent.address.clone(),
+        registry: format!("the registry at {}", agent.address),
         similar: similar(name, known.keys().map(String::as_str)),
         in_workspace,
     }

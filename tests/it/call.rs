@@ -453,7 +453,7 @@ fn a_running_workspace_is_asked_first() {
     std::fs::create_dir(sandbox.path().join(".msvc")).expect("writable");
     let run_file = serde_json::json!({
         "version": 1,
-        "pid": 1,
+        "pid": std::process::id(),
         "registry": { "kind": "consul", "address": format!("http://{}", registry.address()) },
         "services": [],
     });
@@ -473,8 +473,8 @@ fn a_running_workspace_is_asked_first() {
 
     let static_run = serde_json::json!({
         "version": 1,
-        "pid": 1,
-        "registry": { "kind": "static", "address": null },
+        "pid": std::process::id(),
+        "registry": null,
         "services": [{ "name": "chat-service", "instances": [{ "pid": 2, "grpc": server.address(), "admin": "127.0.0.1:1" }] }],
     });
     std::fs::write(
@@ -486,7 +486,7 @@ fn a_running_workspace_is_asked_first() {
     insta::assert_snapshot!(shown(&["chat-servce"]), @r"
     exit: 3
     --- stderr ---
-    error: the registry at `.msvc/run.json` has no service `chat-servce`
+    error: `msvc run` has no service `chat-servce`
     hint: did you mean `chat-service`?
     ");
 }
@@ -664,4 +664,27 @@ fn an_interrupt_ends_a_stream() {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn services_and_methods_are_completed() {
+    let sandbox = Sandbox::new();
+    let workspace = "[workspace]\nname = \"talk\"\ntemplate-version = \"0.1.0\"\n\
+        [services.chat-service]\nport = 50051\n[services.user-service]\nport = 50052\n";
+    std::fs::write(sandbox.path().join("msvc.toml"), workspace).expect("writable");
+    let protocol = sandbox.path().join("crates/protocol/src");
+    std::fs::create_dir_all(&protocol).expect("writable");
+    let descriptors = chat::compiled().encoded;
+    std::fs::write(protocol.join("descriptors.binpb"), descriptors).expect("writable");
+    let complete = |words: &[&str]| {
+        let output = sandbox
+            .command(["--", "msvc"].iter().chain(words))
+            .env("COMPLETE", "fish")
+            .output()
+            .expect("msvc starts");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    insta::assert_snapshot!(complete(&["call", "u"]), @"user-service");
+    insta::assert_snapshot!(complete(&["call", "chat-service", "Im"]), @"chat.v1.ChatService/ImportMessages	takes ImportMessagesRequest");
+    insta::assert_snapshot!(complete(&["bench", "chat-service", "chat.v1.ChatService/S"]), @"chat.v1.ChatService/SendMessage	takes SendMessageRequest");
 }
