@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, skip};
 
 /// Longer than any build takes.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -188,9 +188,7 @@ fn independent_client(address: &str) {
     let python = |args: &[&str]| Command::new("python3").args(args).output();
     let has_grpc = python(&["-c", "import grpc"]).is_ok_and(|it| it.status.success());
     if !has_grpc {
-        let in_ci = std::env::var("CI").is_ok_and(|it| it == "true");
-        assert!(!in_ci, "python3 with grpcio is needed in CI");
-        eprintln!("skipped: python3 has no grpcio (`pip install grpcio`)");
+        skip("python3 has no grpcio (`pip install grpcio`)");
         return;
     }
     const SCRIPT: &str = r#"
