@@ -1,5 +1,5 @@
 //! Opening a connection on which gRPC can be spoken: TCP, TLS where asked for, and the check that the
-//! other side speaks HTTP/2. Every step is bounded by [`CONNECT_TIMEOUT`](super::CONNECT_TIMEOUT).
+//! other side speaks HTTP/2. Every step is bounded by [`CONNECT_TIMEOUT`].
 
 use std::fmt;
 use std::io;

@@ -55,7 +55,7 @@ pub struct Reflection {
 ///
 /// # Errors
 /// [`ReflectionError`]; every answer is waited for no longer than
-/// [`CONNECT_TIMEOUT`](crate::client::CONNECT_TIMEOUT).
+/// [`CONNECT_TIMEOUT`].
 pub async fn start(
     channel: &Channel,
     metadata: &tonic::metadata::MetadataMap,
