@@ -122,6 +122,7 @@ async fn request(to: SocketAddr, (method, path, body): (&str, &str, &str)) -> (u
 }
 
 fn normalise(value: &mut Value) {
+    value.sort_all_objects();
     match value {
         Value::Object(fields) => {
             fields.retain(|name, value| {

@@ -35,13 +35,24 @@ fn run_builds_starts_tells_addresses_shows_logs_and_stops_cleanly() {
     assert!(becomes_free(grpc) && becomes_free(admin));
 }
 
+/// Connects to a service, which makes it crash, until nothing listens there any more.
+fn crash(port: u16) {
+    for _ in 0..200 {
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("port {port} is still listened on");
+}
+
 #[test]
 fn run_starts_a_service_again_that_crashed() {
     let sandbox = Sandbox::new();
     let (grpc, _) = workspace(&sandbox, SERVICE);
     let mut running = Running::start(&sandbox, &["--format", "json", "run"]);
     running.wait_for(r#""event":"running""#);
-    TcpStream::connect(("127.0.0.1", grpc)).expect("it listens");
+    crash(grpc);
     let ended = running.wait_for(r#""event":"exited""#);
     assert!(ended.contains("exit status: 7"), "{ended}");
     running.wait_for("starting `alpha` again in 1 s");
@@ -56,7 +67,7 @@ fn run_without_restarts_fails_when_a_service_ends() {
     let (grpc, _) = workspace(&sandbox, SERVICE);
     let mut running = Running::start(&sandbox, &["run", "--no-restart"]);
     running.wait_for("hint: ");
-    TcpStream::connect(("127.0.0.1", grpc)).expect("it listens");
+    crash(grpc);
     running.wait_for("error: `alpha` ended (exit status: 7)");
     assert_eq!(running.wait(), Some(1));
     assert!(!sandbox.path().join(".msvc/run.json").exists());
