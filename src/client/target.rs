@@ -127,7 +127,7 @@ fn endpoint(
 ) -> Result<Endpoint, TargetError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(TargetError::Invalid)?;
-        host.parse::<std::net::Ipv6Addr>()
+        host.parse::<core::net::Ipv6Addr>()
             .map_err(|_| TargetError::Invalid)?;
         match after.strip_prefix(':') {
             Some(port) => (host, Some(port)),
