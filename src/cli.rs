@@ -1,10 +1,12 @@
 //! The command line's types; each command's own arguments stand in its file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{bench, call, completions, doctor, new, proto, run};
+use crate::error::{Diagnostic, Exit};
 
 /// From a .proto to gRPC microservices that run, are discovered, observed and load-tested.
 #[derive(Debug, Parser)]
@@ -30,7 +32,7 @@ pub struct Cli {
 }
 
 /// Options of every command.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// How results are printed.
@@ -48,6 +50,61 @@ pub struct GlobalArgs {
     /// Work as if started in this folder.
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    /// What can be told from a command line that is wrong somewhere: the format of the answer.
+    pub fn of_unparsed(args: &[OsString]) -> Self {
+        let pairs = args.iter().zip(args.iter().skip(1));
+        let is_json = pairs
+            .into_iter()
+            .any(|(a, b)| a == "--format" && b == "json")
+            || args.iter().any(|it| it == "--format=json");
+        Self {
+            format: if is_json { Format::Json } else { Format::Human },
+            ..Self::default()
+        }
+    }
+}
+
+/// A command line that makes no sense, for those who read JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UsageError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<clap::Error> for UsageError {
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        let mut lines = text.lines().map(str::trim);
+        let first = lines.next().unwrap_or_default();
+        let details = lines.by_ref().take_while(|line| {
+            let is_advice = ["tip:", "Usage:", "For more"].iter();
+            !is_advice.clone().any(|start| line.starts_with(start))
+        });
+        let details: Vec<&str> = details.filter(|line| !line.is_empty()).collect();
+        let message = [&[first.trim_start_matches("error: ")], &details[..]].concat();
+        let tip = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("tip: "));
+        Self {
+            message: message.join(" "),
+            hint: tip.map(str::to_owned),
+        }
+    }
+}
+
+impl Diagnostic for UsageError {
+    fn hint(&self) -> Option<String> {
+        let hint = self.hint.clone();
+        Some(hint.unwrap_or_else(|| "`--help` says what is understood".to_owned()))
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
 }
 
 /// How results are printed.

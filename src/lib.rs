@@ -44,9 +44,10 @@ use crate::printer::Printer;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let environment = Environment::read();
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(usage) => return report_usage(&usage),
+        Err(usage) => return report_usage(usage, &args, &environment),
     };
     let printer = Printer::new(&cli.global, &environment);
     let outcome = Context::new(&cli.global, environment, printer.clone())
@@ -61,13 +62,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Help and version go to stdout with success, anything else is a usage error on stderr.
-fn report_usage(usage: &clap::Error) -> ExitCode {
-    // A closed pipe is the only thing that can fail here, and nobody is left to tell.
-    let _ = usage.print();
-    if usage.use_stderr() {
-        Exit::Usage.into()
-    } else {
-        Exit::Success.into()
+/// Help and version go to stdout with success, anything else is a usage error: on stderr, or as JSON
+/// where that is asked for.
+fn report_usage(usage: clap::Error, args: &[OsString], environment: &Environment) -> ExitCode {
+    if !usage.use_stderr() {
+        // A closed pipe is the only thing that can fail here, and nobody is left to tell.
+        let _ = usage.print();
+        return Exit::Success.into();
     }
+    let global = cli::GlobalArgs::of_unparsed(args);
+    if global.format == cli::Format::Json {
+        let failure = cli::UsageError::from(usage).into();
+        Printer::new(&global, environment).failure(&failure);
+    } else {
+        let _ = usage.print();
+    }
+    Exit::Usage.into()
 }

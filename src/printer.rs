@@ -5,6 +5,8 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -36,6 +38,8 @@ pub struct Printer {
     color: ColorChoice,
     no_color: bool,
     live: bool,
+    /// Whether stdout has one JSON document a line, so that an error must be one too.
+    streams: Arc<AtomicBool>,
     bars: MultiProgress,
 }
 
@@ -58,6 +62,7 @@ impl Printer {
             color: global.color,
             no_color: environment.no_color || environment.dumb_terminal,
             live,
+            streams: Arc::default(),
             bars: MultiProgress::with_draw_target(target),
         }
     }
@@ -144,6 +149,7 @@ impl Printer {
     /// # Errors
     /// As [`Printer::data`].
     pub fn json_line(&self, value: &impl Serialize) -> Result {
+        self.streams.store(true, Ordering::Relaxed);
         let mut text = serde_json::to_string(value).expect("results serialize to JSON");
         text.push('\n');
         self.data(&text)
@@ -192,13 +198,17 @@ impl Printer {
         }
         let messages = failure.messages();
         if self.is_json() {
-            // Nobody is left to tell when stdout is closed.
-            let _ = self.json(&serde_json::json!({ "error": {
+            let document = serde_json::json!({ "error": {
                 "message": messages[0],
                 "causes": &messages[1..],
                 "hint": failure.hint(),
                 "exit_code": failure.exit() as u8,
-            }}));
+            }});
+            // Nobody is left to tell when stdout is closed.
+            let _ = match self.streams.load(Ordering::Relaxed) {
+                true => self.json_line(&document),
+                false => self.json(&document),
+            };
             return;
         }
         self.talk(&format!("{} {}", self.paint(ERROR, "error:"), messages[0]));

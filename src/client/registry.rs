@@ -5,28 +5,15 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
 use crate::client::target::{Endpoint, Target};
-use crate::client::{CONNECT_TIMEOUT, did_you_mean, similar};
+use crate::client::{did_you_mean, similar};
 use crate::error::{Diagnostic, Exit};
+use crate::infra::consul_agent::{AddressError, AgentError, ConsulAgent, DEFAULT_ADDRESS};
 use crate::run::state_file::{self, RunState};
 use crate::{manifest, project};
-
-/// Where a Consul agent answers unless told otherwise.
-const DEFAULT_CONSUL: &str = "http://127.0.0.1:8500";
-/// The largest answer that is read from a registry.
-const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Where to look for services.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +74,7 @@ pub enum RegistryError {
         /// As it was given.
         address: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: AddressError,
     },
 }
 
@@ -117,7 +104,7 @@ impl Diagnostic for RegistryError {
             Self::Unhealthy { .. } => {
                 Some("its logs and its `/readyz` say why; it can be called by `HOST:PORT`".to_owned())
             }
-            Self::Address { .. } => Some(format!("Consul's default is {DEFAULT_CONSUL}")),
+            Self::Address { .. } => Some(format!("Consul's default is {DEFAULT_ADDRESS}")),
         }
     }
 
@@ -164,13 +151,18 @@ async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, R
             None => return listed_instances(name, &run),
         }
     }
-    let outer = lookup.consul_address.unwrap_or(DEFAULT_CONSUL);
+    let outer = lookup.consul_address.unwrap_or(DEFAULT_ADDRESS);
     if !addresses.iter().any(|known| known == outer) {
         addresses.push(outer.to_owned());
     }
     let mut tried = Tried::default();
     for address in addresses {
-        let agent = Agent::new(&address, lookup.consul_token)?;
+        let agent = ConsulAgent::new(&address, lookup.consul_token).map_err(|problem| {
+            RegistryError::Address {
+                address: address.clone(),
+                problem,
+            }
+        })?;
         match passing(&agent, name).await {
             Ok(endpoints) if !endpoints.is_empty() => return Ok(endpoints),
             Ok(_) => return Err(why_none(&agent, name, lookup.directory).await),
@@ -248,7 +240,7 @@ struct HealthService {
     port: u16,
 }
 
-async fn passing(agent: &Agent, name: &str) -> Result<Vec<Endpoint>, AgentError> {
+async fn passing(agent: &ConsulAgent, name: &str) -> Result<Vec<Endpoint>, AgentError> {
     let entries: Vec<HealthEntry> = agent
         .get(&format!("/v1/health/service/{name}?passing"))
         .await?;
@@ -265,14 +257,14 @@ async fn passing(agent: &Agent, name: &str) -> Result<Vec<Endpoint>, AgentError>
 }
 
 /// Why a name has no passing instance: unknown, or known and unhealthy.
-async fn why_none(agent: &Agent, name: &str, directory: &Path) -> RegistryError {
+async fn why_none(agent: &ConsulAgent, name: &str, directory: &Path) -> RegistryError {
     type Catalog = std::collections::BTreeMap<String, serde_json::Value>;
     // The answer only improves the message.
     let known: Catalog = agent.get("/v1/catalog/services").await.unwrap_or_default();
     if known.contains_key(name) {
         return RegistryError::Unhealthy {
             service: name.to_owned(),
-            registry: agent.address.clone(),
+            registry: agent.address().to_owned(),
         };
     }
     let in_workspace = project::find_if_any(directory)
@@ -284,102 +276,8 @@ async fn why_none(agent: &Agent, name: &str, directory: &Path) -> RegistryError 
         });
     RegistryError::Unknown {
         service: name.to_owned(),
-        registry: format!("the registry at {}", agent.address),
+        registry: format!("the registry at {}", agent.address()),
         similar: similar(name, known.keys().map(String::as_str)),
         in_workspace,
     }
-}
-
-/// A Consul agent's HTTP API.
-struct Agent {
-    address: String,
-    token: Option<String>,
-    client: Client<HttpConnector, Empty<Bytes>>,
-}
-
-enum AgentError {
-    Unreachable(String),
-    Answer(String),
-}
-
-impl Agent {
-    fn new(address: &str, token: Option<&str>) -> Result<Self, RegistryError> {
-        let wrong = |problem| RegistryError::Address {
-            address: address.to_owned(),
-            problem,
-        };
-        // Consul's own command line takes addresses without a scheme.
-        let full = if address.contains("://") {
-            address.trim_end_matches('/').to_owned()
-        } else {
-            format!("http://{address}")
-        };
-        let uri: Uri = full.parse().map_err(|_| wrong("it is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") if uri.authority().is_some() => {}
-            Some("https") => return Err(wrong("only `http://` is supported")),
-            _ => return Err(wrong("expected `http://HOST:PORT`")),
-        }
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        Ok(Self {
-            address: full,
-            token: token.map(str::to_owned),
-            client: Client::builder(TokioExecutor::new()).build(connector),
-        })
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AgentError> {
-        let mut request = Request::get(format!("{}{path}", self.address));
-        if let Some(token) = &self.token {
-            request = request.header("x-consul-token", token);
-        }
-        let request = request
-            .body(Empty::new())
-            .map_err(|error| AgentError::Answer(error.to_string()))?;
-        match timeout(CONNECT_TIMEOUT, self.answer(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(AgentError::Unreachable(no_answer(CONNECT_TIMEOUT))),
-        }
-    }
-
-    async fn answer<T: DeserializeOwned>(
-        &self,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<T, AgentError> {
-        let unreachable = |error: &dyn std::error::Error| AgentError::Unreachable(root(error));
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| unreachable(&error))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| unreachable(&*error))?
-            .to_bytes();
-        if status != StatusCode::OK {
-            let text = String::from_utf8_lossy(&body);
-            let first = text.lines().next().unwrap_or_default();
-            return Err(AgentError::Answer(
-                format!("{status} {first}").trim().to_owned(),
-            ));
-        }
-        serde_json::from_slice(&body)
-            .map_err(|error| AgentError::Answer(format!("not the JSON of Consul: {error}")))
-    }
-}
-
-fn no_answer(limit: Duration) -> String {
-    format!("no answer within {}", crate::duration::exact(limit))
-}
-
-/// The innermost cause, which is what the operating system said.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

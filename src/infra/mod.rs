@@ -1,3 +1,4 @@
 //! What a system needs around its services.
 
+pub mod consul_agent;
 pub mod embedded;

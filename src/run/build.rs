@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 
 use crate::error::Diagnostic;
 use crate::printer::Printer;
+use crate::run::process;
 
 /// How often a line tells of progress where lines are not redrawn.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
@@ -101,27 +101,25 @@ pub async fn build(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
+        // A Ctrl-C on the terminal is for this process, which ends cargo and all that it started.
+        .process_group(0)
         .spawn();
     let mut child = spawned.map_err(|source| BuildError::NoCargo {
         cargo: PathBuf::from(&options.cargo),
         source,
     })?;
+    let mut group = EndOnDrop(child.id());
     let (stdout, stderr) = match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => (stdout, stderr),
         _ => unreachable!("both are piped"),
     };
     let started = Instant::now();
-    let bar = printer.progress("Building", 0);
-    let (programs, said) = tokio::join!(
-        programs(stdout, printer),
-        show_progress(stderr, printer, &bar)
-    );
+    let (programs, said) = tokio::join!(programs(stdout, printer), show_progress(stderr, printer));
     let status = child.wait().await.map_err(|source| BuildError::NoCargo {
         cargo: PathBuf::from(&options.cargo),
         source,
     })?;
-    bar.finish_and_clear();
+    group.0 = None;
     if !status.success() {
         let said = said + &programs.said;
         return Err(BuildError::Failed { status, said });
@@ -140,6 +138,17 @@ pub async fn build(
         format!("{} in {took:.1} s", options.services.join(", ")),
     );
     Ok(programs)
+}
+
+/// Ends cargo, compilers and build scripts when nobody waits for them any more.
+struct EndOnDrop(Option<u32>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            process::signal(pid, false);
+        }
+    }
 }
 
 /// What cargo's messages were about.
@@ -187,7 +196,9 @@ async fn programs(stdout: ChildStdout, printer: &Printer) -> Programs {
 
 /// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and from its first
 /// error on all that it says; returned where it was not printed.
-async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &ProgressBar) -> String {
+async fn show_progress(mut stderr: ChildStderr, printer: &Printer) -> String {
+    // How much there is to do is known when cargo says so.
+    let mut bar = printer.progress("Building", 0);
     let mut said = String::new();
     let mut is_failing = false;
     let mut pending = String::new();
@@ -200,12 +211,20 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &Progres
             let line = console::strip_ansi_codes(&line).trim_end().to_owned();
             is_failing |= line.starts_with("error");
             if let Some(progress) = parse_progress(line.trim_start()) {
-                let text = format!("{}/{} {}", progress.done, progress.total, progress.crates);
-                if printer.is_live() {
-                    bar.set_message(text);
-                } else if last_line.elapsed() >= PLAIN_INTERVAL {
+                if bar.length() != Some(progress.total) {
+                    bar.finish_and_clear();
+                    bar = printer.progress("Building", progress.total);
+                }
+                bar.set_position(progress.done);
+                bar.set_message(progress.crates.clone());
+                if !printer.is_live() && last_line.elapsed() >= PLAIN_INTERVAL {
                     last_line = Instant::now();
-                    printer.step("Building", text);
+                    let Progress {
+                        done,
+                        total,
+                        crates,
+                    } = progress;
+                    printer.step("Building", format!("{done}/{total} {crates}"));
                 }
             } else if line.is_empty() {
                 // Cargo clears its own progress with empty lines.
@@ -218,14 +237,15 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer, bar: &Progres
             }
         }
     }
+    bar.finish_and_clear();
     said
 }
 
 /// Where cargo is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Progress {
-    done: usize,
-    total: usize,
+    done: u64,
+    total: u64,
     crates: String,
 }
 

@@ -1,5 +1,6 @@
 //! Ports that are taken, and who has them.
 
+use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -13,8 +14,23 @@ pub fn free_pair(from: u16, offset: u16) -> Option<u16> {
     (from..=u16::MAX - offset).find(|port| is_free(*port) && is_free(port + offset))
 }
 
-/// The process that listens on a port, as `name (pid 123)`; only Linux tells.
-pub fn holder(port: u16) -> Option<String> {
+/// A process that listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its name, as the system has it.
+    pub name: String,
+    /// Its id.
+    pub pid: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
+/// The process that listens on a port; only Linux tells.
+pub fn holder(port: u16) -> Option<Holder> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -35,7 +51,8 @@ pub fn holder(port: u16) -> Option<String> {
             .filter_map(|one| fs::read_link(one.path()).ok());
         if links.any(holds) {
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (pid {pid})", name.trim()));
+            let name = name.trim().to_owned();
+            return Some(Holder { name, pid });
         }
     }
     None
@@ -65,10 +82,7 @@ mod tests {
         assert!(!is_free(port));
         if cfg!(target_os = "linux") {
             let holder = holder(port).expect("this process");
-            assert!(
-                holder.ends_with(&format!("(pid {})", std::process::id())),
-                "{holder}"
-            );
+            assert_eq!(holder.pid, std::process::id());
         }
         drop(listener);
         assert!(is_free(port));

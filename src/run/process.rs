@@ -4,12 +4,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+/// How long after its end what a process said last is waited for: what it started may hold its
+/// output open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The longest line in bytes; a longer one is shown as several.
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
@@ -43,15 +51,12 @@ pub enum Event {
     Exited(usize, ExitStatus),
 }
 
-/// Starts a process; its output, readiness and end are told to `events`.
+/// Starts a process; its output, readiness and end are told to `events`. A full channel makes the
+/// process wait when it says more.
 ///
 /// # Errors
 /// When the program does not start.
-pub fn start(
-    number: usize,
-    instance: &Instance,
-    events: &UnboundedSender<Event>,
-) -> std::io::Result<u32> {
+pub fn start(number: usize, instance: &Instance, events: &Sender<Event>) -> std::io::Result<u32> {
     let mut command = Command::new(&instance.program);
     command
         .current_dir(&instance.folder)
@@ -89,12 +94,17 @@ pub fn start(
     tokio::spawn(async move {
         let status = wait(&mut child).await;
         waiting.abort();
+        // What it started and left behind would hold its ports and its output.
+        signal(pid, true);
         // What it said last comes before its end.
-        for reader in readers.into_iter().flatten() {
-            let _ = reader.await;
-        }
+        let _ = timeout(LAST_WORDS, async {
+            for reader in readers.into_iter().flatten() {
+                let _ = reader.await;
+            }
+        })
+        .await;
         if let Some(status) = status {
-            let _ = events.send(Event::Exited(number, status));
+            let _ = events.send(Event::Exited(number, status)).await;
         }
     });
     Ok(pid)
@@ -117,26 +127,30 @@ async fn wait(child: &mut Child) -> Option<ExitStatus> {
     status
 }
 
-async fn read_lines(number: usize, output: impl AsyncRead + Unpin, events: UnboundedSender<Event>) {
+async fn read_lines(number: usize, output: impl AsyncRead + Unpin, events: Sender<Event>) {
     let mut reader = BufReader::new(output);
     let mut line = Vec::new();
-    while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+    while let Ok(1..) = (&mut reader)
+        .take(LONGEST_LINE)
+        .read_until(b'\n', &mut line)
+        .await
+    {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
-        if events.send(Event::Line(number, text)).is_err() {
+        if events.send(Event::Line(number, text)).await.is_err() {
             return;
         }
     }
 }
 
 /// Asks `/readyz` until the answer is 200.
-async fn wait_until_ready(number: usize, admin: SocketAddr, events: UnboundedSender<Event>) {
-    const INTERVAL: std::time::Duration = std::time::Duration::from_millis(25);
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+async fn wait_until_ready(number: usize, admin: SocketAddr, events: Sender<Event>) {
+    const INTERVAL: Duration = Duration::from_millis(25);
+    const PATIENCE: Duration = Duration::from_secs(2);
     loop {
-        let answer = tokio::time::timeout(PATIENCE, is_ready(admin)).await;
+        let answer = timeout(PATIENCE, is_ready(admin)).await;
         if matches!(answer, Ok(Ok(true))) {
-            let _ = events.send(Event::Ready(number));
+            let _ = events.send(Event::Ready(number)).await;
             return;
         }
         tokio::time::sleep(INTERVAL).await;

@@ -1,7 +1,12 @@
 //! `.msvc/run.json`: what runs, for the other commands to find it.
+//!
+//! Whoever runs the workspace holds a lock on `.msvc/run.lock` for as long as it lives; the system
+//! takes it back however that ends. So the file of an `msvc run` that was killed is told from that
+//! of one that lives, even when its process id has been given to somebody else.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +56,12 @@ pub struct InstanceState {
     pub admin: String,
 }
 
-/// The file, which is there as long as this is.
+/// The right to run a workspace, which nobody else has as long as this is kept.
 #[derive(Debug)]
-pub struct StateFile(PathBuf);
+pub struct RunLock {
+    state_folder: PathBuf,
+    _file: File,
+}
 
 impl RunState {
     /// The system that this process runs.
@@ -68,45 +76,112 @@ impl RunState {
             services,
         }
     }
-}
 
-impl StateFile {
-    /// Writes the file as a whole.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(state_folder: &Path, state: &RunState) -> Result<Self, IoFailure> {
-        let path = path(state_folder);
-        let draft = path.with_extension("draft");
-        fs::create_dir_all(state_folder).when("create", state_folder)?;
-        let text = serde_json::to_vec_pretty(state).expect("the state serializes");
-        fs::write(&draft, text).when("write", &draft)?;
-        fs::rename(&draft, &path).when("write", &path)?;
-        Ok(Self(path))
+    /// Its processes.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        let instances = self.services.iter().flat_map(|it| &it.instances);
+        instances.map(|instance| instance.pid)
     }
 }
 
-impl Drop for StateFile {
+/// How often, and how long apart, the lock is tried: commands that only look hold it for a moment.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+impl RunLock {
+    /// Takes the right to run the workspace; `None` when somebody else has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn take(state_folder: &Path) -> Result<Option<Self>, IoFailure> {
+        fs::create_dir_all(state_folder).when("create", state_folder)?;
+        let path = lock_path(state_folder);
+        let file = File::create(&path).when("create", &path)?;
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => {
+                    return Ok(Some(Self {
+                        state_folder: state_folder.to_owned(),
+                        _file: file,
+                    }));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => return Err(source).when("lock", &path),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What an `msvc run` that was killed has left written.
+    pub fn left_over(&self) -> Option<RunState> {
+        parse(&self.state_folder)
+    }
+
+    /// Writes what runs, as a whole.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, state: &RunState) -> Result<(), IoFailure> {
+        let path = path(&self.state_folder);
+        let draft = path.with_extension("draft");
+        let text = serde_json::to_vec_pretty(state).expect("the state serializes");
+        fs::write(&draft, text).when("write", &draft)?;
+        fs::rename(&draft, &path).when("write", &path)
+    }
+}
+
+impl Drop for RunLock {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(path(&self.state_folder));
     }
 }
 
 /// The system that runs in a workspace, if its `msvc run` is alive.
 pub fn read(state_folder: &Path) -> Option<RunState> {
+    let state = parse(state_folder)?;
+    let lock = File::open(lock_path(state_folder)).ok()?;
+    // A shared lock, so that two commands that look do not take each other for a running system.
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(state),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn parse(state_folder: &Path) -> Option<RunState> {
     let text = fs::read(path(state_folder)).ok()?;
-    let state: RunState = serde_json::from_slice(&text).ok()?;
-    is_alive(state.pid).then_some(state)
+    serde_json::from_slice(&text).ok()
+}
+
+fn lock_path(state_folder: &Path) -> PathBuf {
+    state_folder.join("run.lock")
 }
 
 fn path(state_folder: &Path) -> PathBuf {
     state_folder.join("run.json")
 }
 
-/// Whether there is a process of that id.
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_seen_while_its_lock_is_held() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = RunState::new(None, Vec::new());
+        let lock = RunLock::take(folder.path()).expect("a lock file");
+        let lock = lock.expect("nobody has it");
+        assert_eq!(read(folder.path()), None);
+        lock.write(&state).expect("written");
+        assert_eq!(read(folder.path()).as_ref(), Some(&state));
+        assert!(RunLock::take(folder.path()).expect("a lock file").is_none());
+
+        // A killed process removes nothing, but the system takes its lock back.
+        let text = fs::read(path(folder.path())).expect("readable");
+        drop(lock);
+        assert!(!path(folder.path()).exists());
+        fs::write(path(folder.path()), text).expect("written");
+        assert_eq!(read(folder.path()), None);
+        let lock = RunLock::take(folder.path()).expect("a lock file");
+        assert_eq!(lock.expect("nobody has it").left_over(), Some(state));
+    }
 }

@@ -1,11 +1,13 @@
 //! What is to be done when something happens to a process: pure, events in, decisions out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The first wait before a process that ended by itself is started again.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest one.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// A process that was ready for so long starts with the first wait again.
+const STEADY: Duration = Duration::from_secs(60);
 
 /// How far a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum Decision {
 pub struct Supervisor {
     phases: Vec<Phase>,
     crashes: Vec<u32>,
+    /// Since when each is ready.
+    ready_since: Vec<Option<Instant>>,
     restarts: bool,
     announced: bool,
     stopping: bool,
@@ -51,6 +55,7 @@ impl Supervisor {
         Self {
             phases: vec![Phase::Starting; count],
             crashes: vec![0; count],
+            ready_since: vec![None; count],
             restarts,
             announced: false,
             stopping: false,
@@ -80,8 +85,9 @@ impl Supervisor {
     }
 
     /// A process is ready.
-    pub fn ready(&mut self, number: usize) -> Decision {
+    pub fn ready(&mut self, number: usize, now: Instant) -> Decision {
         self.phases[number] = Phase::Ready;
+        self.ready_since[number] = Some(now);
         let all = self.phases.iter().all(|phase| *phase == Phase::Ready);
         if all && !self.announced {
             self.announced = true;
@@ -97,7 +103,7 @@ impl Supervisor {
 
     /// A process has ended. Before all were ready once, or without restarts, that is the end of it
     /// all.
-    pub fn exited(&mut self, number: usize) -> Decision {
+    pub fn exited(&mut self, number: usize, now: Instant) -> Decision {
         self.phases[number] = Phase::Ended;
         if self.stopping {
             let all = self.alive().next().is_none();
@@ -107,6 +113,12 @@ impl Supervisor {
             return Decision::Fail(number);
         }
         self.phases[number] = Phase::Waiting;
+        let ready_for = self.ready_since[number]
+            .take()
+            .map(|since| now.saturating_duration_since(since));
+        if ready_for.is_some_and(|it| it >= STEADY) {
+            self.crashes[number] = 0;
+        }
         let backoff = FIRST_BACKOFF * 2_u32.saturating_pow(self.crashes[number].min(16));
         self.crashes[number] += 1;
         Decision::Restart(number, backoff.min(LONGEST_BACKOFF))
@@ -131,42 +143,64 @@ mod tests {
 
     #[test]
     fn addresses_are_told_once_when_all_are_ready() {
+        let now = Instant::now();
         let mut supervisor = Supervisor::new(2, true);
-        assert_eq!(supervisor.ready(1), Decision::None);
+        assert_eq!(supervisor.ready(1, now), Decision::None);
         assert_eq!(supervisor.starting().collect::<Vec<_>>(), [0]);
-        assert_eq!(supervisor.ready(0), Decision::AllReady);
-        assert_eq!(supervisor.ready(0), Decision::None);
+        assert_eq!(supervisor.ready(0, now), Decision::AllReady);
+        assert_eq!(supervisor.ready(0, now), Decision::None);
     }
 
     #[test]
     fn a_crash_before_readiness_fails_and_later_ones_back_off() {
+        let now = Instant::now();
         let mut supervisor = Supervisor::new(1, true);
-        assert_eq!(supervisor.clone().exited(0), Decision::Fail(0));
-        supervisor.ready(0);
+        assert_eq!(supervisor.clone().exited(0, now), Decision::Fail(0));
+        supervisor.ready(0, now);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             let expected = Decision::Restart(0, Duration::from_secs(seconds));
-            assert_eq!(supervisor.exited(0), expected);
+            assert_eq!(supervisor.exited(0, now), expected);
             supervisor.restarted(0);
-            supervisor.ready(0);
+            supervisor.ready(0, now);
         }
+    }
+
+    #[test]
+    fn a_steady_time_is_the_end_of_the_back_off() {
+        let mut now = Instant::now();
+        let mut supervisor = Supervisor::new(1, true);
+        let mut crash_after = |ready_for| {
+            supervisor.restarted(0);
+            supervisor.ready(0, now);
+            now += ready_for;
+            supervisor.exited(0, now)
+        };
+        let wait = |seconds| Decision::Restart(0, Duration::from_secs(seconds));
+        let a_moment = Duration::from_millis(1);
+        assert_eq!(crash_after(a_moment), wait(1));
+        assert_eq!(crash_after(STEADY - a_moment), wait(2));
+        assert_eq!(crash_after(STEADY), wait(1));
+        assert_eq!(crash_after(a_moment), wait(2));
     }
 
     #[test]
     fn without_restarts_a_crash_is_the_end() {
+        let now = Instant::now();
         let mut supervisor = Supervisor::new(1, false);
-        supervisor.ready(0);
-        assert_eq!(supervisor.exited(0), Decision::Fail(0));
+        supervisor.ready(0, now);
+        assert_eq!(supervisor.exited(0, now), Decision::Fail(0));
     }
 
     #[test]
     fn a_stop_is_done_when_the_last_one_ended() {
+        let now = Instant::now();
         let mut supervisor = Supervisor::new(3, true);
         for number in 0..3 {
-            supervisor.ready(number);
+            supervisor.ready(number, now);
         }
-        supervisor.exited(2);
+        supervisor.exited(2, now);
         assert_eq!(supervisor.stop(), Decision::None);
-        assert_eq!(supervisor.exited(0), Decision::None);
-        assert_eq!(supervisor.exited(1), Decision::Done);
+        assert_eq!(supervisor.exited(0, now), Decision::None);
+        assert_eq!(supervisor.exited(1, now), Decision::Done);
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
+use msvc::run::state_file::RunLock;
+
 use crate::support::Sandbox;
 use crate::support::chat::{self, ChatProcess, ChatServer, Reflection};
 use crate::support::stubs::{self, RawServer};
@@ -448,9 +450,11 @@ fn a_running_workspace_is_asked_first() {
     let (sandbox, server) = (Sandbox::new(), ChatServer::start());
     let registry = stubs::consul("chat-service", server.port(), &[]);
     let workspace = "[workspace]\nname = \"talk\"\ntemplate-version = \"0.1.0\"\n\
-        [services.chat-service]\nport = 50051\n[services.user-service]\nport = 50052\n";
+        [services.chat-service]\nport = 50051\n\
+        [services.user-service]\nport = 50052\nserves = [\"user.v1.UserService\"]\n";
     std::fs::write(sandbox.path().join("msvc.toml"), workspace).expect("writable");
-    std::fs::create_dir(sandbox.path().join(".msvc")).expect("writable");
+    // As an `msvc run` that is alive has it.
+    let lock = RunLock::take(&sandbox.path().join(".msvc")).expect("writable");
     let run_file = serde_json::json!({
         "version": 1,
         "pid": std::process::id(),
@@ -489,6 +493,15 @@ fn a_running_workspace_is_asked_first() {
     error: `msvc run` has no service `chat-servce`
     hint: did you mean `chat-service`?
     ");
+
+    // What a killed one has left written is of no use.
+    let written = std::fs::read(sandbox.path().join(".msvc/run.json")).expect("readable");
+    drop(lock);
+    std::fs::write(sandbox.path().join(".msvc/run.json"), written).expect("writable");
+    let mut command = sandbox.command(["call", "chat-service"]);
+    command.env("CONSUL_HTTP_ADDR", "127.0.0.1:1");
+    let output = sandbox.render(command.output().expect("msvc starts"));
+    assert!(output.starts_with("exit: 3"), "{output}");
 }
 
 #[test]
@@ -670,7 +683,8 @@ fn an_interrupt_ends_a_stream() {
 fn services_and_methods_are_completed() {
     let sandbox = Sandbox::new();
     let workspace = "[workspace]\nname = \"talk\"\ntemplate-version = \"0.1.0\"\n\
-        [services.chat-service]\nport = 50051\n[services.user-service]\nport = 50052\n";
+        [services.chat-service]\nport = 50051\n\
+        [services.user-service]\nport = 50052\nserves = [\"user.v1.UserService\"]\n";
     std::fs::write(sandbox.path().join("msvc.toml"), workspace).expect("writable");
     let protocol = sandbox.path().join("crates/protocol/src");
     std::fs::create_dir_all(&protocol).expect("writable");
@@ -687,4 +701,9 @@ fn services_and_methods_are_completed() {
     insta::assert_snapshot!(complete(&["call", "u"]), @"user-service");
     insta::assert_snapshot!(complete(&["call", "chat-service", "Im"]), @"chat.v1.ChatService/ImportMessages	takes ImportMessagesRequest");
     insta::assert_snapshot!(complete(&["bench", "chat-service", "chat.v1.ChatService/S"]), @"chat.v1.ChatService/SendMessage	takes SendMessageRequest");
+    insta::assert_snapshot!(complete(&["call", "user-service", "Im"]), @"");
+    insta::assert_snapshot!(complete(&["run", "c"]), @"chat-service");
+    insta::assert_snapshot!(complete(&["run", "--replicas", "c"]), @"chat-service=");
+    insta::assert_snapshot!(complete(&["--project", "crates", "run", "u"]), @"user-service");
+    insta::assert_snapshot!(complete(&["--project=/", "run", "u"]), @"");
 }

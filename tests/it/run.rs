@@ -1,5 +1,6 @@
 //! `msvc run`: from sources to running services, and their end in every way there is.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
@@ -164,4 +165,228 @@ fn run_refuses_a_second_run_and_ignores_the_file_of_a_dead_one() {
     second.wait_for("hint: ");
     second.signal(Signal::HUP);
     assert_eq!(second.wait(), Some(0), "{:#?}", second.seen);
+}
+
+/// A service that ignores SIGTERM and that standard input ends.
+const STUBBORN: &str = r#"
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+unsafe extern "C" {
+    fn signal(signal: i32, handler: usize) -> usize;
+}
+
+fn main() {
+    const SIGTERM: i32 = 15;
+    const IGNORE: usize = 1;
+    unsafe { signal(SIGTERM, IGNORE) };
+    let port = std::env::var("APP_ADMIN__PORT").expect("is set");
+    let admin = TcpListener::bind(format!("127.0.0.1:{port}")).expect("is free");
+    for stream in admin.incoming() {
+        let mut stream = stream.expect("a connection");
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    }
+}
+"#;
+
+#[test]
+fn a_second_ctrl_c_ends_services_that_do_not_stop() {
+    let sandbox = Sandbox::new();
+    let (_, admin) = workspace(&sandbox, STUBBORN);
+    let mut running = Running::start(&sandbox, &["run"]);
+    running.wait_for("hint: ");
+    running.signal(Signal::INT);
+    running.wait_for("Stopping calls in flight have 35 s; Ctrl-C again ends them");
+    running.signal(Signal::INT);
+    running.wait_for("warning: ending all at once");
+    assert_eq!(running.wait(), Some(130), "{:#?}", running.seen);
+    assert!(becomes_free(admin));
+}
+
+#[test]
+fn a_signal_during_the_build_ends_cargo_and_all_it_started() {
+    let sandbox = Sandbox::new();
+    let (grpc, _) = workspace(&sandbox, SERVICE);
+    // A build script that goes on for as long as nobody ends it.
+    let script = format!(
+        "fn main() {{ let _listener = std::net::TcpListener::bind((\"127.0.0.1\", {grpc})); \
+         std::thread::sleep(std::time::Duration::from_secs(600)); }}"
+    );
+    std::fs::write(sandbox.path().join("services/alpha/build.rs"), script).expect("a file");
+    let mut running = Running::start(&sandbox, &["run"]);
+    while TcpStream::connect(("127.0.0.1", grpc)).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(130), "{:#?}", running.seen);
+    assert_eq!(
+        running.seen.last().map(String::as_str),
+        Some("error: interrupted")
+    );
+    assert!(becomes_free(grpc));
+}
+
+#[test]
+fn replicas_have_ports_of_their_own_and_are_all_registered() {
+    let sandbox = Sandbox::new();
+    let (grpc, _) = workspace(&sandbox, SERVICE);
+    let mut running = Running::start(
+        &sandbox,
+        &["--format", "json", "run", "--replicas", "alpha=3"],
+    );
+    let mut ports = Vec::new();
+    for _ in 0..3 {
+        let ready = running.wait_for(r#""event":"ready""#);
+        let ready: serde_json::Value = serde_json::from_str(&ready).expect("JSON");
+        ports.push((
+            ready["instance"].as_str().expect("a name").to_owned(),
+            ready["grpc"].as_str().expect("an address").to_owned(),
+        ));
+    }
+    running.wait_for(r#""event":"running""#);
+    ports.sort();
+    let names: Vec<&str> = ports.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["alpha", "alpha-2", "alpha-3"]);
+    assert_eq!(ports[0].1, format!("127.0.0.1:{grpc}"));
+    let mut addresses: Vec<&str> = ports.iter().map(|(_, address)| address.as_str()).collect();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3);
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+}
+
+#[test]
+fn what_a_crashed_service_left_behind_neither_hides_its_end_nor_stays() {
+    let sandbox = Sandbox::new();
+    let leaving = SERVICE.replace(
+        "std::process::exit(7);",
+        "let child = std::process::Command::new(\"sleep\").arg(\"600\").spawn(); \
+         println!(\"child {}\", child.expect(\"starts\").id()); std::process::exit(7);",
+    );
+    let (grpc, _) = workspace(&sandbox, &leaving);
+    let mut running = Running::start(&sandbox, &["run", "--no-restart"]);
+    running.wait_for("hint: ");
+    crash(grpc);
+    let line = running.wait_for("alpha | child ");
+    running.wait_for("error: `alpha` ended (exit status: 7)");
+    assert_eq!(running.wait(), Some(1));
+    let pid = line.rsplit(' ').next().and_then(|pid| pid.parse().ok());
+    let pid = pid
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a process");
+    // It may be a zombie until init has seen to it, but it runs no more.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    assert!(
+        stat.is_err() || stat.is_ok_and(|it| it.contains(") Z ")),
+        "it is alive"
+    );
+}
+
+#[test]
+fn run_gives_up_on_a_service_that_is_never_ready() {
+    let sandbox = Sandbox::new();
+    workspace(
+        &sandbox,
+        "fn main() { println!(\"waiting for a database\"); loop { std::thread::park() } }",
+    );
+    let mut running = Running::start(&sandbox, &["run", "-q", "--ready-timeout", "1s"]);
+    assert_eq!(running.wait(), Some(1));
+    insta::assert_snapshot!(running.seen.join("\n"), @r"
+    error: `alpha` was not ready within 1s; it said last:
+      waiting for a database
+    hint: `--ready-timeout` gives it longer
+    ");
+}
+
+#[test]
+fn the_error_that_ends_a_stream_of_json_is_one_line_of_it() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, "fn main() { std::process::exit(3) }");
+    let mut running = Running::start(&sandbox, &["--format", "json", "run"]);
+    assert_eq!(running.wait(), Some(1));
+    let errors = running.seen.iter().filter_map(|line| {
+        let document: serde_json::Value = serde_json::from_str(line).ok()?;
+        document["error"]["message"].as_str().map(str::to_owned)
+    });
+    let expected = "`alpha` ended before it was ready (exit status: 3); it said nothing";
+    assert_eq!(errors.collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn run_refuses_a_port_that_the_manifest_gives_twice() {
+    let sandbox = Sandbox::new();
+    let (grpc, admin) = workspace(&sandbox, SERVICE);
+    let path = sandbox.path().join("msvc.toml");
+    let manifest = std::fs::read_to_string(&path).expect("readable");
+    let manifest = manifest.replace(&admin.to_string(), &grpc.to_string());
+    std::fs::write(&path, manifest).expect("writable");
+    let expected = format!(
+        "exit: 1\n--- stderr ---\n\
+         error: `services.alpha.port` and `services.alpha.admin-port` of `msvc.toml` are both {grpc}\n\
+         hint: give one of them another port\n"
+    );
+    assert_eq!(sandbox.msvc(["run"]), expected);
+}
+
+/// Answers one request with this, and returns the address to ask.
+fn answering(response: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(response);
+    });
+    address.to_string()
+}
+
+#[test]
+fn run_uses_the_consul_of_the_environment_only_when_it_answers_as_one() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let run = |address: &str| {
+        let mut command = sandbox.command(["run", "-q"]);
+        command.env("CONSUL_HTTP_ADDR", address);
+        let output = sandbox.render(command.output().expect("msvc starts"));
+        output.replace(address, "[ADDRESS]")
+    };
+    let without_leader =
+        answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n\"\"");
+    insta::assert_snapshot!(run(&without_leader), @r"
+    exit: 3
+    --- stderr ---
+    error: the Consul agent at http://[ADDRESS] does not answer as one
+      caused by: its cluster has no leader
+    hint: start it, or unset CONSUL_HTTP_ADDR to use the registry built into `msvc`
+    ");
+    let something_else =
+        answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope");
+    insta::assert_snapshot!(run(&something_else), @r"
+    exit: 3
+    --- stderr ---
+    error: the Consul agent at http://[ADDRESS] does not answer as one
+      caused by: 404 Not Found nope
+    hint: start it, or unset CONSUL_HTTP_ADDR to use the registry built into `msvc`
+    ");
+    insta::assert_snapshot!(run("https://consul.example:8501"), @r"
+    exit: 2
+    --- stderr ---
+    error: CONSUL_HTTP_ADDR is `[ADDRESS]`: only `http://` is supported
+    ");
+}
+
+#[test]
+fn run_without_cargo_says_what_to_install() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let mut command = sandbox.command(["run"]);
+    command.env("CARGO", "/nowhere/cargo");
+    insta::assert_snapshot!(sandbox.render(command.output().expect("msvc starts")), @r"
+    exit: 1
+    --- stderr ---
+    error: failed to start `/nowhere/cargo`
+      caused by: No such file or directory (os error 2)
+    hint: install Rust from https://rustup.rs, or set CARGO to where cargo is; `msvc doctor` shows what else is missing
+    ");
 }

@@ -1,9 +1,9 @@
 //! A workspace of small services without dependencies, and `msvc run` in it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -96,24 +96,27 @@ pub struct Running {
 impl Running {
     /// Starts `msvc` with these arguments.
     pub fn start(sandbox: &Sandbox, args: &[&str]) -> Self {
-        let mut child = sandbox
-            .command(args)
+        Self::of(sandbox.command(args))
+    }
+
+    /// Starts this command.
+    pub fn of(mut command: Command) -> Self {
+        // One pipe for both, so that lines come in the order in which they were written.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(writer.try_clone().expect("a pipe"))
+            .stderr(writer)
             .spawn()
             .expect("msvc starts");
+        // It holds the pipe open.
+        drop(command);
         let (sender, lines) = mpsc::channel();
-        let stdout: Box<dyn Read + Send> = Box::new(child.stdout.take().expect("piped"));
-        let stderr: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("piped"));
-        for stream in [stdout, stderr] {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    let _ = sender.send(line);
-                }
-            });
-        }
+        thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
         Self {
             child,
             lines,
