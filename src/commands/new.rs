@@ -1,9 +1,7 @@
 //! `msvc new`: a workspace with one service, or one more service in a workspace.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use clap::{Args, ValueHint};
 use serde::Serialize;
@@ -12,15 +10,15 @@ use crate::context::Context;
 use crate::error::{Diagnostic, Exit, IoContext, Result};
 use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKind};
 use crate::project::{self, Project};
+use crate::proto;
 use crate::proto::model::Service;
-use crate::proto::sources::{Sources, is_built_in};
-use crate::proto::{self, compile};
 use crate::scaffold::apply::{self, ApplyError};
-use crate::scaffold::names::{ServiceName, StarterNames};
+use crate::scaffold::incoming;
+use crate::scaffold::names::ServiceName;
 use crate::scaffold::plan::{ChangeSummary, Plan};
-use crate::scaffold::protocol;
 use crate::scaffold::service::{self, NewService};
 use crate::scaffold::workspace::{self, NewWorkspace};
+use crate::scaffold::{git, protocol};
 
 /// Arguments of `msvc new`.
 #[derive(Args, Debug)]
@@ -77,12 +75,6 @@ enum NewError {
         has: &'static str,
         asked: &'static str,
     },
-    #[error("`{}` is in none of the folders that imports are relative to", .0.display())]
-    NotIncluded(PathBuf),
-    #[error("{0} has no service to serve")]
-    NothingToServe(String),
-    #[error("the workspace has another `{0}` already")]
-    ProtoConflict(String),
 }
 
 impl Diagnostic for NewError {
@@ -101,13 +93,6 @@ impl Diagnostic for NewError {
             Self::NoPort => "free one in `msvc.toml`".to_owned(),
             Self::OtherRegistry { .. } => {
                 "a workspace has one registry: change `kind` in `msvc.toml`".to_owned()
-            }
-            Self::NotIncluded(_) => "add the folder above it with `-I DIR`".to_owned(),
-            Self::NothingToServe(_) => {
-                "add a `service` to it, or leave `--proto` out to get a starter".to_owned()
-            }
-            Self::ProtoConflict(_) => {
-                "make the two files equal, or change the path of one of them".to_owned()
             }
         })
     }
@@ -131,16 +116,6 @@ struct Report<'a> {
     serves: Vec<&'a str>,
     dry_run: bool,
     changes: Vec<ChangeSummary<'a>>,
-}
-
-/// The protos of the new service, by the names that imports use.
-struct NewProtos {
-    /// Files that the workspace does not have yet.
-    files: BTreeMap<String, String>,
-    /// Those whose services are to be served.
-    entries: Vec<String>,
-    /// The names of the starter that they were made for.
-    starter: Option<StarterNames>,
 }
 
 /// Runs `msvc new`.
@@ -174,19 +149,23 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
     let registry = choose_registry(&args, project.as_ref())?;
 
     let protos = match args.proto.as_slice() {
-        [] => starter_protos(&name)?,
-        files => given_protos(context, files, &args.include)?,
+        [] => incoming::starter(&name)?,
+        files => incoming::given(&context.directory, files, &args.include)?,
     };
-    let sources = sources_with(project.as_ref(), &root, &protos)?;
+    let proto_roots = match &project {
+        Some(project) => project.proto_roots(),
+        None => vec![root.join("proto")],
+    };
+    let sources = protos.among(proto_roots)?;
     let (compiled, generated) = proto::generate_all(&sources)?;
-    let serves = services_of(&compiled, &generated.services, &protos)?;
+    let serves = protos.services(&compiled, &generated.services)?;
 
     let mut plan = Plan::default();
+    let manifest = project.as_ref().map(|project| &project.manifest);
+    let proto_root = manifest.and_then(|manifest| manifest.proto.roots.first());
+    let proto_root = proto_root.map_or("proto", String::as_str);
     for (file, text) in &sources.memory {
-        plan.create(
-            format!("{}/{file}", proto_root(project.as_ref())),
-            text.as_str(),
-        );
+        plan.create(format!("{proto_root}/{file}"), text.as_str());
     }
     let existing = protocol::read_generated(&root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
@@ -233,8 +212,10 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
         }
     } else {
         apply::apply(&root, &plan)?;
-        if project.is_none() && !args.no_git {
-            make_repository(context, &root);
+        if project.is_none() && !args.no_git && !git::make_repository(&root) {
+            context
+                .printer
+                .warning("`git init` failed; the workspace is not under git");
         }
     }
     for rename in &generated.renames {
@@ -353,138 +334,6 @@ fn choose_registry(args: &NewArgs, project: Option<&Project>) -> Result<Registry
     }
 }
 
-fn starter_protos(name: &ServiceName) -> Result<NewProtos> {
-    let names = StarterNames::new(name);
-    let text = service::starter_proto(&names)?;
-    Ok(NewProtos {
-        files: BTreeMap::from([(names.proto_file.clone(), text)]),
-        entries: vec![names.proto_file.clone()],
-        starter: Some(names),
-    })
-}
-
-/// Reads the user's protos and everything that they import.
-fn given_protos(context: &Context, files: &[PathBuf], includes: &[PathBuf]) -> Result<NewProtos> {
-    let mut folders: Vec<PathBuf> = includes
-        .iter()
-        .map(|dir| context.directory.join(dir))
-        .collect();
-    let files: Vec<PathBuf> = files
-        .iter()
-        .map(|file| context.directory.join(file))
-        .collect();
-    if folders.is_empty() {
-        folders.extend(
-            files
-                .iter()
-                .filter_map(|file| file.parent())
-                .map(Path::to_owned),
-        );
-    }
-    let mut entries = Vec::new();
-    for file in &files {
-        fs::metadata(file).when("read", file)?;
-        let relative = folders
-            .iter()
-            .find_map(|folder| file.strip_prefix(folder).ok());
-        let relative = relative.ok_or_else(|| NewError::NotIncluded(file.clone()))?;
-        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        entries.push(parts.join("/"));
-    }
-    let sources = Sources {
-        memory: BTreeMap::new(),
-        folders,
-    };
-    let compiled = compile::compile(&sources, &entries)?;
-    let mut texts = BTreeMap::new();
-    for name in compiled.descriptors.file.iter().map(|file| file.name()) {
-        let on_disk = sources
-            .folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|path| path.is_file());
-        match on_disk {
-            Some(path) => {
-                texts.insert(
-                    name.to_owned(),
-                    fs::read_to_string(&path).when("read", &path)?,
-                );
-            }
-            None => debug_assert!(is_built_in(name), "{name} came from somewhere"),
-        }
-    }
-    Ok(NewProtos {
-        files: texts,
-        entries,
-        starter: None,
-    })
-}
-
-/// The folder of the workspace that new protos go to.
-fn proto_root(project: Option<&Project>) -> &str {
-    let roots = project.map(|project| &project.manifest.proto.roots);
-    roots
-        .and_then(|roots| roots.first())
-        .map_or("proto", String::as_str)
-}
-
-/// The workspace's protos with the new ones among them.
-fn sources_with(project: Option<&Project>, root: &Path, protos: &NewProtos) -> Result<Sources> {
-    let folders = match project {
-        Some(project) => project.proto_roots(),
-        None => vec![root.join("proto")],
-    };
-    let mut memory = BTreeMap::new();
-    for (name, text) in &protos.files {
-        let there = folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|path| path.is_file());
-        match there {
-            None => {
-                memory.insert(name.clone(), text.clone());
-            }
-            Some(path) => {
-                let is_same = fs::read_to_string(&path).when("read", &path)? == *text;
-                if !is_same {
-                    return Err(NewError::ProtoConflict(name.clone()).into());
-                }
-            }
-        }
-    }
-    Ok(Sources { memory, folders })
-}
-
-/// The gRPC services that the new protos define.
-fn services_of(
-    compiled: &compile::Compiled,
-    services: &[Service],
-    protos: &NewProtos,
-) -> Result<Vec<Service>> {
-    let mut wanted = Vec::new();
-    for file in &compiled.descriptors.file {
-        if protos.entries.iter().any(|entry| entry == file.name()) {
-            wanted.extend(file.service.iter().map(|service| match file.package() {
-                "" => service.name().to_owned(),
-                package => format!("{package}.{}", service.name()),
-            }));
-        }
-    }
-    let found = services
-        .iter()
-        .filter(|service| wanted.contains(&service.full_name));
-    let found: Vec<Service> = found.cloned().collect();
-    if found.is_empty() {
-        let entries: Vec<String> = protos
-            .entries
-            .iter()
-            .map(|entry| format!("`{entry}`"))
-            .collect();
-        return Err(NewError::NothingToServe(entries.join(", ")).into());
-    }
-    Ok(found)
-}
-
 /// A method for examples, with a request where the service is a starter.
 fn example(serves: &[Service], is_starter: bool) -> (String, &'static str) {
     let service = serves
@@ -499,28 +348,6 @@ fn example(serves: &[Service], is_starter: bool) -> (String, &'static str) {
     let name = method.map_or("", |method| method.proto_name.as_str());
     let request = if is_starter { r#"{"id": 1}"# } else { "" };
     (format!("{}/{name}", service.full_name), request)
-}
-
-/// Makes a git repository, unless the folder is in one. A machine without git is no failure.
-fn make_repository(context: &Context, root: &Path) {
-    if root.ancestors().any(|folder| folder.join(".git").exists()) {
-        return;
-    }
-    let Ok(git) = which::which("git") else {
-        return;
-    };
-    let made = Command::new(git)
-        .args(["init", "--quiet"])
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        context
-            .printer
-            .warning("`git init` failed; the workspace is not under git");
-    }
 }
 
 fn report(context: &Context, plan: &Plan, report: &Report<'_>) -> Result {

@@ -14,8 +14,10 @@ use crate::error::{IoContext, IoFailure};
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
 
-/// Where proto files are looked for, in this order: [`Sources::memory`], [`Sources::folders`], the
-/// built-in ones.
+/// Where proto files are looked for, in this order: the well-known types, [`Sources::memory`],
+/// [`Sources::folders`], the other built-in ones.
+///
+/// The well-known types are those that the generated code uses, whatever copy of them is at hand.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Files that are not on disk (yet), by the name that imports use.
@@ -42,19 +44,24 @@ impl Sources {
 
     pub(super) fn resolver(&self) -> impl FileResolver + 'static {
         let mut chain = ChainFileResolver::new();
+        chain.add(GoogleFileResolver::new());
         chain.add(MemoryResolver(self.memory.clone()));
         for folder in &self.folders {
             chain.add(IncludeFileResolver::new(folder.clone()));
         }
         chain.add(BuiltInResolver);
-        chain.add(GoogleFileResolver::new());
         chain
     }
 }
 
 /// Whether a file of this name is built into the binary.
 pub fn is_built_in(name: &str) -> bool {
-    BUILT_IN.get_file(name).is_some() || name.starts_with("google/protobuf/")
+    BUILT_IN.get_file(name).is_some() || is_well_known(name)
+}
+
+/// Whether a file of this name has well-known types, such as `google/protobuf/timestamp.proto`.
+pub fn is_well_known(name: &str) -> bool {
+    name.starts_with("google/protobuf/") && GoogleFileResolver::new().open_file(name).is_ok()
 }
 
 fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), IoFailure> {
@@ -104,6 +111,26 @@ impl FileResolver for BuiltInResolver {
 mod tests {
     use super::*;
     use crate::proto::compile::compile;
+
+    #[test]
+    fn another_copy_of_the_well_known_types_is_not_read() {
+        let sources = Sources {
+            memory: BTreeMap::from([
+                (
+                    "google/protobuf/empty.proto".to_owned(),
+                    "not a proto".to_owned(),
+                ),
+                (
+                    "a.proto".to_owned(),
+                    "syntax = \"proto3\"; import \"google/protobuf/empty.proto\"; \
+                     message A { google.protobuf.Empty empty = 1; }"
+                        .to_owned(),
+                ),
+            ]),
+            folders: Vec::new(),
+        };
+        compile(&sources, &["a.proto".to_owned()]).expect("valid");
+    }
 
     #[test]
     fn every_built_in_proto_compiles() {

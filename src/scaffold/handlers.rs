@@ -14,6 +14,17 @@ use crate::scaffold::names::{is_keyword, pascal, snake};
 
 /// The widest line, rustfmt's default.
 const MAX_WIDTH: usize = 100;
+/// Names that imports must not take in the tests.
+const TAKEN_IN_TESTS: &[&str] = &["Channel", "Client", "Code", "Settings", "TestServer", "Vec"];
+/// Names of crates, which modules that are imported must not take.
+const TAKEN_BY_CRATES: &[&str] = &[
+    "chassis",
+    "core",
+    "protocol",
+    "std",
+    "tokio_stream",
+    "tonic",
+];
 /// Names that imports must not take in a file of ours.
 const TAKEN: &[&str] = &[
     "BoxStream",
@@ -56,8 +67,10 @@ pub struct Handler {
     pub imports: Vec<String>,
     /// The functions of its `impl` block.
     pub body: String,
-    /// The line that names the client's type in the tests.
-    pub client_type: String,
+    /// The client's type.
+    pub client_name: String,
+    /// What its tests import.
+    pub test_imports: Vec<String>,
     /// Its methods, for the tests.
     pub methods: Vec<TestedMethod>,
 }
@@ -103,7 +116,8 @@ fn describe(service: &Service, is_unique: bool) -> Handler {
     if is_keyword(&file) || matches!(file.as_str(), "lib" | "main") {
         file.push_str("_service");
     }
-    let imports = imports(service);
+    let handler = format!("{stem}Api");
+    let imports = imports(service, &handler);
     let scope = scope_of(&imports);
     let mut body = String::new();
     for method in &service.methods {
@@ -117,16 +131,17 @@ fn describe(service: &Service, is_unique: bool) -> Handler {
     }
     let server = format!("{}Server", service.rust_name);
     let server_name = format!("{qualified}Server");
-    let client = format!(
-        "{}::{}Client<Channel>;",
-        service.client_module(),
-        service.rust_name
-    );
+    let client_name = format!("{}Client", service.rust_name);
+    let mut test_imports = vec![format!("{}::{client_name}", service.client_module())];
+    let requests = service.methods.iter().map(|method| &method.input);
+    let is_taken = |name: &str| TAKEN_IN_TESTS.contains(&name) || name == client_name;
+    test_imports.extend(messages(service, requests, is_taken));
+    let test_scope = scope_of(&test_imports);
     Handler {
         full_name: service.full_name.clone(),
         summary: summary(service),
         rust_name: service.rust_name.clone(),
-        handler: format!("{stem}Api"),
+        handler,
         file,
         server_module: service.server_module(),
         server_alias: if is_unique {
@@ -137,8 +152,13 @@ fn describe(service: &Service, is_unique: bool) -> Handler {
         server_name: if is_unique { server } else { server_name },
         imports,
         body,
-        client_type: assignment(4, "type Client =", &client),
-        methods: service.methods.iter().map(tested).collect(),
+        client_name,
+        test_imports,
+        methods: service
+            .methods
+            .iter()
+            .map(|method| tested(method, &test_scope))
+            .collect(),
     }
 }
 
@@ -156,50 +176,66 @@ fn summary(service: &Service) -> String {
 }
 
 /// What the file of a service imports: tonic's types, and messages whose names are free.
-fn imports(service: &Service) -> Vec<String> {
-    let mut by_module: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+fn imports(service: &Service, handler: &str) -> Vec<String> {
+    let types = service
+        .methods
+        .iter()
+        .flat_map(|method| [&method.input, &method.output]);
+    let is_taken = |name: &str| TAKEN.contains(&name) || name == handler;
+    let mut imports = messages(service, types, is_taken);
+    let (methods, own) = (&service.methods, service.rust_name.as_str());
+    let mut tonic = Vec::new();
+    if !methods.is_empty() {
+        tonic.extend(["Request", "Response", "Status"]);
+    }
+    if methods.iter().any(|method| method.client_streaming) {
+        tonic.push("Streaming");
+    }
+    if methods.iter().any(|method| method.server_streaming) && own != "BoxStream" {
+        imports.push("tonic::codegen::BoxStream".to_owned());
+    }
+    // A service may be called as a type of tonic's is; then that is written in full.
+    tonic.retain(|name| *name != own);
+    if !tonic.is_empty() {
+        imports.push(format!("tonic::{{{}}}", tonic.join(", ")));
+    }
+    imports
+}
+
+/// Imports for these types: of those whose names are free, and of the modules of the others.
+fn messages<'a>(
+    service: &Service,
+    types: impl Iterator<Item = &'a RustType> + Clone,
+    is_taken: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let mut modules_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let types = || {
-        service
-            .methods
-            .iter()
-            .flat_map(|method| [&method.input, &method.output])
-    };
-    for (module, name) in types().filter_map(RustType::split) {
+    for (module, name) in types.clone().filter_map(RustType::split) {
         modules_of.entry(name).or_default().insert(module);
     }
-    for (module, name) in types().filter_map(RustType::split) {
-        let is_free = !TAKEN.contains(&name)
+    let mut by_module: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut whole: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (module, name) in types.filter_map(RustType::split) {
+        let is_free = !is_taken(name)
             && name != service.rust_name
             && modules_of[name].len() == 1
             && !name.contains('<');
         if is_free {
             by_module.entry(module).or_default().insert(name);
+        } else if let Some((_, last)) = module.rsplit_once("::") {
+            whole.entry(last).or_default().insert(module);
         }
     }
-    let mut tonic = BTreeSet::new();
-    if !service.methods.is_empty() {
-        tonic.extend(["Request", "Response", "Status"]);
-    }
-    if service.methods.iter().any(|method| method.client_streaming) {
-        tonic.insert("Streaming");
-    }
-    if service.methods.iter().any(|method| method.server_streaming) {
-        by_module
-            .entry("tonic::codegen")
-            .or_default()
-            .insert("BoxStream");
-    }
-    if !tonic.is_empty() {
-        by_module.insert("tonic", tonic);
-    }
-    by_module
-        .iter()
-        .map(|(module, names)| {
-            let names: Vec<&str> = names.iter().copied().collect();
-            format!("{module}::{{{}}}", names.join(", "))
-        })
-        .collect()
+    let whole = whole.into_iter().filter_map(|(name, modules)| {
+        let is_free = modules.len() == 1 && !TAKEN_BY_CRATES.contains(&name);
+        is_free.then_some(modules).into_iter().flatten().next()
+    });
+    let mut imports: Vec<String> = whole.map(str::to_owned).collect();
+    let import = |(module, names): (&&str, &BTreeSet<&str>)| {
+        let names: Vec<&str> = names.iter().copied().collect();
+        format!("{module}::{{{}}}", names.join(", "))
+    };
+    imports.extend(by_module.iter().map(import));
+    imports
 }
 
 fn scope_of(imports: &[String]) -> Scope {
@@ -211,8 +247,8 @@ fn scope_of(imports: &[String]) -> Scope {
     Scope::of(&file.items)
 }
 
-fn tested(method: &Method) -> TestedMethod {
-    let request = match method.input.0.as_str() {
+fn tested(method: &Method, scope: &Scope) -> TestedMethod {
+    let request = match scope.shorten(&method.input.0).as_str() {
         "()" => "();".to_owned(),
         path => match path.split_once('<') {
             Some((path, arguments)) => format!("{path}::<{arguments}::default();"),

@@ -6,6 +6,8 @@
 
 /// The widest line, rustfmt's default.
 const MAX_WIDTH: usize = 100;
+/// What rustfmt leaves free behind an import with a list on one line.
+const LIST_MARGIN: usize = 2;
 
 /// Lays out imports and signatures.
 pub fn lay_out(source: &str) -> String {
@@ -20,6 +22,8 @@ pub fn lay_out(source: &str) -> String {
         flush_imports(&mut imports, &mut text);
         if opens_signature(line) {
             text.push_str(&signature(line, &mut lines));
+        } else if let Some((implemented, implementor)) = wide_impl(line) {
+            text.push_str(&format!("{implemented}\n    for {implementor}\n{{"));
         } else {
             text.push_str(line);
         }
@@ -48,8 +52,17 @@ fn statement<'a>(first: &str, lines: &mut impl Iterator<Item = &'a str>) -> Stri
 /// Sorts and writes the imports gathered so far; they are one group, without a blank line between.
 fn flush_imports(imports: &mut Vec<String>, text: &mut String) {
     let mut packed: Vec<String> = imports.drain(..).map(|import| pack(&import)).collect();
-    // A list sorts behind all names, as `{` does.
-    packed.sort();
+    // What is relative to this file comes first. A list sorts behind all names, as `{` does.
+    packed.sort_by_key(|import| {
+        let path = import.trim_start().trim_start_matches("pub ");
+        let path = path
+            .trim_start_matches("use ")
+            .trim_end_matches(';')
+            .to_owned();
+        let relative = ["self::", "super::", "crate::"];
+        let rank = relative.iter().position(|start| path.starts_with(start));
+        (rank.unwrap_or(relative.len()), path)
+    });
     for import in packed {
         text.push_str(&import);
         text.push('\n');
@@ -68,14 +81,17 @@ fn pack(import: &str) -> String {
         return format!("{path}{only};");
     }
     let one_line = format!("{path}{{{}}};", names.join(", "));
-    if one_line.len() <= MAX_WIDTH {
+    if one_line.len() + LIST_MARGIN <= MAX_WIDTH {
         return one_line;
     }
     let indent = " ".repeat(path.len() - path.trim_start().len() + 4);
     let mut packed = format!("{path}{{\n");
     let mut line = indent.clone();
-    for name in names {
-        if line.len() > indent.len() && line.len() + name.len() + 2 > MAX_WIDTH {
+    let count = names.len();
+    for (place, name) in names.into_iter().enumerate() {
+        // A comma, and a space where there is more to come, though it may come on the next line.
+        let separator = if place + 1 == count { 1 } else { 2 };
+        if line.len() > indent.len() && line.len() + name.len() + separator > MAX_WIDTH {
             packed.push_str(line.trim_end());
             packed.push('\n');
             line.clone_from(&indent);
@@ -88,6 +104,14 @@ fn pack(import: &str) -> String {
     packed.push_str(&indent[4..]);
     packed.push_str("};");
     packed
+}
+
+/// The two sides of an `impl … for …` at the top level that is too wide for a line.
+fn wide_impl(line: &str) -> Option<(&str, &str)> {
+    if line.len() <= MAX_WIDTH || !line.starts_with("impl ") {
+        return None;
+    }
+    line.strip_suffix(" {")?.split_once(" for ")
 }
 
 /// Whether a line is the first of a signature written over several.

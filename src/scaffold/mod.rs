@@ -1,8 +1,10 @@
-//! Making and changing workspaces: [`names`], [`templates`] and the [`plan`] are pure, [`apply`] is
-//! the only writer.
+//! Making and changing workspaces: [`names`], [`templates`] and the [`plan`] are pure, [`incoming`]
+//! reads the protos that a service is made from, [`apply`] is the only writer but for [`git`].
 
 pub mod apply;
+pub mod git;
 pub mod handlers;
+pub mod incoming;
 pub mod layout;
 pub mod names;
 pub mod plan;

@@ -13,6 +13,8 @@ use crate::scaffold::templates::{self, TemplateError};
 
 /// The widest line, rustfmt's default.
 const MAX_WIDTH: usize = 100;
+/// The widest arguments of a call on one line, rustfmt's default.
+const MAX_CALL_WIDTH: usize = 60;
 /// How far the body of a function is indented.
 const INDENT: usize = 4;
 
@@ -68,14 +70,14 @@ pub fn plan(service: &NewService<'_>, plan: &mut Plan) -> Result<(), TemplateErr
     modules.sort_unstable();
     context.insert("modules", &modules);
 
-    let servers: Vec<String> = match service.starter {
+    let servers: Vec<(String, &str)> = match service.starter {
         Some(names) => {
             context.insert("names", names);
-            vec![format!("{}Server::new(api)", names.service)]
+            vec![(format!("{}Server", names.service), "api")]
         }
         None => handlers
             .iter()
-            .map(|one| format!("{}::new({})", one.server_name, one.handler))
+            .map(|one| (one.server_name.clone(), one.handler.as_str()))
             .collect(),
     };
     context.insert("services_expression", &services_expression(&servers));
@@ -123,17 +125,41 @@ pub fn starter_proto(names: &StarterNames) -> Result<String, TemplateError> {
 }
 
 /// Adds every server to `Services`, laid out as rustfmt does it.
-fn services_expression(servers: &[String]) -> String {
+fn services_expression(servers: &[(String, &str)]) -> String {
     let head = "Services::new(protocol::DESCRIPTOR_SET)";
-    match servers {
-        [only] if INDENT + head.len() + ".add()".len() + only.len() <= MAX_WIDTH => {
-            format!("{head}.add({only})")
-        }
-        [only] => format!("{head}.add(\n        {only},\n    )"),
-        _ => servers.iter().fold(head.to_owned(), |expression, server| {
-            expression + "\n        .add(" + server + ")"
-        }),
+    let fits = |argument: &str| argument.len() <= MAX_CALL_WIDTH;
+    if let [(server, handler)] = servers {
+        let argument = format!("{server}::new({handler})");
+        let width = INDENT + head.len() + ".add()".len();
+        return match fits(&argument) {
+            true if width + argument.len() <= MAX_WIDTH => format!("{head}.add({argument})"),
+            true => format!("{head}\n        .add({argument})"),
+            false if width + server.len() + "::new".len() < MAX_WIDTH => {
+                format!("{head}.add({server}::new(\n        {handler},\n    ))")
+            }
+            false if 2 * INDENT + argument.len() < MAX_WIDTH => {
+                format!("{head}.add(\n        {argument},\n    )")
+            }
+            false => format!(
+                "{head}.add(\n        {server}::new(\n            {handler},\n        ),\n    )"
+            ),
+        };
     }
+    servers
+        .iter()
+        .fold(head.to_owned(), |expression, (server, handler)| {
+            let argument = format!("{server}::new({handler})");
+            let add = match fits(&argument) {
+                true => argument,
+                false if fits(&format!("{server}::new(")) => {
+                    format!("{server}::new(\n            {handler},\n        )")
+                }
+                false => format!(
+                    "\n            {server}::new(\n                {handler},\n            ),\n        "
+                ),
+            };
+            format!("{expression}\n        .add({add})")
+        })
 }
 
 fn last_part(path: &str) -> &str {

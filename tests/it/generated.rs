@@ -64,6 +64,10 @@ fn hard_protos_build_and_pass_their_tests() {
             &format!("{corner}/proto/corner/v1/corner.proto"),
             "--proto",
             &format!("{corner}/proto/unpackaged.proto"),
+            "--proto",
+            &format!("{corner}/proto/a/rather/deep/folder/of/packages/v1/transport.proto"),
+            "--proto",
+            &format!("{corner}/proto/a/rather/deep/folder/of/packages/v1beta1/transport.proto"),
         ],
     );
     succeed(

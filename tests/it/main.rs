@@ -6,6 +6,7 @@ mod chat_fixture;
 mod cli;
 mod consul_conformance;
 mod generated;
+mod layout;
 mod new;
 mod proto_gen;
 mod run;

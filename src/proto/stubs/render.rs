@@ -27,7 +27,12 @@ pub fn render_method(method: &Method, scope: &Scope, with_stream_type: bool) -> 
         let name = method.stream_type();
         if with_stream_type {
             let stream = scope.shorten("tonic::codegen::BoxStream");
-            text = format!("type {name} = {stream}<{}>;\n\n", shorten(&method.output));
+            let item = shorten(&method.output);
+            let one_line = format!("type {name} = {stream}<{item}>;");
+            text = match INDENT + one_line.len() <= MAX_WIDTH {
+                true => one_line + "\n\n",
+                false => format!("type {name} =\n    {stream}<{item}>;\n\n"),
+            };
         }
         format!("Self::{name}")
     } else {
@@ -40,8 +45,21 @@ pub fn render_method(method: &Method, scope: &Scope, with_stream_type: bool) -> 
     if INDENT + one_line.len() <= MAX_WIDTH {
         text.push_str(&one_line);
     } else {
+        let last = format!(") -> {returns}");
+        // rustfmt wants the brace to fit behind the indentation of the body.
+        let ending = if 2 * INDENT + last.len() + " {".len() <= MAX_WIDTH {
+            format!("{last} {{")
+        } else if last.len() + " {".len() <= MAX_WIDTH {
+            format!("{last}\n{{")
+        } else {
+            format!(") -> {result}<\n    {response}<{output}>,\n    {status},\n> {{")
+        };
+        let mut parameter = format!("request: {request}<{input}>,");
+        if 2 * INDENT + parameter.len() > MAX_WIDTH {
+            parameter = format!("request: {request}<\n        {input},\n    >,");
+        }
         text.push_str(&format!(
-            "async fn {name}(\n    &self,\n    request: {request}<{input}>,\n) -> {returns} {{"
+            "async fn {name}(\n    &self,\n    {parameter}\n{ending}"
         ));
     }
     let variable = if method.client_streaming {
