@@ -6,7 +6,7 @@
 //! old state or, once another command has run, the new one.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -116,9 +116,14 @@ pub fn recover(root: &Path) -> Result<(), ApplyError> {
 
 /// The files that a plan would make and that are there, in their order.
 pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
-    plan.changes()
-        .filter(|(_, change)| matches!(change, Change::Create(_)))
+    let created = plan
+        .changes()
+        .filter(|(_, change)| matches!(change, Change::Create(_)));
+    // What is below a folder that is not there need not be looked for.
+    let mut missing = Missing::default();
+    created
         .map(|(path, _)| path)
+        .filter(|path| missing.topmost(root, path) == *path)
         .filter(|path| root.join(path).symlink_metadata().is_ok())
         .map(str::to_owned)
         .collect()
@@ -148,14 +153,20 @@ fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
     }
     fs::create_dir(staging).when("create", staging)?;
     let mut journal = Journal::default();
+    let mut missing = Missing::default();
+    let mut made = PathBuf::new();
     for (path, change) in plan.changes() {
         match change {
             Change::Create(contents) | Change::Write(contents) => {
                 let staged = staging.join("files").join(path);
-                write_file(&staged, contents)?;
-                let moved = topmost_missing(root, path);
-                if journal.moves.last() != Some(&moved) {
-                    journal.moves.push(moved);
+                if let Some(folder) = staged.parent().filter(|folder| *folder != made) {
+                    fs::create_dir_all(folder).when("create", folder)?;
+                    made = folder.to_owned();
+                }
+                fs::write(&staged, contents).when("write", &staged)?;
+                let moved = missing.topmost(root, path);
+                if journal.moves.last().map(String::as_str) != Some(moved) {
+                    journal.moves.push(moved.to_owned());
                 }
             }
             Change::Remove => journal.removals.push(path.to_owned()),
@@ -164,7 +175,7 @@ fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
     journal.moves.dedup();
     let text = serde_json::to_vec(&journal).expect("a journal serializes");
     let draft = staging.join("journal.draft");
-    write_file(&draft, &text)?;
+    fs::write(&draft, &text).when("write", &draft)?;
     fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)
 }
 
@@ -200,22 +211,29 @@ fn finish(root: &Path, staging: &Path) -> Result<(), IoFailure> {
     fs::remove_dir_all(staging).when("clear", staging)
 }
 
-fn write_file(path: &Path, contents: &[u8]) -> Result<(), IoFailure> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).when("create", folder)?;
-    }
-    let mut file = File::create(path).when("create", path)?;
-    file.write_all(contents).when("write", path)
+/// Looks for what of a path is not there, and remembers it for the paths that come next in order.
+#[derive(Debug, Default)]
+struct Missing {
+    folder: Option<String>,
 }
 
-/// The part of a path that can be moved as a whole because nothing of it is there yet: the highest
-/// folder above it that is missing, or the file itself.
-fn topmost_missing(root: &Path, path: &str) -> String {
-    path.match_indices('/')
-        .map(|(at, _)| &path[..at])
-        .find(|folder| !root.join(folder).exists())
-        .unwrap_or(path)
-        .to_owned()
+impl Missing {
+    /// The part of a path that can be moved as a whole because nothing of it is there yet: the
+    /// highest folder above it that is missing, or the file itself.
+    fn topmost<'p>(&mut self, root: &Path, path: &'p str) -> &'p str {
+        if let Some(folder) = &self.folder
+            && let Some(rest) = path.strip_prefix(folder.as_str())
+            && rest.starts_with('/')
+        {
+            return &path[..folder.len()];
+        }
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        let missing = folders
+            .into_iter()
+            .find(|folder| !root.join(folder).exists());
+        self.folder = missing.map(str::to_owned);
+        missing.unwrap_or(path)
+    }
 }
 
 #[cfg(test)]
