@@ -10,11 +10,13 @@
 //!
 //! A [`Channel`] knows all instances of its service, as they come and go, and has a connection to
 //! each. A call goes to the next instance that is connected and whose circuit breaker lets it
-//! through; if it was provably not sent, it goes to another.
+//! through; if it was provably not sent, it goes to another. If it failed in a way that is worth
+//! another attempt (`client.retry`), it is made again.
 
 mod balance;
 mod breaker;
 mod endpoint;
+mod retry;
 mod stack;
 mod target;
 

@@ -3,6 +3,7 @@
 use tower::ServiceBuilder;
 
 use super::balance::Balance;
+use super::retry::{Retry, RetryLayer};
 use super::target::Target;
 use crate::config;
 use crate::middleware::deadline::{ClientDeadline, ClientDeadlineLayer};
@@ -12,13 +13,13 @@ use crate::middleware::trace::{ClientTrace, ClientTraceLayer};
 use crate::registry::Instances;
 
 /// The balancer inside its layers.
-pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<SizeLimit<Balance>>>>;
+pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<SizeLimit<Retry<Balance>>>>>;
 
 /// Layers around the balancer over `instances`, the outermost first.
 ///
 /// A call is counted with the code that its caller sees, so outside of the deadline; the deadline
 /// includes the search for an endpoint. What acts on a single attempt (the breaker) is below the
-/// balancer, what acts on the whole call (retries) belongs directly above it.
+/// balancer, what acts on the whole call (retries) directly above it.
 pub(super) fn build(target: &Target, instances: Instances, config: &config::Client) -> Stack {
     let layers = &config.layers;
     ServiceBuilder::new()
@@ -35,5 +36,6 @@ pub(super) fn build(target: &Target, instances: Instances, config: &config::Clie
         .layer(SizeLimitLayer {
             max_message: config.max_response_size.bytes(),
         })
+        .layer(RetryLayer::new(&config.retry))
         .service(Balance::new(target, instances, config))
 }

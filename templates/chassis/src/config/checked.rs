@@ -15,6 +15,8 @@ pub struct Ratio(f64);
 impl Ratio {
     /// Nothing.
     pub const ZERO: Self = Self(0.0);
+    /// One tenth.
+    pub const TENTH: Self = Self(0.1);
     /// One half.
     pub const HALF: Self = Self(0.5);
     /// Everything.

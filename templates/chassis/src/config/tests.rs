@@ -288,3 +288,46 @@ fn the_admin_port_is_a_thousand_above() {
     assert_eq!(port(0), 0);
     assert_eq!(port(65000), 0);
 }
+
+#[test]
+fn retries_are_configured_by_method_too() {
+    let folder = Folder::new().file(
+        "default.toml",
+        "[client.retry]\nmultiplier = 1.5\n\
+         [client.retry.methods.\"user.v1.Users/Get\"]\ncodes = [\"ABORTED\"]\n\
+         [client.retry.methods.\"user.v1.Users/List\".hedging]\ndelay = \"5ms\"\n",
+    );
+    let config = folder.load(&[]).expect("valid").client.retry;
+    let codes = vec![RetryCode::new(tonic::Code::Aborted).expect("a failure")];
+    let get = RetryMethod {
+        codes: Some(codes),
+        ..RetryMethod::default()
+    };
+    let hedging = Hedging {
+        delay: Duration::from_millis(5),
+        ..Hedging::default()
+    };
+    let list = RetryMethod {
+        hedging: Some(hedging),
+        ..RetryMethod::default()
+    };
+    let methods = [("user.v1.Users/Get", get), ("user.v1.Users/List", list)];
+    let expected = Retry {
+        multiplier: Multiplier::new(1.5).expect("valid"),
+        methods: methods.map(|(name, it)| (name.to_owned(), it)).into(),
+        ..Retry::default()
+    };
+    assert_eq!(config, expected);
+
+    let error = |name, value| Folder::new().error(&[(name, value)]);
+    assert_eq!(
+        error("APP_CLIENT__RETRY__CODES", "[\"OK\"]"),
+        "failed to load the environment variable APP_CLIENT__RETRY__CODES: \
+         `client.retry.codes.0`: expected a status code such as \"UNAVAILABLE\", got string \"OK\""
+    );
+    assert_eq!(
+        error("APP_CLIENT__RETRY__MULTIPLIER", "0.5"),
+        "failed to load the environment variable APP_CLIENT__RETRY__MULTIPLIER: \
+         `client.retry.multiplier`: expected a factor of at least 1, got floating point `0.5`"
+    );
+}

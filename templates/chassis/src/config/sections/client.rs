@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::{Duration, Ratio, Size};
+use crate::config::{Duration, Ratio, Retry, Size};
 
 /// `[client]`: how other services are called.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Client {
     pub max_response_size: Size,
     /// The circuit breaker in front of each endpoint.
     pub breaker: Breaker,
+    /// Which calls that failed are made again.
+    pub retry: Retry,
     /// Which layers wrap calls.
     pub layers: ClientLayers,
 }
@@ -41,6 +43,7 @@ impl Default for Client {
             keep_alive_timeout: Duration::from_secs(10),
             max_response_size: Size::from_mib(4),
             breaker: Breaker::default(),
+            retry: Retry::default(),
             layers: ClientLayers::default(),
         }
     }

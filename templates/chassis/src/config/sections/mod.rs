@@ -2,6 +2,7 @@
 
 mod client;
 mod registry;
+mod retry;
 mod server;
 mod telemetry;
 
@@ -11,6 +12,7 @@ use super::ConfigError;
 
 pub use client::{Breaker, Client, ClientLayers};
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
+pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Deadline, Http2, Server, ServerLayers};
 pub use telemetry::{Color, Log, LogFormat, Metrics, Tracing};
 

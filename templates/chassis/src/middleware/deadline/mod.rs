@@ -23,6 +23,7 @@ use tonic::Status;
 
 pub(crate) use client::{ClientDeadline, ClientDeadlineLayer, SentBody};
 pub(crate) use server::ServerDeadlineLayer;
+pub(crate) use timeout::{read as read_timeout, write as write_timeout};
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 

@@ -21,7 +21,7 @@ const UNITS: [(u8, u64); 6] = [
 
 /// The header is there and is not what the specification says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +30,7 @@ impl fmt::Display for Malformed {
 }
 
 /// The timeout in `headers`, if there is one.
-pub(super) fn read(headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
+pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
     match headers.get(GRPC_TIMEOUT) {
         Some(value) => parse(value.as_bytes()).ok_or(Malformed).map(Some),
         None => Ok(None),
@@ -52,7 +52,7 @@ fn parse(value: &[u8]) -> Option<Duration> {
 
 /// Writes `timeout` in the finest unit in which it has 8 digits, rounded down: a server must not
 /// believe that it has more time than its caller waits. A timeout of zero is written as `0n`.
-pub(super) fn write(timeout: Duration, headers: &mut HeaderMap) {
+pub(crate) fn write(timeout: Duration, headers: &mut HeaderMap) {
     let nanos = timeout.as_nanos();
     let limit = 10_u128.pow(MAX_DIGITS as u32);
     let (number, unit) = UNITS

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
+use tonic::Code;
 
 use super::{HasCode, ObservedBody, Observer, Pending, code_in};
 use crate::middleware::call;
@@ -54,13 +55,19 @@ pub(crate) fn observe<B, O: Observer>(
     response: Response<B>,
     mut pending: Option<Pending<O>>,
 ) -> Response<ObservedBody<B, O>> {
-    // A status in the head means that there is nothing else ("Trailers-Only").
-    let code = code_in(response.headers()).or_else(|| match response.status() {
-        StatusCode::OK => None,
-        status => Some(call::from_http(status)),
-    });
-    if let (Some(code), Some(pending)) = (code, &mut pending) {
+    if let Some(pending) = &mut pending
+        && let Some(code) = head_code(&response)
+    {
         pending.finish(code);
     }
     response.map(|body| ObservedBody::new(body, pending))
+}
+
+/// The code of a call of which the head of the response is all there is: a status in it means that
+/// there is nothing else ("Trailers-Only"), and so does an HTTP status other than 200.
+pub(crate) fn head_code<B>(response: &Response<B>) -> Option<Code> {
+    code_in(response.headers()).or_else(|| match response.status() {
+        StatusCode::OK => None,
+        status => Some(call::from_http(status)),
+    })
 }

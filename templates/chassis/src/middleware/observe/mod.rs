@@ -9,7 +9,7 @@ mod body;
 mod future;
 
 pub(crate) use body::ObservedBody;
-pub(crate) use future::{Observed, observe};
+pub(crate) use future::{Observed, head_code, observe};
 
 use std::cell::Cell;
 use std::convert::Infallible;

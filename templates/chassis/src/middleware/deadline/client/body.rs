@@ -50,6 +50,11 @@ impl<B> SentBody<B> {
     pub(super) fn new(inner: B, sent: Option<Sent>) -> Self {
         Self { inner, sent }
     }
+
+    /// A request whose end nobody has asked for.
+    pub(crate) fn unwatched(inner: B) -> Self {
+        Self::new(inner, None)
+    }
 }
 
 impl<B: Body> Body for SentBody<B> {

@@ -1,0 +1,115 @@
+//! Several attempts at a time: the first success counts (gRFC A6, "Hedging Policy").
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::time::{Instant, Sleep, sleep};
+use tonic::Status;
+use tower::Service;
+
+use super::call::Call;
+use super::metrics;
+use super::outcome::{Failure, Outcome, Pushback, outcome};
+use super::policy::HedgePolicy;
+use crate::client::endpoint::RequestBody;
+
+/// What a hedged call waits for.
+enum Event<T> {
+    /// An attempt has ended.
+    Ended(T),
+    /// It is time for another.
+    Due,
+}
+
+/// Makes `call`, of which `first` is the first attempt. What is still in flight at the end is
+/// cancelled.
+pub(super) async fn hedge<S, B>(
+    mut call: Call<S>,
+    policy: Arc<HedgePolicy>,
+    first: S::Future,
+) -> Result<Response<B>, Status>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
+{
+    let mut attempts = vec![Box::pin(first)];
+    let mut next = Box::pin(sleep(policy.delay));
+    let mut is_open = true;
+    let mut last = None;
+    loop {
+        let event = poll_fn(|cx| poll(&mut attempts, is_open.then_some(&mut next), cx)).await;
+        match event {
+            Event::Ended(result) => {
+                let failure = match outcome(&result) {
+                    Outcome::Response => {
+                        call.succeeded();
+                        drop(attempts);
+                        return call.end(result);
+                    }
+                    Outcome::Failure(failure) => failure,
+                };
+                let is_fatal = !policy.non_fatal.contains(failure.code);
+                if !is_fatal || failure.pushback == Pushback::Never {
+                    call.failed();
+                }
+                if is_fatal {
+                    drop(attempts);
+                    return call.end(result);
+                }
+                match next_after(failure) {
+                    Some(instant) => next.as_mut().reset(instant),
+                    None => is_open = false,
+                }
+                last = Some(result);
+            }
+            Event::Due if call.refusal(policy.max_attempts, Duration::ZERO).is_none() => {
+                poll_fn(|cx| call.inner.poll_ready(cx)).await?;
+                let request = call.again()?;
+                metrics::hedged(call.path());
+                tracing::info!(attempt = call.attempts(), "hedging");
+                attempts.push(Box::pin(call.inner.call(request)));
+                next.as_mut().reset(Instant::now() + policy.delay);
+            }
+            Event::Due => is_open = false,
+        }
+        // What would not be sent when it is due does not have to be waited for.
+        let pause = next.deadline().saturating_duration_since(Instant::now());
+        is_open = is_open && call.refusal(policy.max_attempts, pause).is_none();
+        if attempts.is_empty()
+            && !is_open
+            && let Some(last) = last.take()
+        {
+            return call.end(last);
+        }
+    }
+}
+
+/// When the next attempt is due after one that failed; `None` when there must be none.
+fn next_after(failure: Failure) -> Option<Instant> {
+    match failure.pushback {
+        Pushback::None => Some(Instant::now()),
+        Pushback::After(pause) => Instant::now().checked_add(pause),
+        Pushback::Never => None,
+    }
+}
+
+/// The first of `attempts` that ends, which is taken out, or the end of `next`.
+fn poll<F: Future>(
+    attempts: &mut Vec<Pin<Box<F>>>,
+    next: Option<&mut Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Event<F::Output>> {
+    for index in 0..attempts.len() {
+        if let Poll::Ready(output) = attempts[index].as_mut().poll(cx) {
+            drop(attempts.swap_remove(index));
+            return Poll::Ready(Event::Ended(output));
+        }
+    }
+    match next {
+        Some(next) => next.as_mut().poll(cx).map(|()| Event::Due),
+        None => Poll::Pending,
+    }
+}

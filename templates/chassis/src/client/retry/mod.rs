@@ -1,0 +1,132 @@
+//! Calls that failed are made again (gRFC A6, "gRPC Retry Design").
+//!
+//! The layer is directly above the balancer, so that each attempt goes to another instance, and
+//! below the deadline, which all attempts share. What was provably not sent is sent again by the
+//! balancer itself and is no attempt here. In short:
+//!
+//! - A call is made again when it failed with a code of its policy and nothing of a response has
+//!   come. Once a response has begun, it is what the caller gets.
+//! - The default is `UNAVAILABLE` alone, up to three attempts. `RESOURCE_EXHAUSTED` is retried when
+//!   the server says when to come back, and no code when it says that one need not.
+//! - Between attempts is a pause, exponentially longer, with jitter. When the deadline would pass in
+//!   it, the call fails at once, with what it failed with.
+//! - A budget, shared by all calls of a channel, ends retries when they do not help.
+//! - Requests are kept for that, within limits; streams too, as they pass.
+//!
+//! Servers read in `grpc-previous-rpc-attempts` how many attempts there were before, and so do
+//! callers in the metadata of the response.
+
+mod body;
+mod buffer;
+mod call;
+mod future;
+mod hedge;
+mod metrics;
+mod outcome;
+mod policy;
+mod stream;
+mod throttle;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::Status;
+use tower::{Layer, Service};
+
+use super::endpoint::RequestBody;
+use crate::config;
+use buffer::Budget;
+use call::Call;
+use future::RetryFuture;
+use policy::{Policies, Policy};
+use throttle::Throttle;
+
+/// Wraps the balancer so that calls that failed are made again; with retries turned off, in
+/// nothing.
+#[derive(Debug, Clone)]
+pub(super) struct RetryLayer {
+    shared: Option<Arc<Shared>>,
+}
+
+/// What the calls of a channel have in common.
+#[derive(Debug)]
+struct Shared {
+    policies: Policies,
+    throttle: Throttle,
+    budget: Arc<Budget>,
+}
+
+impl RetryLayer {
+    pub(super) fn new(config: &config::Retry) -> Self {
+        let shared = || Shared {
+            policies: Policies::new(config),
+            throttle: Throttle::new(&config.throttle),
+            budget: Arc::new(Budget::new(
+                config.buffer.bytes(),
+                config.channel_buffer.bytes(),
+            )),
+        };
+        Self {
+            shared: config.enabled.then(|| Arc::new(shared())),
+        }
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        Retry {
+            inner,
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Retry<S> {
+    inner: S,
+    shared: Option<Arc<Shared>>,
+}
+
+impl<S, B> Service<Request<RequestBody>> for Retry<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = Status;
+    type Future = RetryFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let Some(shared) = &self.shared else {
+            return RetryFuture::once(self.inner.call(request));
+        };
+        let policy = shared.policies.of(request.uri().path()).clone();
+        if matches!(policy, Policy::Once) {
+            return RetryFuture::once(self.inner.call(request));
+        }
+        // The service that is ready is the one that is called; the clone makes the other attempts.
+        let clone = self.inner.clone();
+        let (call, request) = Call::new(clone, Arc::clone(shared), request);
+        let first = self.inner.call(request);
+        match policy {
+            Policy::Retry(policy) => RetryFuture::retried(first, call, policy),
+            Policy::Hedge(policy) if call.is_whole() => {
+                RetryFuture::hedged(hedge::hedge(call, policy, first))
+            }
+            // Only unary calls are hedged: streams cannot be sent to several instances at a time.
+            Policy::Hedge(_) | Policy::Once => RetryFuture::once(first),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What is retried, by method: the configuration, resolved once.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Code;
+
+use crate::config;
+use crate::middleware::call;
+
+/// The most attempts of a call, whatever is configured (gRFC A6, "Limits on Retries and Hedges").
+const MAX_ATTEMPTS: u32 = 5;
+
+/// How far a pause may be from what was computed (A6, "Exponential Backoff").
+const JITTER: f64 = 0.2;
+
+/// A set of codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Codes(u32);
+
+impl Codes {
+    fn new(codes: &[config::RetryCode]) -> Self {
+        let bits = codes.iter().map(|code| 1 << code.get() as u32);
+        Self(bits.fold(0, |set, bit| set | bit))
+    }
+
+    pub(super) fn contains(self, code: Code) -> bool {
+        self.0 & (1 << code as u32) != 0
+    }
+}
+
+/// How the calls of a method are made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Policy {
+    /// Once.
+    Once,
+    /// Again, when they have failed.
+    Retry(Arc<RetryPolicy>),
+    /// Several times, until one has succeeded.
+    Hedge(Arc<HedgePolicy>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RetryPolicy {
+    /// From 2 to 5.
+    pub(super) max_attempts: u32,
+    pub(super) codes: Codes,
+    pub(super) attempt_timeout: Option<Duration>,
+    initial_backoff: Duration,
+    max_backoff: Duration,
+    multiplier: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HedgePolicy {
+    /// From 2 to 5.
+    pub(super) max_attempts: u32,
+    pub(super) delay: Duration,
+    pub(super) non_fatal: Codes,
+}
+
+impl RetryPolicy {
+    /// The pause before the retry that is the `index`-th (from 0) since the first attempt, or since
+    /// a server has said when to come back.
+    pub(super) fn backoff(&self, index: u32) -> Duration {
+        self.backoff_with(index, random())
+    }
+
+    /// `random` is from 0 to 1.
+    fn backoff_with(&self, index: u32, random: f64) -> Duration {
+        let max = self.max_backoff.as_secs_f64();
+        let growth = self.multiplier.powi(index.min(MAX_ATTEMPTS) as i32);
+        let pause = (self.initial_backoff.as_secs_f64() * growth).min(max);
+        let jitter = 1.0 - JITTER + 2.0 * JITTER * random;
+        Duration::try_from_secs_f64(pause * jitter).unwrap_or(self.max_backoff)
+    }
+}
+
+impl Policy {
+    fn new(config: &config::Retry, method: &config::RetryMethod) -> Self {
+        if !method.enabled.unwrap_or(true) {
+            return Self::Once;
+        }
+        if let Some(hedging) = &method.hedging {
+            return match hedging.max_attempts.min(MAX_ATTEMPTS) {
+                0 | 1 => Self::Once,
+                max_attempts => Self::Hedge(Arc::new(HedgePolicy {
+                    max_attempts,
+                    delay: hedging.delay.get(),
+                    non_fatal: Codes::new(&hedging.non_fatal),
+                })),
+            };
+        }
+        let max_attempts = method.max_attempts.unwrap_or(config.max_attempts);
+        let attempt_timeout = method.attempt_timeout.unwrap_or(config.attempt_timeout);
+        match max_attempts.min(MAX_ATTEMPTS) {
+            0 | 1 => Self::Once,
+            max_attempts => Self::Retry(Arc::new(RetryPolicy {
+                max_attempts,
+                codes: Codes::new(method.codes.as_ref().unwrap_or(&config.codes)),
+                attempt_timeout: attempt_timeout.non_zero(),
+                initial_backoff: method
+                    .initial_backoff
+                    .unwrap_or(config.initial_backoff)
+                    .get(),
+                max_backoff: method.max_backoff.unwrap_or(config.max_backoff).get(),
+                multiplier: method.multiplier.unwrap_or(config.multiplier).get(),
+            })),
+        }
+    }
+}
+
+/// The policies of a channel.
+#[derive(Debug)]
+pub(super) struct Policies {
+    default: Policy,
+    /// By `service/method` and by `service`.
+    by_name: HashMap<String, Policy>,
+}
+
+impl Policies {
+    pub(super) fn new(config: &config::Retry) -> Self {
+        let by_name = config.methods.iter().map(|(name, method)| {
+            let name = name.trim_start_matches('/').to_owned();
+            (name, Policy::new(config, method))
+        });
+        Self {
+            default: Policy::new(config, &config::RetryMethod::default()),
+            by_name: by_name.collect(),
+        }
+    }
+
+    /// The policy of the method with `path`: its own, else that of its service, else the default.
+    pub(super) fn of(&self, path: &str) -> &Policy {
+        if self.by_name.is_empty() {
+            return &self.default;
+        }
+        let name = path.trim_start_matches('/');
+        let (service, _) = call::split(path);
+        let own = self.by_name.get(name).or_else(|| self.by_name.get(service));
+        own.unwrap_or(&self.default)
+    }
+}
+
+/// A number from 0 up to 1. Not for secrets.
+fn random() -> f64 {
+    // Each `RandomState` has keys of its own.
+    let bits = RandomState::new().hash_one(0_u8) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Hedging, RetryMethod};
+
+    fn retry(policy: &Policy) -> &RetryPolicy {
+        match policy {
+            Policy::Retry(policy) => policy,
+            other => panic!("not a retry policy: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_maximum_give_or_take_a_fifth() {
+        let policy = Policy::new(&config::Retry::default(), &RetryMethod::default());
+        let policy = retry(&policy);
+        let millis = |index, random| policy.backoff_with(index, random).as_millis();
+        let bounds: Vec<_> = (0..6).map(|n| (millis(n, 0.0), millis(n, 1.0))).collect();
+        let expected = [
+            (40, 60),
+            (80, 120),
+            (160, 240),
+            (320, 480),
+            (640, 960),
+            (800, 1200),
+        ];
+        assert_eq!(bounds, expected);
+        let pauses: Vec<_> = (0..100).map(|_| policy.backoff(0)).collect();
+        let all_within = |pause: &Duration| (40..=60).contains(&pause.as_millis());
+        assert!(pauses.iter().all(all_within), "{pauses:?}");
+        assert!(pauses.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn pauses_beyond_all_bounds_are_the_longest() {
+        let mut config = config::Retry {
+            max_backoff: config::Duration::from_secs(u64::MAX),
+            ..config::Retry::default()
+        };
+        config.initial_backoff = config.max_backoff;
+        let policy = Policy::new(&config, &RetryMethod::default());
+        assert_eq!(
+            retry(&policy).backoff_with(1, 1.0),
+            Duration::from_secs(u64::MAX)
+        );
+    }
+
+    #[test]
+    fn a_method_overrides_its_service_and_both_the_defaults() {
+        let mut config = config::Retry::default();
+        let mut add = |name: &str, method| config.methods.insert(name.to_owned(), method);
+        let off = RetryMethod {
+            enabled: Some(false),
+            ..RetryMethod::default()
+        };
+        add("user.v1.Users", off);
+        let more = RetryMethod {
+            max_attempts: Some(9),
+            codes: config::RetryCode::new(Code::Aborted).map(|code| vec![code]),
+            ..RetryMethod::default()
+        };
+        add("user.v1.Users/Get", more);
+        let hedging = RetryMethod {
+            hedging: Some(Hedging::default()),
+            ..RetryMethod::default()
+        };
+        add("/user.v1.Users/List", hedging);
+
+        let policies = Policies::new(&config);
+        let of = |path| policies.of(path).clone();
+        assert_eq!(retry(&of("/order.v1.Orders/Get")).max_attempts, 3);
+        assert_eq!(of("/user.v1.Users/Create"), Policy::Once);
+        let get = of("/user.v1.Users/Get");
+        assert_eq!(retry(&get).max_attempts, 5, "more than A6 allows for");
+        assert!(retry(&get).codes.contains(Code::Aborted));
+        assert!(!retry(&get).codes.contains(Code::Unavailable));
+        let hedge = HedgePolicy {
+            max_attempts: 2,
+            delay: Duration::from_millis(100),
+            non_fatal: Codes(1 << Code::Unavailable as u32),
+        };
+        assert_eq!(of("/user.v1.Users/List"), Policy::Hedge(Arc::new(hedge)));
+    }
+
+    #[test]
+    fn one_attempt_is_no_retry() {
+        let config = config::Retry {
+            max_attempts: 1,
+            ..config::Retry::default()
+        };
+        let policy = Policy::new(&config, &RetryMethod::default());
+        assert_eq!(policy, Policy::Once);
+    }
+}
