@@ -16,7 +16,7 @@ use crate::process::Service;
 use crate::support::{ProbeClient, ProbeRequest, free_port};
 
 /// An agent in development mode, whose data is gone when it ends.
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
     address: SocketAddr,
 }
@@ -32,7 +32,7 @@ fn binary() -> Option<PathBuf> {
 
 impl Agent {
     /// A new agent; `None` when there is no Consul here.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(binary) = binary() else {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
             assert!(!is_ci, "in CI there must be a Consul: set CONSUL_BIN");
@@ -73,18 +73,24 @@ impl Agent {
     }
 
     /// Ends the agent and starts another in its place, which knows nothing.
-    fn replace(mut self) -> Self {
+    pub(crate) fn replace(mut self) -> Self {
         self.kill();
         Self::start_at(binary().expect("it was here before"), self.address)
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.expect("kill runs").success());
     }
 
     fn request(&self, method: &str, path: &str) -> Option<String> {
@@ -107,7 +113,7 @@ impl Agent {
     }
 
     /// The ids of the passing instances.
-    fn passing(&self) -> BTreeSet<String> {
+    pub(crate) fn passing(&self) -> BTreeSet<String> {
         let entries = self.get("/v1/health/service/probe?passing");
         let entries = entries.as_array().expect("an array").iter();
         let ids = entries.filter_map(|entry| entry["Service"]["ID"].as_str());
@@ -115,7 +121,7 @@ impl Agent {
     }
 
     /// An instance that registers here.
-    fn service(&self, name: &str) -> Service {
+    pub(crate) fn service(&self, name: &str) -> Service {
         let service = Service::start(&[
             ("PROBE_INSTANCE", name),
             ("APP_REGISTRY__KIND", "consul"),
@@ -131,7 +137,7 @@ impl Agent {
         service
     }
 
-    async fn client(&self) -> ProbeClient<Channel> {
+    pub(crate) async fn client(&self) -> ProbeClient<Channel> {
         let mut config = Config::<NoSettings>::default();
         config.registry.kind = RegistryKind::Consul;
         config.registry.consul.address = Some(self.url().parse().expect("an address"));
@@ -149,7 +155,7 @@ impl Drop for Agent {
 /// What takes longer will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn wait_until(mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < PATIENCE, "it did not come");

@@ -4,6 +4,7 @@ mod calls;
 mod channel;
 mod consul;
 mod process;
+mod reliability;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,7 +9,7 @@ use chassis::config::NoSettings;
 use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::support::{self, ProbeApi, ProbeClient, ProbeRequest};
+use crate::support::{self, Behaviour, ProbeApi, ProbeClient, ProbeRequest};
 
 /// What the processes of these tests run: this very binary, told to run this one "test".
 #[test]
@@ -29,10 +29,19 @@ fn service() -> Result<(), chassis::Error> {
         let services = support::services(ProbeApi {
             instance: std::env::var("PROBE_INSTANCE").unwrap_or_default(),
             downstream,
-            always: None,
+            always: always(),
         });
         chassis::serve(config, services).await
     })
+}
+
+/// What unary calls do in this process: `hang` or `unavailable` in `PROBE_ALWAYS`.
+fn always() -> Option<Behaviour> {
+    match std::env::var("PROBE_ALWAYS").ok()?.as_str() {
+        "hang" => Some(Behaviour::Hang(true)),
+        "unavailable" => Some(Behaviour::Fail(tonic::Code::Unavailable as i32)),
+        other => panic!("unknown: {other}"),
+    }
 }
 
 /// A service in a process of its own. It is killed when this is dropped.
@@ -323,7 +332,7 @@ fn a_taken_port_is_a_clear_error() {
 async fn a_panic_is_logged_with_its_place_inside_its_trace() {
     let mut service = Service::start(&[]);
     let mut client = service.client().await;
-    let panic = support::ask(support::Behaviour::Panic("on demand".to_owned()));
+    let panic = support::ask(Behaviour::Panic("on demand".to_owned()));
     client.unary(panic).await.expect_err("a panic");
     let line = service.wait_for("panic: on demand");
     let location = line["fields"]["location"].as_str().expect("a place");
