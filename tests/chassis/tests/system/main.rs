@@ -5,6 +5,7 @@ mod channel;
 mod consul;
 mod process;
 mod reliability;
+mod retry;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;

@@ -144,7 +144,12 @@ impl<S> Call<S> {
         }
         self.failed();
         metrics::retried(self.path());
-        tracing::info!(attempt = self.attempts, timeout = ?policy.attempt_timeout, "an attempt hangs, retrying");
+        let timeout = policy.attempt_timeout.unwrap_or_default();
+        tracing::info!(
+            attempt = self.attempts,
+            ?timeout,
+            "an attempt hangs, retrying"
+        );
         self.kept.end_attempt();
         true
     }

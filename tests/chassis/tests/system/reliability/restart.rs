@@ -49,11 +49,15 @@ async fn a_rolling_restart_of_all_instances_fails_no_call_and_cuts_no_stream() {
         old.wait_for("finishing calls in flight");
         load.calls(200).await;
         let mut replies = 1;
-        while stream.message().await.expect("no error").is_some() {
-            replies += 1;
-        }
-        assert_eq!(replies, REPLIES);
+        let end = loop {
+            match stream.message().await {
+                Ok(Some(_)) => replies += 1,
+                end => break end,
+            }
+        };
         assert!(old.wait().success());
+        assert!(end.is_ok(), "after {replies}: {end:?}: {:#?}", old.log);
+        assert_eq!(replies, REPLIES);
         let next = format!("{name}2");
         instances[index] = agent.service(&next);
         load.reach(&[&next]).await;
