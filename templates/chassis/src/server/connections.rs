@@ -23,6 +23,7 @@ use tonic::Status;
 use tonic::transport::server::TcpConnectInfo;
 use tower::{Service, ServiceExt};
 
+use super::linger::Lingering;
 use crate::config::Http2;
 
 /// The pause after the system refused to accept a connection, for example because the process is
@@ -87,16 +88,20 @@ async fn serve_connection<S, B>(
         .max_concurrent_streams(http2.max_concurrent_streams)
         .keep_alive_interval(http2.keep_alive_interval.non_zero())
         .keep_alive_timeout(http2.keep_alive_timeout.get());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let result = tokio::select! {
-        result = &mut connection => result,
-        _ = drain.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (stream, closing) = Lingering::new(stream);
+    let result = {
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            result = &mut connection => result,
+            _ = drain.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "connection ended");
+    match result {
+        Ok(()) => closing.close().await,
+        Err(error) => tracing::debug!(%peer, %error, "connection ended"),
     }
 }
 

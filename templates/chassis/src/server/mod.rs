@@ -2,6 +2,7 @@
 
 mod address;
 mod connections;
+mod linger;
 mod methods;
 mod reflection;
 mod router;
