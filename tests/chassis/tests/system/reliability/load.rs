@@ -14,12 +14,19 @@ use crate::support::{ProbeClient, ProbeReply, ProbeRequest};
 /// Between the calls of a caller: the load is steady, and not all that the machine can do.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// What the status of a call says whose response had begun.
+const CUT: &str = "error reading a body";
+
 /// What became of calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) calls: usize,
     /// Why some failed.
     pub(super) failures: Vec<String>,
+    /// Those that failed after their response had begun. They are not made again (gRFC A6, "When
+    /// Retries are Valid"). Between the head of a response and its end an instance dies only by
+    /// chance, so there is hardly ever one.
+    pub(super) cut: usize,
     /// Those that more than one attempt was made for.
     pub(super) retried: usize,
     /// Who answered.
@@ -35,6 +42,7 @@ impl Report {
                 self.retried += usize::from(previous.is_some());
                 *self.answered.entry(reply.instance).or_default() += 1;
             }
+            Err(status) if status.message().contains(CUT) => self.cut += 1,
             Err(status) => self.failures.push(format!("{status:?}")),
         }
     }

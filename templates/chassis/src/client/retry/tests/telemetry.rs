@@ -41,7 +41,7 @@ async fn each_attempt_that_failed_is_an_event_of_the_calls_span() {
         let attributes = event
             .attributes
             .iter()
-            .filter(|it| it.key.as_str() != "level");
+            .filter(|it| !["level", "target"].contains(&it.key.as_str()));
         let attributes = attributes.map(|it| format!("{}={}", it.key, it.value));
         (
             event.name.to_string(),
