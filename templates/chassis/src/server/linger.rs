@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// The longest wait for the peer to close its side. A peer that has read all does so at once.
@@ -24,18 +23,18 @@ const CHUNK: usize = 4096;
 
 /// A connection that is not closed when it is dropped, but handed to its [`Closing`].
 #[derive(Debug)]
-pub(super) struct Lingering {
+pub(super) struct Lingering<S> {
     /// `None` only while it is dropped.
-    stream: Option<TcpStream>,
-    back: Option<oneshot::Sender<TcpStream>>,
+    stream: Option<S>,
+    back: Option<oneshot::Sender<S>>,
 }
 
 /// Closes the connection in the end.
 #[derive(Debug)]
-pub(super) struct Closing(oneshot::Receiver<TcpStream>);
+pub(super) struct Closing<S>(oneshot::Receiver<S>);
 
-impl Lingering {
-    pub(super) fn new(stream: TcpStream) -> (Self, Closing) {
+impl<S: Unpin> Lingering<S> {
+    pub(super) fn new(stream: S) -> (Self, Closing<S>) {
         let (back, closing) = oneshot::channel();
         let lingering = Self {
             stream: Some(stream),
@@ -44,13 +43,13 @@ impl Lingering {
         (lingering, Closing(closing))
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+    fn stream(&mut self) -> io::Result<Pin<&mut S>> {
         let stream = self.stream.as_mut().map(Pin::new);
         stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
-impl Drop for Lingering {
+impl<S> Drop for Lingering<S> {
     fn drop(&mut self) {
         if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
             // Nobody waits for a connection that has failed, and it is closed here.
@@ -59,7 +58,7 @@ impl Drop for Lingering {
     }
 }
 
-impl Closing {
+impl<S: AsyncRead + AsyncWrite + Unpin> Closing<S> {
     /// Waits until the peer has closed its side, and closes ours. The connection must have been
     /// dropped before.
     pub(super) async fn close(self) {
@@ -69,21 +68,19 @@ impl Closing {
     }
 }
 
-async fn read_to_end(mut stream: TcpStream) -> io::Result<()> {
+async fn read_to_end(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
     let mut chunk = [0; CHUNK];
     loop {
-        stream.readable().await?;
-        match stream.try_read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        let mut buffer = ReadBuf::new(&mut chunk);
+        poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await?;
+        if buffer.filled().is_empty() {
+            return Ok(());
         }
     }
 }
 
-impl AsyncRead for Lingering {
+impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -93,7 +90,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -129,6 +126,8 @@ impl AsyncWrite for Lingering {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
+
+    use tokio::net::TcpStream;
 
     use super::*;
 

@@ -55,17 +55,22 @@ async fn calls_in_flight_at_a_killed_instance_are_made_again() {
     assert_eq!(report.retried, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_call_fails_when_one_of_three_is_killed_under_load() {
+/// Kills one of three under load: what became of the calls before, and of all.
+async fn kill_one(config: &chassis::config::Config) -> [Report; 2] {
     let instances = instances(&[]);
-    let client = connect(&instances, &config()).await;
+    let client = connect(&instances, config).await;
     let mut load = Load::start(&client, CALLERS);
     load.reach(&["a", "b", "sick"]).await;
     load.calls(300).await;
     let before = load.so_far();
     instances[2].signal("KILL");
     load.calls(1_000).await;
-    let report = load.end().await;
+    [before, load.end().await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_when_one_of_three_is_killed_under_load() {
+    let [before, report] = kill_one(&config()).await;
     show("killed under load", &report);
     assert_eq!(report.failures, [""; 0]);
     assert!(report.cut <= CALLERS, "{report:?}");
@@ -73,4 +78,10 @@ async fn no_call_fails_when_one_of_three_is_killed_under_load() {
     let late = report.answered_by("sick") - before.answered_by("sick");
     assert!(late <= CALLERS, "{late} calls");
     assert!(report.retried <= CALLERS, "{} calls", report.retried);
+
+    let mut config = config();
+    config.client.retry.enabled = false;
+    let [_, report] = kill_one(&config).await;
+    show("the same without retries", &report);
+    assert_eq!(report.retried, 0);
 }
