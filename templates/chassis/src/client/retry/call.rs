@@ -189,12 +189,17 @@ impl<S> Call<S> {
         self.shared.throttle.success();
     }
 
+    /// There will be no other attempt, so nothing has to be kept for one.
+    pub(super) fn commit(&self) {
+        self.kept.commit();
+    }
+
     /// The end of the call: the caller gets `result`.
     pub(super) fn end<B>(
         self,
         mut result: Result<Response<B>, Status>,
     ) -> Result<Response<B>, Status> {
-        self.kept.commit();
+        self.commit();
         if let Ok(response) = &mut result
             && self.attempts > 1
         {

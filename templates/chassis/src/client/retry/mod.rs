@@ -126,7 +126,10 @@ where
                 RetryFuture::hedged(hedge::hedge(call, policy, first))
             }
             // Only unary calls are hedged: streams cannot be sent to several instances at a time.
-            Policy::Hedge(_) | Policy::Once => RetryFuture::once(first),
+            Policy::Hedge(_) | Policy::Once => {
+                call.commit();
+                RetryFuture::once(first)
+            }
         }
     }
 }

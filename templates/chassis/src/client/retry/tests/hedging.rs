@@ -152,12 +152,14 @@ async fn streams_are_not_hedged() {
         .send(bytes::Bytes::from_static(b"one"))
         .await
         .expect("open");
+    let retry = balancer.under(&hedged());
+    let budget = std::sync::Arc::clone(&retry.shared.as_ref().expect("enabled").budget);
     let send = async move {
         tokio::time::sleep(300 * MILLI).await;
+        assert_eq!(budget.used(), 0, "nothing is kept");
         drop(sender);
     };
     let receiver = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let retry = balancer.under(&hedged());
     let (ended, ()) = tokio::join!(end(&retry, streaming(receiver)), send);
     assert_eq!(ended.code, Code::Ok);
     assert_eq!(balancer.count(), 1);
