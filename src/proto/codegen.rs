@@ -43,6 +43,23 @@ impl Diagnostic for CodegenError {}
 /// # Errors
 /// When prost refuses a descriptor.
 pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
+    generate_by(tonic_prost_build::configure(), descriptors)
+}
+
+/// The same with clients alone, for code that calls services and serves none: the chassis' client
+/// of etcd is made by it.
+///
+/// # Errors
+/// When prost refuses a descriptor.
+pub fn generate_clients(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
+    let builder = tonic_prost_build::configure().build_server(false);
+    generate_by(builder, descriptors)
+}
+
+fn generate_by(
+    builder: tonic_prost_build::Builder,
+    descriptors: &FileDescriptorSet,
+) -> Result<Generated, CodegenError> {
     let wanted = files_with_code(descriptors);
     let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -64,7 +81,7 @@ pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenErr
     let recorded = Rc::new(RefCell::new(Recorded::default()));
     let mut config = prost_build::Config::new();
     config.service_generator(Box::new(RecordingGenerator {
-        inner: tonic_prost_build::configure().service_generator(),
+        inner: builder.service_generator(),
         recorded: Rc::clone(&recorded),
     }));
     for (module, text) in config.generate(requests)? {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod call;
+mod chassis_protos;
 mod chat_fixture;
 mod cli;
 mod consul_conformance;
