@@ -43,8 +43,9 @@ pub struct Channel {
     inner: Stack,
 }
 
-/// A channel to `target`: `consul:///user-service`, `static:///host:port,host:port`,
-/// `dns:///host:port`, or `user-service`, which is found by the configured registry.
+/// A channel to `target`: `consul:///user-service`, `etcd:///user-service`,
+/// `static:///host:port,host:port`, `dns:///host:port`, or `user-service`, which is found by the
+/// configured registry.
 ///
 /// It returns at once; calls wait for the first instance for `client.ready_timeout`.
 ///

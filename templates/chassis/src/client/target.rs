@@ -11,6 +11,8 @@ use http::uri::Authority;
 pub enum Target {
     /// `consul:///user-service`: the instances that Consul knows as passing.
     Consul(String),
+    /// `etcd:///user-service`: the instances whose leases are alive in etcd.
+    Etcd(String),
     /// `static:///host:port,host:port`: these addresses.
     Static(Vec<String>),
     /// `dns:///host:port`: the addresses that a name resolves to.
@@ -32,7 +34,7 @@ impl fmt::Display for TargetError {
         write!(
             f,
             "the target `{target}` {problem}: expected `consul:///service`, \
-             `static:///host:port,host:port`, `dns:///host:port` or the name of a service"
+             `etcd:///service`, `static:///host:port,host:port`, `dns:///host:port` or the name of a service"
         )
     }
 }
@@ -59,6 +61,8 @@ impl FromStr for Target {
         match scheme {
             "consul" if is_name(rest) => Ok(Self::Consul(rest.to_owned())),
             "consul" => Err(error("names no service")),
+            "etcd" if is_name(rest) => Ok(Self::Etcd(rest.to_owned())),
+            "etcd" => Err(error("names no service")),
             "static" => {
                 let addresses: Vec<String> = rest.split(',').map(|it| it.trim().into()).collect();
                 match addresses.iter().all(|address| has_host_and_port(address)) {
@@ -77,7 +81,9 @@ impl Target {
     /// The name that calls are addressed to; `None` when each endpoint goes by its own address.
     pub(super) fn authority(&self) -> Option<Authority> {
         match self {
-            Self::Consul(name) | Self::Dns(name) | Self::Registry(name) => name.parse().ok(),
+            Self::Consul(name) | Self::Etcd(name) | Self::Dns(name) | Self::Registry(name) => {
+                name.parse().ok()
+            }
             Self::Static(_) => None,
         }
     }
@@ -87,6 +93,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Consul(service) => write!(f, "consul:///{service}"),
+            Self::Etcd(service) => write!(f, "etcd:///{service}"),
             Self::Static(addresses) => write!(f, "static:///{}", addresses.join(",")),
             Self::Dns(address) => write!(f, "dns:///{address}"),
             Self::Registry(service) => f.write_str(service),
@@ -115,6 +122,7 @@ mod tests {
     fn targets_read_back_as_they_are_written() {
         for target in [
             "consul:///user-service",
+            "etcd:///user-service",
             "static:///127.0.0.1:1,[::1]:2",
             "dns:///users.svc.cluster.local:50051",
             "user-service",
@@ -133,6 +141,7 @@ mod tests {
         );
         assert_eq!(problem("http:///users:80"), "has an unknown scheme");
         assert_eq!(problem("consul:///"), "names no service");
+        assert_eq!(problem("etcd:///a/b"), "names no service");
         assert_eq!(
             problem("static:///users"),
             "has an address without host or port"

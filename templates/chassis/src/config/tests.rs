@@ -276,6 +276,49 @@ fn consul_is_also_configured_by_its_own_variables_unless_the_keys_are_set() {
 }
 
 #[test]
+fn etcd_is_also_configured_by_the_variables_of_etcdctl_unless_the_keys_are_set() {
+    let standard = [
+        ("ETCDCTL_ENDPOINTS", "10.0.0.1:2379, http://etcd:1"),
+        ("ETCDCTL_USER", "root:secret"),
+    ];
+    let etcd = |folder: &Folder, variables: &[(&str, &str)]| {
+        let etcd = folder.load(variables).expect("valid").registry.etcd;
+        let endpoints: Vec<String> = etcd.endpoints.iter().map(ToString::to_string).collect();
+        let password = etcd.password.map(|password| password.expose().to_owned());
+        (endpoints.join(" "), etcd.username, password)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let expected = (
+        "http://10.0.0.1:2379 http://etcd:1".to_owned(),
+        text("root"),
+        text("secret"),
+    );
+    assert_eq!(etcd(&Folder::new(), &standard), expected);
+
+    let keys = "[registry.etcd]\nendpoints = [\"http://e:1\"]\nusername = \"app\"";
+    let folder = Folder::new().file("dev.toml", keys);
+    let password = [("ETCDCTL_PASSWORD", "other")];
+    let expected = ("http://e:1".to_owned(), text("app"), text("other"));
+    assert_eq!(
+        etcd(&folder, &[&standard[..], &password].concat()),
+        expected
+    );
+}
+
+#[test]
+fn the_endpoints_of_another_etcd_matter_only_where_etcd_is_the_registry() {
+    let elsewhere = ("ETCDCTL_ENDPOINTS", "https://etcd:2379");
+    let config = Folder::new().load(&[elsewhere]).expect("valid");
+    assert_eq!(config.registry.etcd.endpoints, []);
+    assert_eq!(
+        Folder::new().error(&[elsewhere, ("APP_REGISTRY__KIND", "etcd")]),
+        "failed to load the environment variable ETCDCTL_ENDPOINTS: `registry.etcd.endpoints`: \
+         expected an address of the form \"http://host:port\", several with commas, \
+         got \"https://etcd:2379\""
+    );
+}
+
+#[test]
 fn the_admin_port_is_a_thousand_above() {
     let port = |port| {
         let server = Server {

@@ -1,4 +1,4 @@
-//! Instances by address or name: every name is resolved, again and again.
+//! Instances by name: every name is resolved, again and again.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,11 +24,6 @@ pub(super) fn watch(addresses: Vec<String>) -> Instances {
 }
 
 async fn follow(addresses: Vec<String>, publisher: Publisher) {
-    let fixed: Option<Vec<SocketAddr>> = addresses.iter().map(|it| it.parse().ok()).collect();
-    if let Some(fixed) = fixed {
-        publisher.publish(canonical(fixed.into_iter().map(Into::into).collect()));
-        return std::future::pending().await;
-    }
     let mut known: Vec<Vec<SocketAddr>> = vec![Vec::new(); addresses.len()];
     let mut backoff = Backoff::new(MIN_BACKOFF, INTERVAL);
     loop {
@@ -66,15 +61,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_are_published_in_order_and_once() {
-        let list = ["127.0.0.1:2", "127.0.0.1:1", "127.0.0.1:2"];
-        let mut instances = watch(list.map(str::to_owned).to_vec());
-        instances.changed().await;
-        let expected = vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()];
-        assert_eq!(addresses(&instances), Some(expected));
-    }
-
-    #[tokio::test]
     async fn names_are_resolved() {
         let mut instances = watch(vec!["localhost:7".to_owned()]);
         instances.changed().await;
@@ -85,12 +71,5 @@ mod tests {
                 .any(|it| it == "127.0.0.1:7" || it == "[::1]:7"),
             "{found:?}"
         );
-    }
-
-    #[tokio::test]
-    async fn an_empty_list_is_an_empty_set() {
-        let mut instances = watch(Vec::new());
-        instances.changed().await;
-        assert_eq!(addresses(&instances), Some(Vec::new()));
     }
 }

@@ -6,7 +6,11 @@
 mod backoff;
 mod consul;
 mod dns;
+mod etcd;
+mod membership;
 mod registrar;
+mod resolve;
+mod static_list;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -60,13 +64,15 @@ pub(crate) fn discover(target: Target, config: &Config) -> Instances {
     let registry = &config.registry;
     match target {
         Target::Consul(service) => consul::watch(service, &registry.consul),
-        Target::Static(addresses) => dns::watch(addresses),
+        Target::Etcd(service) => etcd::watch(service, &registry.etcd),
+        Target::Static(addresses) => static_list::watch(addresses),
         Target::Dns(address) => dns::watch(vec![address]),
         Target::Registry(service) => match registry.kind {
             RegistryKind::Consul => consul::watch(service, &registry.consul),
+            RegistryKind::Etcd => etcd::watch(service, &registry.etcd),
             RegistryKind::Static | RegistryKind::None => {
                 let addresses = registry.static_list.get(&service).cloned();
-                dns::watch(addresses.unwrap_or_default())
+                static_list::watch(addresses.unwrap_or_default())
             }
         },
     }

@@ -1,13 +1,14 @@
 //! Keeping this instance registered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::consul::Agent;
+use super::membership::Membership;
 use super::{Registration, backoff::Backoff};
-use crate::config::{Config, RegistryKind};
+use crate::config::Config;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Keeps an instance registered until it is told to leave.
 #[derive(Debug)]
 pub(crate) struct Registrar {
-    agent: Agent,
+    membership: Arc<Membership>,
     id: String,
     task: JoinHandle<()>,
     state: watch::Receiver<State>,
@@ -52,16 +53,12 @@ impl Registrar {
     ///
     /// It works in the background: a service does not wait for its registry.
     pub(crate) fn start(registration: Registration, config: &Config) -> Option<Self> {
-        if config.registry.kind != RegistryKind::Consul {
-            return None;
-        }
-        let agent = Agent::new(&config.registry.consul);
         let id = registration.id();
+        let membership = Arc::new(Membership::new(registration, &config.registry)?);
         let (sender, state) = watch::channel(State::Never("not yet registered".to_owned()));
-        let verify = config.registry.consul.verify_interval.get();
-        let task = tokio::spawn(keep(agent.clone(), registration, verify, sender));
+        let task = tokio::spawn(keep(Arc::clone(&membership), id.clone(), sender));
         Some(Self {
-            agent,
+            membership,
             id,
             task,
             state,
@@ -76,20 +73,20 @@ impl Registrar {
     /// Leaves the registry. Whether others may have heard of this instance.
     pub(crate) async fn deregister(self) -> bool {
         self.task.abort();
-        // An agent that did not answer may have registered it all the same.
+        // A registry that did not answer may have registered it all the same.
         let was_registered = !matches!(*self.state.borrow(), State::Never(_));
         let id = &self.id;
-        let left = tokio::time::timeout(DEREGISTER_TIMEOUT, self.agent.deregister(id)).await;
+        let left = tokio::time::timeout(DEREGISTER_TIMEOUT, self.membership.deregister()).await;
         match left {
             _ if !was_registered => {}
             Ok(Ok(())) => tracing::info!(id, "deregistered"),
             Ok(Err(error)) => {
-                tracing::warn!(id, %error, "failed to deregister, checks will remove the instance");
+                tracing::warn!(id, %error, "failed to deregister, the instance will expire");
             }
             Err(_) => tracing::warn!(
                 id,
                 timeout = ?DEREGISTER_TIMEOUT,
-                "the registry does not answer, checks will remove the instance"
+                "the registry does not answer, the instance will expire"
             ),
         }
         was_registered
@@ -102,30 +99,24 @@ impl Drop for Registrar {
     }
 }
 
-/// Registers, and looks every `verify` whether the agent still knows us: an agent that restarts
-/// without its data, or that others told to forget us, does not say so.
-async fn keep(
-    agent: Agent,
-    registration: Registration,
-    verify: Duration,
-    state: watch::Sender<State>,
-) {
-    let id = registration.id();
-    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
+/// Registers, and looks again and again whether the registry still knows us.
+async fn keep(membership: Arc<Membership>, id: String, state: watch::Sender<State>) {
+    let interval = membership.interval();
+    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF.min(interval).max(MIN_BACKOFF));
     let mut was_registered = false;
     loop {
         let known = match was_registered {
-            true => agent.knows(&id).await,
+            true => membership.keep().await,
             false => Ok(false),
         };
         let result = match known {
             Ok(true) => Ok(()),
-            Ok(false) => agent.register(&registration).await.inspect(|()| {
+            Ok(false) => membership.register().await.inspect(|()| {
                 match was_registered {
                     true => {
                         tracing::warn!(id, "the registry had lost this instance, registered again")
                     }
-                    false => tracing::info!(id, registry = %agent, "registered"),
+                    false => tracing::info!(id, registry = %membership, "registered"),
                 }
                 was_registered = true;
             }),
@@ -135,7 +126,7 @@ async fn keep(
             Ok(()) => {
                 backoff.reset();
                 state.send_replace(State::Registered);
-                verify
+                interval
             }
             Err(error) => {
                 let error = error.to_string();
@@ -146,7 +137,7 @@ async fn keep(
                 state.send_if_modified(|state| {
                     let changed = *state != new;
                     if changed {
-                        tracing::warn!(id, error, registry = %agent, "the registry cannot be reached, trying again");
+                        tracing::warn!(id, error, registry = %membership, "the registry cannot be reached, trying again");
                         *state = new;
                     }
                     changed

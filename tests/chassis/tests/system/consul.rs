@@ -6,14 +6,14 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use chassis::client::{self, Channel};
 use chassis::config::{Config, NoSettings, RegistryKind};
 use serde_json::Value;
 
+use crate::discovery::{wait_for_instances, wait_until};
 use crate::process::Service;
-use crate::support::{ProbeClient, ProbeRequest, free_port};
+use crate::support::{ProbeClient, free_port};
 
 /// An agent in development mode, whose data is gone when it ends.
 pub(crate) struct Agent {
@@ -149,46 +149,6 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// What takes longer will not come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < PATIENCE, "it did not come");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// The instances that answer 20 calls, all of which must succeed.
-async fn instances(client: &mut ProbeClient<Channel>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for _ in 0..20 {
-        let reply = client
-            .unary(ProbeRequest::default())
-            .await
-            .expect("a reply");
-        names.insert(reply.into_inner().instance);
-    }
-    names
-}
-
-async fn wait_for_instances(client: &mut ProbeClient<Channel>, expected: &[&str]) {
-    let expected: BTreeSet<String> = expected.iter().map(|&name| name.to_owned()).collect();
-    let begin = Instant::now();
-    loop {
-        let found = instances(client).await;
-        if found == expected {
-            return;
-        }
-        assert!(
-            begin.elapsed() < PATIENCE,
-            "found {found:?} and not {expected:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -3,6 +3,8 @@
 mod calls;
 mod channel;
 mod consul;
+mod discovery;
+mod etcd;
 mod process;
 mod reliability;
 mod retry;

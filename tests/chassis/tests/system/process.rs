@@ -164,6 +164,8 @@ fn command(variables: &[(&str, &str)]) -> Command {
         .args(["--exact", "process::service", "--ignored", "--nocapture"])
         .env_remove("CARGO_MANIFEST_DIR")
         .env_remove("CONSUL_HTTP_ADDR")
+        .env_remove("ETCDCTL_ENDPOINTS")
+        .env_remove("ETCDCTL_USER")
         .env("APP_SERVER__HOST", "127.0.0.1")
         .env("APP_SERVER__PORT", "0")
         .env("APP_LOG__FORMAT", "json")

@@ -1,6 +1,7 @@
 //! The sections of the configuration, every key with its default.
 
 mod client;
+mod etcd;
 mod registry;
 mod retry;
 mod server;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use super::ConfigError;
 
 pub use client::{Breaker, Client, ClientLayers};
+pub use etcd::Etcd;
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Deadline, Http2, Server, ServerLayers};
@@ -46,12 +48,14 @@ pub struct Config<A = NoSettings> {
 
 impl<A> Config<A> {
     /// Fills settings that are not set from the variables that other tools share, such as
-    /// `CONSUL_HTTP_ADDR`.
+    /// `CONSUL_HTTP_ADDR` and `ETCDCTL_ENDPOINTS`.
     pub(super) fn with_standard_variables<'v>(
         mut self,
         variable: impl Fn(&'static str) -> Result<Option<&'v str>, ConfigError>,
     ) -> Result<Self, ConfigError> {
-        self.registry.consul.fill_from(variable)?;
+        self.registry.consul.fill_from(&variable)?;
+        let is_used = self.registry.kind == RegistryKind::Etcd;
+        self.registry.etcd.fill_from(is_used, &variable)?;
         Ok(self)
     }
 

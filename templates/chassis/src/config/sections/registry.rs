@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Etcd;
 use crate::config::{ConfigError, Duration, HttpUrl, Origin, Secret};
 
 /// `[registry]`: where the service registers itself, and finds others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Registry {
-    /// `consul`, `static` or `none`. Default: `none`.
+    /// `consul`, `etcd`, `static` or `none`. Default: `none`.
     pub kind: RegistryKind,
     /// Tags of this instance. Default: none.
     pub tags: Vec<String>,
@@ -18,6 +19,8 @@ pub struct Registry {
     pub meta: BTreeMap<String, String>,
     /// `[registry.consul]`
     pub consul: Consul,
+    /// `[registry.etcd]`
+    pub etcd: Etcd,
     /// `[registry.static]`: the addresses of each service, as in
     /// `user-service = ["127.0.0.1:50051"]`.
     #[serde(rename = "static")]
@@ -30,6 +33,8 @@ pub struct Registry {
 pub enum RegistryKind {
     /// A Consul agent.
     Consul,
+    /// An etcd cluster.
+    Etcd,
     /// The list in `[registry.static]`.
     Static,
     /// No registry: the service does not register itself.

@@ -1,12 +1,12 @@
 //! The JSON of the agent's API, as much of it as is used.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Consul, ConsulCheck};
-use crate::registry::{Instance, Registration};
+use crate::registry::Registration;
+use crate::registry::resolve::Parts;
 use crate::server::host_port;
 
 /// `PUT /v1/agent/service/register`
@@ -112,7 +112,7 @@ struct Service {
 
 impl Entry {
     /// The host, port and metadata to call; a service without an address is at its node's.
-    pub(super) fn into_parts(self) -> (String, u16, BTreeMap<String, String>) {
+    pub(super) fn into_parts(self) -> Parts {
         let Self { node, service } = self;
         let host = match service.address.is_empty() {
             true => node.address,
@@ -120,13 +120,4 @@ impl Entry {
         };
         (host, service.port, service.meta.unwrap_or_default())
     }
-}
-
-/// The instance at `host`, if that is an IP address.
-pub(super) fn instance(host: &str, port: u16, meta: BTreeMap<String, String>) -> Option<Instance> {
-    let ip: IpAddr = host.parse().ok()?;
-    Some(Instance {
-        address: SocketAddr::new(ip, port),
-        meta,
-    })
 }

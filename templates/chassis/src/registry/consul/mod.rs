@@ -3,9 +3,11 @@
 mod agent;
 mod api;
 mod http;
+mod membership;
 mod watch;
 
-pub(crate) use agent::Agent;
+pub(crate) use http::Error;
+pub(crate) use membership::Membership;
 pub(crate) use watch::watch;
 
 /// Where an agent listens unless told otherwise.

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::agent::Agent;
 use super::*;
 use crate::config::{Consul, ConsulCheck, Secret};
 use crate::registry::Registration;

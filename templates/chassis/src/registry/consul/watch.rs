@@ -9,16 +9,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
-use tokio::net::lookup_host;
-
 use super::agent::{Agent, segment};
-use super::api::{Entry, instance};
+use super::api::Entry;
 use super::http::{Call, Error};
 use crate::config::Consul;
+use crate::registry::Instance;
 use crate::registry::backoff::Backoff;
+use crate::registry::resolve::resolve;
 use crate::registry::watch::{Instances, Publisher};
-use crate::registry::{Instance, canonical};
+use http::{HeaderMap, Method};
 
 const INDEX: &str = "x-consul-index";
 
@@ -56,7 +55,9 @@ async fn follow(agent: Agent, service: String, wait: Duration, publisher: Publis
                 }
                 failing = false;
                 backoff.reset();
-                publisher.publish(instances);
+                if let Some(instances) = instances {
+                    publisher.publish(instances);
+                }
                 index = next_index(index, answered);
                 tokio::time::sleep_until(begin + MIN_INTERVAL).await;
             }
@@ -82,12 +83,13 @@ fn next_index(asked: u64, answered: Option<u64>) -> u64 {
     }
 }
 
+/// The instances, where they are known, and the index of the answer.
 async fn query(
     agent: &Agent,
     service: &str,
     index: u64,
     wait: Duration,
-) -> Result<(Arc<[Instance]>, Option<u64>), Error> {
+) -> Result<(Option<Arc<[Instance]>>, Option<u64>), Error> {
     let service = segment(service);
     let mut path = format!("/v1/health/service/{service}?passing=true");
     if index > 0 {
@@ -101,33 +103,12 @@ async fn query(
     };
     let answer = agent.client.call(call).await?;
     let entries: Vec<Entry> = serde_json::from_slice(&answer.body).map_err(Error::Body)?;
-    Ok((resolve(entries).await, index_of(&answer.headers)))
+    let instances = resolve(entries.into_iter().map(Entry::into_parts)).await;
+    Ok((instances, index_of(&answer.headers)))
 }
 
 fn index_of(headers: &HeaderMap) -> Option<u64> {
     headers.get(INDEX)?.to_str().ok()?.parse().ok()
-}
-
-/// The addresses of `entries`: most are IP addresses, some are names.
-async fn resolve(entries: Vec<Entry>) -> Arc<[Instance]> {
-    let mut instances = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let (host, port, meta) = entry.into_parts();
-        if let Some(instance) = instance(&host, port, meta.clone()) {
-            instances.push(instance);
-            continue;
-        }
-        match lookup_host((host.as_str(), port)).await {
-            Ok(addresses) => instances.extend(addresses.map(|address| Instance {
-                address,
-                meta: meta.clone(),
-            })),
-            Err(error) => {
-                tracing::warn!(host, %error, "failed to resolve the address of an instance");
-            }
-        }
-    }
-    canonical(instances)
 }
 
 #[cfg(test)]

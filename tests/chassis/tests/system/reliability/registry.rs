@@ -2,7 +2,8 @@
 
 use super::load::Load;
 use super::{CALLERS, show};
-use crate::consul::{Agent, wait_until};
+use crate::consul::Agent;
+use crate::discovery::wait_until;
 use crate::process::Service;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

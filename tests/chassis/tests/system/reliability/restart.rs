@@ -5,7 +5,8 @@ use tonic::Streaming;
 
 use super::load::Load;
 use super::{CALLERS, show};
-use crate::consul::{Agent, wait_until};
+use crate::consul::Agent;
+use crate::discovery::wait_until;
 use crate::process::Service;
 use crate::support::{ProbeClient, ProbeReply, ProbeRequest};
 

@@ -1,0 +1,5 @@
+//! Against a real etcd.
+
+mod registering;
+mod server;
+mod watching;
