@@ -11,6 +11,8 @@ pub const CI: &str = "CI";
 pub const CONSUL_HTTP_ADDR: &str = "CONSUL_HTTP_ADDR";
 /// The token for a Consul agent with access control lists.
 pub const CONSUL_HTTP_TOKEN: &str = "CONSUL_HTTP_TOKEN";
+/// Where an etcd cluster answers, as etcd's own command line reads it: separated by commas.
+pub const ETCDCTL_ENDPOINTS: &str = "ETCDCTL_ENDPOINTS";
 /// The cargo to call; cargo sets it for its subcommands.
 pub const CARGO: &str = "CARGO";
 /// `dumb` marks a terminal that cannot move its cursor.
@@ -31,6 +33,8 @@ pub struct Environment {
     pub consul_http_addr: Option<String>,
     /// [`CONSUL_HTTP_TOKEN`].
     pub consul_http_token: Option<String>,
+    /// [`ETCDCTL_ENDPOINTS`].
+    pub etcdctl_endpoints: Option<String>,
     /// [`CARGO`].
     pub cargo: Option<OsString>,
     /// [`DOCKER_HOST`].
@@ -46,6 +50,7 @@ impl Environment {
             dumb_terminal: text(TERM).is_some_and(|value| value == "dumb"),
             consul_http_addr: text(CONSUL_HTTP_ADDR),
             consul_http_token: text(CONSUL_HTTP_TOKEN),
+            etcdctl_endpoints: text(ETCDCTL_ENDPOINTS),
             cargo: env::var_os(CARGO),
             docker_host: text(DOCKER_HOST),
         }

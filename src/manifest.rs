@@ -60,6 +60,8 @@ pub enum RegistryKind {
     /// A Consul agent.
     #[default]
     Consul,
+    /// An etcd cluster, which `msvc run` does not bring along.
+    Etcd,
     /// None: addresses are written in the configuration.
     Static,
 }
@@ -69,6 +71,7 @@ impl RegistryKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Consul => "consul",
+            Self::Etcd => "etcd",
             Self::Static => "static",
         }
     }

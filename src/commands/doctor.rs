@@ -85,6 +85,13 @@ const PROGRAMS: &[Program] = &[
         needed_for: "nothing here: `msvc run` has a registry built in; a real one is used with CONSUL_HTTP_ADDR",
         required: false,
     },
+    Program {
+        name: "etcd",
+        names: &["etcd"],
+        version: &["--version"],
+        needed_for: "`msvc run` in a workspace whose registry is etcd, unless one runs elsewhere (ETCDCTL_ENDPOINTS)",
+        required: false,
+    },
 ];
 
 /// Runs `msvc doctor`.

@@ -113,10 +113,14 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     };
     // A build takes long enough for somebody else to take a port.
     plan::check_ports(manifest, &services, left_over.as_ref())?;
-    let needs_none = args.no_infra || manifest.registry.kind == RegistryKind::Static;
-    let registry = match needs_none {
-        true => None,
-        false => Some(registry::provide(context).await?),
+    let registry = match manifest.registry.kind {
+        _ if args.no_infra => None,
+        RegistryKind::Static => None,
+        RegistryKind::Consul => Some(registry::provide(context).await?),
+        RegistryKind::Etcd => {
+            registry::find_etcd(context).await?;
+            None
+        }
     };
     let url = registry.as_ref().map(|it| it.url.clone());
     let common = Common {

@@ -2,3 +2,4 @@
 
 pub mod consul_agent;
 pub mod embedded;
+pub mod etcd;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::duration;
 use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError};
+use crate::infra::etcd::Unavailable;
 use crate::run::ports::Holder;
 
 /// Why the services do not run.
@@ -62,6 +63,13 @@ pub enum RunError {
         #[source]
         source: AgentError,
     },
+    /// The services register with etcd, and there is none.
+    #[error("this workspace registers with etcd, and none answers")]
+    NoEtcd(
+        /// What was tried.
+        #[source]
+        Unavailable,
+    ),
     /// The address of the agent is of no use.
     #[error("CONSUL_HTTP_ADDR is `{address}`: {problem}")]
     ConsulAddress {
@@ -137,6 +145,11 @@ impl Diagnostic for RunError {
                 "start it, or unset CONSUL_HTTP_ADDR to use the registry built into `msvc`"
                     .to_owned(),
             ),
+            Self::NoEtcd(_) => Some(
+                "start an `etcd`, or set ETCDCTL_ENDPOINTS to where one is; `--no-infra` does not \
+                 look for it (the registry built into `msvc` speaks Consul's API alone)"
+                    .to_owned(),
+            ),
             Self::NotReady { .. } => Some("`--ready-timeout` gives it longer".to_owned()),
             Self::ConsulAddress { .. }
             | Self::NoPort(_)
@@ -149,7 +162,7 @@ impl Diagnostic for RunError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoConsul { .. } => Exit::Unreachable,
+            Self::NoConsul { .. } | Self::NoEtcd(_) => Exit::Unreachable,
             Self::Interrupted => Exit::Interrupted,
             Self::UnknownService { .. } | Self::ConsulAddress { .. } => Exit::Usage,
             _ => Exit::Failed,

@@ -6,7 +6,21 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::infra::consul_agent::ConsulAgent;
 use crate::infra::embedded::consul::{self, EmbeddedConsul};
+use crate::infra::etcd;
 use crate::run::error::RunError;
+
+/// Looks for the etcd that the services register with. They find it as it is found here, for they
+/// inherit the environment.
+///
+/// # Errors
+/// When none answers.
+pub async fn find_etcd(context: &Context) -> Result {
+    let endpoints = etcd::endpoints(context.environment.etcdctl_endpoints.as_deref());
+    let url = etcd::first_healthy(&endpoints).await;
+    let url = url.map_err(RunError::NoEtcd)?;
+    context.printer.step("Using", format!("etcd at {url}"));
+    Ok(())
+}
 
 /// A registry that answers.
 #[derive(Debug)]

@@ -222,3 +222,19 @@ fn a_kill_at_any_moment_leaves_no_half_made_tree() {
         assert_eq!(files(&sandbox.path()), complete, "after {micros} µs");
     }
 }
+
+#[test]
+fn the_registry_of_a_workspace_can_be_etcd() {
+    let sandbox = Sandbox::new();
+    let made = sandbox.msvc(["new", "user-service", "--registry", "etcd"]);
+    assert!(made.starts_with("exit: 0"), "{made}");
+    let read = |path: &str| fs::read_to_string(sandbox.path().join(path)).expect(path);
+    let manifest = read("msvc.toml");
+    assert!(
+        manifest.contains("[registry]\nkind = \"etcd\" #"),
+        "{manifest}"
+    );
+    let config = read("services/user-service/config/default.toml");
+    assert!(config.contains("[registry]\nkind = \"etcd\" #"), "{config}");
+    assert!(!config.contains("[registry.static]"), "{config}");
+}

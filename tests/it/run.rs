@@ -390,3 +390,66 @@ fn run_without_cargo_says_what_to_install() {
     hint: install Rust from https://rustup.rs, or set CARGO to where cargo is; `msvc doctor` shows what else is missing
     ");
 }
+
+/// The workspace's registry is etcd from now on.
+fn choose_etcd(sandbox: &Sandbox) {
+    let path = sandbox.path().join("msvc.toml");
+    let text = std::fs::read_to_string(&path).expect("a manifest");
+    std::fs::write(&path, text + "\n[registry]\nkind = \"etcd\"\n").expect("writable");
+}
+
+#[test]
+fn run_says_what_a_workspace_with_etcd_needs() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    choose_etcd(&sandbox);
+    // Nobody can listen on port 0, and services do not speak TLS with etcd.
+    let mut command = sandbox.command(["run"]);
+    command.env("ETCDCTL_ENDPOINTS", "127.0.0.1:0,https://localhost:0");
+    let output = sandbox.render(command.output().expect("msvc starts"));
+    let expected = "\
+error: this workspace registers with etcd, and none answers
+  caused by: http://127.0.0.1:0: Connection refused (os error 111); https://localhost:0: only `http://` is supported
+hint: start an `etcd`, or set ETCDCTL_ENDPOINTS to where one is; `--no-infra` does not look for it \
+(the registry built into `msvc` speaks Consul's API alone)
+";
+    assert!(output.starts_with("exit: 3\n"), "{output}");
+    assert!(output.ends_with(expected), "{output}");
+}
+
+/// Answers like an etcd that is asked for its health, as often as it is asked.
+fn healthy_etcd() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 1024]);
+            let body = r#"{"health":"true","reason":""}"#;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}", body.len());
+            let _ = write!(stream, "{head}\r\n\r\n{body}");
+        }
+    });
+    address
+}
+
+#[test]
+fn run_hands_the_endpoints_of_etcd_to_the_services() {
+    let sandbox = Sandbox::new();
+    let source = SERVICE.replace(
+        "println!(",
+        "println!(\"etcd at {}\", std::env::var(\"ETCDCTL_ENDPOINTS\").expect(\"is set\"));\n    println!(",
+    );
+    workspace(&sandbox, &source);
+    choose_etcd(&sandbox);
+    let endpoints = healthy_etcd().to_string();
+    let mut command = sandbox.command(["run"]);
+    command.env("ETCDCTL_ENDPOINTS", &endpoints);
+    let mut running = Running::of(command);
+    running.wait_for(&format!("Using etcd at http://{endpoints}"));
+    running.wait_for(&format!("alpha | etcd at {endpoints}"));
+    running.wait_for("hint: in another terminal, `msvc call alpha`");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+}
