@@ -30,7 +30,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
-pub use target::{Target, TargetError};
+pub use target::{KubernetesService, Target, TargetError};
 
 use crate::Error;
 use crate::config::Config;
@@ -44,17 +44,18 @@ pub struct Channel {
 }
 
 /// A channel to `target`: `consul:///user-service`, `etcd:///user-service`,
-/// `static:///host:port,host:port`, `dns:///host:port`, or `user-service`, which is found by the
+/// `kubernetes:///user-service.shop:grpc`, `static:///host:port,host:port`, `dns:///host:port`, or `user-service`, which is found by the
 /// configured registry.
 ///
 /// It returns at once; calls wait for the first instance for `client.ready_timeout`.
 ///
 /// # Errors
-/// [`Error::Target`] when `target` is not one of those.
+/// [`Error::Target`] when `target` is not one of those, [`Error::Config`] when it needs a setting
+/// that is not there.
 pub async fn connect<A>(target: &str, config: &Config<A>) -> Result<Channel, Error> {
     let target: Target = target.parse()?;
     let config = config.chassis();
-    let instances = registry::discover(target.clone(), &config);
+    let instances = registry::discover(target.clone(), &config)?;
     let inner = stack::build(&target, instances, &config.client);
     Ok(Channel { inner })
 }

@@ -13,12 +13,35 @@ pub enum Target {
     Consul(String),
     /// `etcd:///user-service`: the instances whose leases are alive in etcd.
     Etcd(String),
+    /// `kubernetes:///user-service.shop:grpc`: the ready endpoints of a Kubernetes service.
+    Kubernetes(KubernetesService),
     /// `static:///host:port,host:port`: these addresses.
     Static(Vec<String>),
     /// `dns:///host:port`: the addresses that a name resolves to.
     Dns(String),
     /// `user-service`: wherever the configured registry finds it.
     Registry(String),
+}
+
+/// A service of a Kubernetes cluster, as `service[.namespace]:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesService {
+    /// Its name.
+    pub name: String,
+    /// Its namespace; `None` for that of `registry.kubernetes.namespace`.
+    pub namespace: Option<String>,
+    /// The name of its port, or the number of the port of its pods.
+    pub port: String,
+}
+
+impl fmt::Display for KubernetesService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, ".{namespace}")?;
+        }
+        write!(f, ":{}", self.port)
+    }
 }
 
 /// A target that cannot be understood.
@@ -34,7 +57,8 @@ impl fmt::Display for TargetError {
         write!(
             f,
             "the target `{target}` {problem}: expected `consul:///service`, \
-             `etcd:///service`, `static:///host:port,host:port`, `dns:///host:port` or the name of a service"
+             `etcd:///service`, `kubernetes:///service.namespace:port`, \
+             `static:///host:port,host:port`, `dns:///host:port` or the name of a service"
         )
     }
 }
@@ -63,6 +87,10 @@ impl FromStr for Target {
             "consul" => Err(error("names no service")),
             "etcd" if is_name(rest) => Ok(Self::Etcd(rest.to_owned())),
             "etcd" => Err(error("names no service")),
+            "kubernetes" => match kubernetes(rest) {
+                Some(service) => Ok(Self::Kubernetes(service)),
+                None => Err(error("names no service and port")),
+            },
             "static" => {
                 let addresses: Vec<String> = rest.split(',').map(|it| it.trim().into()).collect();
                 match addresses.iter().all(|address| has_host_and_port(address)) {
@@ -84,6 +112,7 @@ impl Target {
             Self::Consul(name) | Self::Etcd(name) | Self::Dns(name) | Self::Registry(name) => {
                 name.parse().ok()
             }
+            Self::Kubernetes(service) => service.name.parse().ok(),
             Self::Static(_) => None,
         }
     }
@@ -94,6 +123,7 @@ impl fmt::Display for Target {
         match self {
             Self::Consul(service) => write!(f, "consul:///{service}"),
             Self::Etcd(service) => write!(f, "etcd:///{service}"),
+            Self::Kubernetes(service) => write!(f, "kubernetes:///{service}"),
             Self::Static(addresses) => write!(f, "static:///{}", addresses.join(",")),
             Self::Dns(address) => write!(f, "dns:///{address}"),
             Self::Registry(service) => f.write_str(service),
@@ -106,6 +136,27 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Labels and names of ports are alike: `[a-z0-9-]`.
+fn kubernetes(text: &str) -> Option<KubernetesService> {
+    let is_label = |text: &str| {
+        let mut bytes = text.bytes();
+        !text.is_empty() && bytes.all(|it| it.is_ascii_alphanumeric() || it == b'-')
+    };
+    let (host, port) = text.rsplit_once(':')?;
+    let (name, namespace) = match host.split_once('.') {
+        Some((name, namespace)) => (name, Some(namespace)),
+        None => (host, None),
+    };
+    let labels = [Some(name), namespace, Some(port)];
+    let is_number = port.bytes().all(|it| it.is_ascii_digit());
+    let is_port = !is_number || port.parse::<u16>().is_ok_and(|port| port != 0);
+    (labels.into_iter().flatten().all(is_label) && is_port).then(|| KubernetesService {
+        name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        port: port.to_owned(),
+    })
 }
 
 fn has_host_and_port(address: &str) -> bool {
@@ -123,6 +174,8 @@ mod tests {
         for target in [
             "consul:///user-service",
             "etcd:///user-service",
+            "kubernetes:///user-service:50051",
+            "kubernetes:///user-service.shop:grpc",
             "static:///127.0.0.1:1,[::1]:2",
             "dns:///users.svc.cluster.local:50051",
             "user-service",
@@ -142,6 +195,12 @@ mod tests {
         assert_eq!(problem("http:///users:80"), "has an unknown scheme");
         assert_eq!(problem("consul:///"), "names no service");
         assert_eq!(problem("etcd:///a/b"), "names no service");
+        for target in ["users", "users:0", "users:70000", ":1", "a.b.c:1", "a:b:1"] {
+            assert_eq!(
+                problem(&format!("kubernetes:///{target}")),
+                "names no service and port"
+            );
+        }
         assert_eq!(
             problem("static:///users"),
             "has an address without host or port"

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Registration, consul, etcd};
+use super::{Registration, consul, etcd, http};
 use crate::config::{Registry, RegistryKind};
 
 /// An instance and the registry that is to know it.
@@ -18,7 +18,7 @@ pub(super) enum Membership {
 /// Why a registry did not do what was asked.
 #[derive(Debug)]
 pub(super) enum Error {
-    Consul(consul::Error),
+    Consul(http::Error),
     Etcd(etcd::Error),
 }
 
@@ -43,7 +43,8 @@ impl fmt::Display for Membership {
 }
 
 impl Membership {
-    /// The membership that `config` asks for; `None` where instances do not register themselves.
+    /// The membership that `config` asks for; `None` where instances do not register themselves:
+    /// Kubernetes knows its pods.
     pub(super) fn new(registration: Registration, config: &Registry) -> Option<Self> {
         match config.kind {
             RegistryKind::Consul => {
@@ -54,7 +55,7 @@ impl Membership {
                 let lease = etcd::Lease::new(&registration, &config.etcd);
                 Some(Self::Etcd(Box::new(lease)))
             }
-            RegistryKind::Static | RegistryKind::None => None,
+            RegistryKind::Kubernetes | RegistryKind::Static | RegistryKind::None => None,
         }
     }
 

@@ -1,5 +1,12 @@
 //! Where services register themselves and find each other.
 //!
+//! | registry | registers by | finds by |
+//! |---|---|---|
+//! | `consul` | a service of the agent, with a check | blocking queries for those that pass |
+//! | `etcd` | a key that a lease holds | a list and a watch of the keys |
+//! | `kubernetes` | nothing: it knows its pods | a list and a watch of the EndpointSlices |
+//! | `dns`, `static_list` | nothing | names that are resolved again and again, addresses |
+//!
 //! [`Registrar`] keeps this instance registered; [`discover`] follows the instances of another
 //! service. Neither ever gives up: a registry that is away for a while costs nothing but news.
 
@@ -7,6 +14,8 @@ mod backoff;
 mod consul;
 mod dns;
 mod etcd;
+mod http;
+mod kubernetes;
 mod membership;
 mod registrar;
 mod resolve;
@@ -22,7 +31,7 @@ pub(crate) use registrar::Registrar;
 pub(crate) use watch::Instances;
 
 use crate::client::Target;
-use crate::config::{Config, RegistryKind};
+use crate::config::{Config, ConfigError, RegistryKind};
 
 /// What this instance tells a registry about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,22 +69,30 @@ impl From<SocketAddr> for Instance {
 }
 
 /// Follows the instances of `target` for as long as the result, or a clone of it, is kept.
-pub(crate) fn discover(target: Target, config: &Config) -> Instances {
+///
+/// # Errors
+/// When the configuration does not say where the registry is.
+pub(crate) fn discover(target: Target, config: &Config) -> Result<Instances, ConfigError> {
     let registry = &config.registry;
-    match target {
+    Ok(match target {
         Target::Consul(service) => consul::watch(service, &registry.consul),
         Target::Etcd(service) => etcd::watch(service, &registry.etcd),
+        Target::Kubernetes(service) => kubernetes::watch(service, &registry.kubernetes)?,
         Target::Static(addresses) => static_list::watch(addresses),
         Target::Dns(address) => dns::watch(vec![address]),
         Target::Registry(service) => match registry.kind {
             RegistryKind::Consul => consul::watch(service, &registry.consul),
             RegistryKind::Etcd => etcd::watch(service, &registry.etcd),
+            RegistryKind::Kubernetes => {
+                let service = registry.kubernetes.service(service);
+                kubernetes::watch(service, &registry.kubernetes)?
+            }
             RegistryKind::Static | RegistryKind::None => {
                 let addresses = registry.static_list.get(&service).cloned();
                 static_list::watch(addresses.unwrap_or_default())
             }
         },
-    }
+    })
 }
 
 /// A set of instances in a canonical order, so that equal sets compare equal.

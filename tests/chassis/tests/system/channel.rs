@@ -253,7 +253,7 @@ async fn a_target_that_cannot_be_understood_is_an_error() {
     assert_eq!(
         format!("{error:?}"),
         "the target `http://users` names an authority, which has no meaning here: expected \
-         `consul:///service`, `etcd:///service`, `static:///host:port,host:port`, \
-         `dns:///host:port` or the name of a service"
+         `consul:///service`, `etcd:///service`, `kubernetes:///service.namespace:port`, \
+         `static:///host:port,host:port`, `dns:///host:port` or the name of a service"
     );
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod etcd;
+mod kubernetes;
 mod registry;
 mod retry;
 mod server;
@@ -13,6 +14,7 @@ use super::ConfigError;
 
 pub use client::{Breaker, Client, ClientLayers};
 pub use etcd::Etcd;
+pub use kubernetes::Kubernetes;
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Deadline, Http2, Server, ServerLayers};
@@ -56,6 +58,9 @@ impl<A> Config<A> {
         self.registry.consul.fill_from(&variable)?;
         let is_used = self.registry.kind == RegistryKind::Etcd;
         self.registry.etcd.fill_from(is_used, &variable)?;
+        if self.registry.kind == RegistryKind::Kubernetes {
+            self.registry.kubernetes.server()?;
+        }
         Ok(self)
     }
 

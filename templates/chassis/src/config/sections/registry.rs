@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Etcd;
+use super::{Etcd, Kubernetes};
 use crate::config::{ConfigError, Duration, HttpUrl, Origin, Secret};
 
 /// `[registry]`: where the service registers itself, and finds others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Registry {
-    /// `consul`, `etcd`, `static` or `none`. Default: `none`.
+    /// `consul`, `etcd`, `kubernetes`, `static` or `none`. Default: `none`.
     pub kind: RegistryKind,
     /// Tags of this instance. Default: none.
     pub tags: Vec<String>,
@@ -21,6 +21,8 @@ pub struct Registry {
     pub consul: Consul,
     /// `[registry.etcd]`
     pub etcd: Etcd,
+    /// `[registry.kubernetes]`
+    pub kubernetes: Kubernetes,
     /// `[registry.static]`: the addresses of each service, as in
     /// `user-service = ["127.0.0.1:50051"]`.
     #[serde(rename = "static")]
@@ -35,6 +37,8 @@ pub enum RegistryKind {
     Consul,
     /// An etcd cluster.
     Etcd,
+    /// The Kubernetes API server: it finds others, and the service need not register itself.
+    Kubernetes,
     /// The list in `[registry.static]`.
     Static,
     /// No registry: the service does not register itself.

@@ -3,16 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
 use super::DEFAULT_ADDRESS;
 use super::api::Register;
-use super::http::{Call, Client, Error};
 use crate::config::Consul;
 use crate::registry::Registration;
+use crate::registry::http::{Call, Client, Error};
 
 /// The longest wait for an answer that the agent gives at once.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The header with the ACL token.
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 
 /// A Consul agent.
 #[derive(Debug, Clone)]
@@ -37,7 +40,7 @@ impl Agent {
         Self {
             client: Client {
                 address: config.address.clone().unwrap_or_else(default),
-                token: config.token.clone(),
+                token: config.token.clone().map(|token| (TOKEN, token)),
             },
             config: config.clone(),
         }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::agent::Agent;
-use super::http::Error;
 use crate::config::Consul;
 use crate::registry::Registration;
+use crate::registry::http::Error;
 
 /// An instance and the agent that is to know it.
 #[derive(Debug)]

@@ -2,11 +2,9 @@
 
 mod agent;
 mod api;
-mod http;
 mod membership;
 mod watch;
 
-pub(crate) use http::Error;
 pub(crate) use membership::Membership;
 pub(crate) use watch::watch;
 

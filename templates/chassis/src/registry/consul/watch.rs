@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::agent::{Agent, segment};
 use super::api::Entry;
-use super::http::{Call, Error};
 use crate::config::Consul;
 use crate::registry::Instance;
 use crate::registry::backoff::Backoff;
+use crate::registry::http::{Call, Error};
 use crate::registry::resolve::resolve;
 use crate::registry::watch::{Instances, Publisher};
 use http::{HeaderMap, Method};

@@ -26,6 +26,9 @@ use crate::registry::watch::{Instances, Publisher};
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
+/// A watch that lasted as long was a good one: the next failure is a first one.
+const STABLE: Duration = Duration::from_secs(1);
+
 /// How often the instances are listed anew although nothing is wrong. A store that was replaced by
 /// one with a higher revision cannot be told from one that has merely changed.
 const LIST_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -67,22 +70,21 @@ async fn follow(client: Client, service: String, keys: (Vec<u8>, Vec<u8>), publi
     let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
     let mut failing = false;
     loop {
-        let begin = Instant::now();
-        let opened = open(&client, &keys, &mut known, &publisher).await;
-        let end = match opened {
+        let end = match open(&client, &keys, &mut known, &publisher).await {
             Ok((view, watch)) => {
                 if failing {
                     tracing::info!(service, registry = %client, "the registry answers again");
                 }
                 failing = false;
-                changes(&client, view, watch, &publisher).await
+                let begin = Instant::now();
+                let end = changes(&client, view, watch, &publisher).await;
+                if begin.elapsed() >= STABLE {
+                    backoff.reset();
+                }
+                end
             }
             Err(end) => end,
         };
-        // A connection that lasted was a good one.
-        if begin.elapsed() >= MAX_BACKOFF {
-            backoff.reset();
-        }
         match end {
             End::Due => {
                 known = None;

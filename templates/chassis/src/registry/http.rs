@@ -1,15 +1,17 @@
-//! As much of an HTTP client as Consul needs: one request, one JSON answer, a time limit.
+//! As much of an HTTP client as registries need: one request, one answer, at once or line by line,
+//! a time limit.
 //!
-//! Each request has a connection of its own. There are few: a blocking query a minute for each
-//! service that is followed, and a look at our own registration every few seconds.
+//! Each request has a connection of its own. There are few: a query that waits for each service
+//! that is followed, and a look at our own registration every few seconds.
 
 use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -17,16 +19,14 @@ use tokio::task::AbortHandle;
 
 use crate::config::{HttpUrl, Secret};
 
-/// The largest answer that is read: 16 MiB is tens of thousands of instances.
+/// The largest answer, or line of one, that is read: 16 MiB is tens of thousands of instances.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-const TOKEN: &str = "x-consul-token";
-
-/// A server, and the token that it wants.
+/// A server, and the header by which it knows who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     pub(super) address: HttpUrl,
-    pub(super) token: Option<Secret>,
+    pub(super) token: Option<(HeaderName, Secret)>,
 }
 
 /// A request.
@@ -43,6 +43,14 @@ pub(super) struct Call<'a> {
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// An answer with a status of success that comes line by line, and may do so without end.
+#[derive(Debug)]
+pub(super) struct Lines {
+    body: Incoming,
+    buffer: Vec<u8>,
+    _driver: Driver,
 }
 
 /// Why there is no answer, or none of success.
@@ -84,6 +92,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The task that drives a connection; it ends with the call.
+#[derive(Debug)]
 struct Driver(AbortHandle);
 
 impl Drop for Driver {
@@ -105,32 +114,55 @@ impl Client {
         }
     }
 
+    /// Makes a call whose answer is read as it comes; its time limit is for the head alone.
+    ///
+    /// # Errors
+    /// When there is no head in time, or none of success (2xx).
+    pub(super) async fn lines(&self, call: Call<'_>) -> Result<Lines, Error> {
+        let timeout = call.timeout;
+        let (response, driver) = match tokio::time::timeout(timeout, self.send(call)).await {
+            Ok(result) => result?,
+            Err(_) => return Err(Error::Timeout(timeout)),
+        };
+        Ok(Lines {
+            body: response.into_body(),
+            buffer: Vec::new(),
+            _driver: driver,
+        })
+    }
+
     async fn call_unlimited(&self, call: Call<'_>) -> Result<Answer, Error> {
+        let (response, _driver) = self.send(call).await?;
+        let (head, body) = response.into_parts();
+        Ok(Answer {
+            headers: head.headers,
+            body: collect(body).await?,
+        })
+    }
+
+    /// # Errors
+    /// When there is no response, or none of success.
+    async fn send(&self, call: Call<'_>) -> Result<(Response<Incoming>, Driver), Error> {
         let request = self.request(call).map_err(Error::Request)?;
         let address = (self.address.host(), self.address.port());
         let stream = TcpStream::connect(address).await.map_err(Error::Connect)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Error::Http(error.into()))?;
-        let _driver = Driver(tokio::spawn(connection).abort_handle());
+        let driver = Driver(tokio::spawn(connection).abort_handle());
 
         let response = sender.send_request(request).await;
-        let (head, body) = response
-            .map_err(|error| Error::Http(error.into()))?
-            .into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await;
-        let body = body.map_err(Error::Http)?.to_bytes();
-        if !head.status.is_success() {
+        let response = response.map_err(|error| Error::Http(error.into()))?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = collect(response.into_body()).await?;
             let beginning = &body[..body.len().min(200)];
             return Err(Error::Status {
-                status: head.status,
+                status,
                 message: String::from_utf8_lossy(beginning).trim().to_owned(),
             });
         }
-        Ok(Answer {
-            headers: head.headers,
-            body,
-        })
+        Ok((response, driver))
     }
 
     fn request(&self, call: Call<'_>) -> http::Result<Request<Full<Bytes>>> {
@@ -139,11 +171,47 @@ impl Client {
             .uri(call.path)
             .header(HOST, self.address.authority())
             .header(CONTENT_TYPE, "application/json");
-        if let Some(token) = &self.token {
-            let mut value = http::HeaderValue::try_from(token.expose())?;
+        if let Some((name, token)) = &self.token {
+            let mut value = HeaderValue::try_from(token.expose())?;
             value.set_sensitive(true);
-            request = request.header(TOKEN, value);
+            request = request.header(name, value);
         }
         request.body(Full::new(call.body.into()))
+    }
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, Error> {
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
+    Ok(body.map_err(Error::Http)?.to_bytes())
+}
+
+impl Lines {
+    /// The next line that is not empty; `None` at the end of the answer.
+    ///
+    /// # Errors
+    /// When the connection breaks or the line is too long. It may be dropped and called again.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let rest = self.buffer.split_off(end + 1);
+                let line = std::mem::replace(&mut self.buffer, rest);
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                return Ok(Some(line));
+            }
+            if self.buffer.len() > MAX_ANSWER {
+                return Err(Error::Http("a line that is too long".into()));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        self.buffer.extend_from_slice(data);
+                    }
+                }
+                Some(Err(error)) => return Err(Error::Http(error.into())),
+                None => return Ok(None),
+            }
+        }
     }
 }
