@@ -1,5 +1,6 @@
 //! Against a real etcd.
 
+mod proxy;
 mod registering;
 mod server;
 mod watching;

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use chassis::client;
 use serde_json::{Value, json};
 
+use super::proxy::Proxy;
 use super::server::{Etcd, key};
 use crate::discovery::{wait_for_instances, wait_until};
 use crate::process::Service;
-use crate::support::free_port;
+use crate::support::{ProbeClient, free_port};
 
 const AGAIN: &str = "the registry had lost this instance, registered again";
 const AWAY: &str = "the registry cannot be reached, trying again";
@@ -211,6 +213,33 @@ fn the_next_endpoint_is_asked_when_the_first_is_dead() {
     let mut service = etcd.service_with(&[("APP_REGISTRY__ETCD__ENDPOINTS", &endpoints)]);
     service.wait_for("registered");
     assert!(etcd.value(&key(&service)).is_some());
+    let messages = service.log.iter().map(|line| &line["message"]);
+    assert!(messages.into_iter().all(|message| message != AWAY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_and_watches_go_on_at_the_next_endpoint() {
+    let Some(etcd) = Etcd::start() else { return };
+    let proxy = Proxy::to(etcd.address);
+    let through = format!("http://{}", proxy.address);
+    let endpoints = format!(r#"["{through}", "{}"]"#, etcd.url());
+    let mut service = etcd.service_with(&[
+        ("PROBE_INSTANCE", "one"),
+        ("APP_REGISTRY__ETCD__ENDPOINTS", &endpoints),
+    ]);
+    service.wait_for("registered");
+    let mut config = etcd.config();
+    let through = through.parse().expect("an address");
+    config.registry.etcd.endpoints.insert(0, through);
+    let channel = client::connect("etcd:///probe", &config).await;
+    let mut client = ProbeClient::new(channel.expect("a valid target"));
+    wait_for_instances(&mut client, &["one"]).await;
+
+    proxy.cut();
+    etcd.control(&["del", &key(&service)]);
+    service.wait_for(AGAIN);
+    let _second = etcd.service("second");
+    wait_for_instances(&mut client, &["one", "second"]).await;
     let messages = service.log.iter().map(|line| &line["message"]);
     assert!(messages.into_iter().all(|message| message != AWAY));
 }
