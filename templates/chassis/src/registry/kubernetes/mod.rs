@@ -5,6 +5,7 @@
 //! API server.
 
 mod api;
+mod view;
 mod watch;
 
 pub(crate) use watch::watch;

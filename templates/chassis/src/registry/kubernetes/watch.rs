@@ -3,27 +3,24 @@
 //! API servers end watches as a matter of course: they are resumed from the last version. When that
 //! is too old (410 Gone), everything is listed anew. Nothing is published because of an error.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::Method;
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::api::{Bookmark, Event, EventKind, Failure, Slice, SliceList};
+use super::api::SliceList;
+use super::view::{End, Problem, View};
 use crate::client::KubernetesService;
 use crate::config::{ConfigError, HttpUrl, Kubernetes, Secret};
 use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Client, Error as HttpError, Lines};
-use crate::registry::resolve::{Parts, resolve};
 use crate::registry::watch::{Instances, Publisher};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 
-/// client-go's reflector waits as long at most ("backoff … 800 ms to 30 s").
+/// As client-go's reflector, whose delays go from 800 ms up to this.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// A watch that lasted as long was a good one: the next failure is a first one.
@@ -74,57 +71,6 @@ struct Source {
     namespace: String,
     name: String,
     port: String,
-}
-
-/// What is known of the slices of a service.
-#[derive(Debug, Default)]
-struct View {
-    /// By the name of the slice.
-    places: BTreeMap<String, Vec<Parts>>,
-    /// All changes up to this version are known.
-    version: String,
-}
-
-/// Why a watch has ended.
-#[derive(Debug)]
-enum End {
-    /// As it does once in a while.
-    Usual,
-    /// The version is too old.
-    Gone,
-    /// It can be resumed.
-    Failed(Problem),
-}
-
-/// Why the API server did not answer.
-#[derive(Debug)]
-enum Problem {
-    Http(HttpError),
-    Token(PathBuf, io::Error),
-    /// What the API server says.
-    Status(Failure),
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Http(error) => std::fmt::Display::fmt(error, f),
-            Self::Token(path, error) => write!(f, "failed to read {}: {error}", path.display()),
-            Self::Status(failure) => write!(f, "{}: {}", failure.code, failure.message),
-        }
-    }
-}
-
-impl From<HttpError> for End {
-    fn from(error: HttpError) -> Self {
-        match error {
-            HttpError::Status {
-                status: StatusCode::GONE,
-                ..
-            } => Self::Gone,
-            error => Self::Failed(Problem::Http(error)),
-        }
-    }
 }
 
 /// Never returns.
@@ -227,14 +173,7 @@ impl Source {
         let path = self.path("");
         let answer = self.client()?.call(get(&path)).await?;
         let list: SliceList = serde_json::from_slice(&answer.body).map_err(HttpError::Body)?;
-        let mut view = View {
-            version: list.metadata.resource_version,
-            ..View::default()
-        };
-        for slice in list.items {
-            view.put(slice, &self.port);
-        }
-        Ok(view)
+        Ok(View::new(list, &self.port))
     }
 
     async fn watch(&self, version: &str) -> Result<Lines, End> {
@@ -282,54 +221,4 @@ fn own_namespace() -> String {
         "" => "default".to_owned(),
         namespace => namespace.to_owned(),
     }
-}
-
-impl View {
-    fn put(&mut self, slice: Slice, port: &str) {
-        let places = slice.places(port);
-        self.places.insert(slice.metadata.name, places);
-    }
-
-    /// Whether instances may have changed.
-    ///
-    /// # Errors
-    /// When the event ends the watch.
-    fn apply(&mut self, event: Event, port: &str) -> Result<bool, End> {
-        let object = event.object;
-        match event.kind {
-            EventKind::Error => {
-                let failure: Failure = parse(object)?;
-                return Err(match StatusCode::from_u16(failure.code) {
-                    Ok(StatusCode::GONE) => End::Gone,
-                    _ => End::Failed(Problem::Status(failure)),
-                });
-            }
-            EventKind::Bookmark => {
-                let bookmark: Bookmark = parse(object)?;
-                self.version = bookmark.metadata.resource_version;
-                return Ok(false);
-            }
-            EventKind::Added | EventKind::Modified | EventKind::Deleted => {}
-        }
-        let slice: Slice = parse(object)?;
-        self.version.clone_from(&slice.metadata.resource_version);
-        match event.kind {
-            EventKind::Deleted => {
-                self.places.remove(&slice.metadata.name);
-            }
-            _ => self.put(slice, port),
-        }
-        Ok(true)
-    }
-
-    async fn publish(&self, publisher: &Publisher) {
-        let places = self.places.values().flatten().cloned();
-        if let Some(instances) = resolve(places).await {
-            publisher.publish(instances);
-        }
-    }
-}
-
-fn parse<T: DeserializeOwned>(object: serde_json::Value) -> Result<T, End> {
-    serde_json::from_value(object).map_err(|error| HttpError::Body(error).into())
 }
