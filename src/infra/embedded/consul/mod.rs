@@ -6,14 +6,18 @@
 //! - a check runs at once when it is registered, not after a random part of its interval;
 //! - a critical service is deregistered when its time (at least a minute, as in Consul) has
 //!   passed, not at the next round of a reaper that runs every 30 s;
+//! - the agent hands its changes to the catalog at once;
+//! - who waits for a service whose last instance gets another name, or for the keys below a prefix
+//!   that go with a prefix above it, is woken;
 //! - JSON is always indented, as by `consul agent -dev`;
-//! - what is not offered, such as sessions, is refused with 501 and a text that says so.
+//! - what is not offered, such as ACLs, transactions, the service mesh, registration in the
+//!   catalog and checks by script or with TLS, is refused with 501 and a text that says so.
 
 mod api;
+mod decode;
 mod duration;
-mod json;
-mod kv;
 mod probe;
+mod random;
 mod state;
 
 use std::net::SocketAddr;
@@ -25,7 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::EmbeddedError;
-use state::Registry;
+use state::{Due, Registry};
 
 /// Where a Consul agent answers unless told otherwise.
 pub const STANDARD_PORT: u16 = 8500;
@@ -77,7 +81,7 @@ pub async fn start(preferred: SocketAddr) -> Result<EmbeddedConsul, EmbeddedErro
     };
     let address = listener.local_addr().map_err(failed)?;
     let shared = Arc::new(Shared {
-        registry: Mutex::new(Registry::new(address)),
+        registry: Mutex::new(Registry::new(&address.ip().to_string())),
         changes: watch::Sender::new(0),
         stopping: watch::Sender::new(false),
     });
@@ -115,27 +119,18 @@ async fn run_checks(shared: Arc<Shared>) {
     let mut changes = shared.changes.subscribe();
     loop {
         let now = Instant::now();
-        let (expired, due, wake) = {
+        let (elapsed, due, next) = {
             let mut registry = shared.registry();
-            let expired = registry.expire(now);
-            (expired, registry.due(now), registry.next_wake())
+            let elapsed = registry.elapse(now);
+            (elapsed, registry.due(now), registry.next_event())
         };
-        if expired {
+        if elapsed {
             shared.changed();
         }
-        for (key, probe, timeout) in due {
-            let shared = shared.clone();
-            tokio::spawn(async move {
-                let (status, output) = probe::run(&probe, timeout).await;
-                let changed = shared
-                    .registry()
-                    .probed(&key, status, output, Instant::now());
-                if changed {
-                    shared.changed();
-                }
-            });
+        for due in due {
+            tokio::spawn(run_check(shared.clone(), due));
         }
-        let sleep = wake.map_or(LONGEST_SLEEP, |at| {
+        let sleep = next.map_or(LONGEST_SLEEP, |at| {
             at.saturating_duration_since(now).min(LONGEST_SLEEP)
         });
         tokio::select! {
@@ -143,4 +138,11 @@ async fn run_checks(shared: Arc<Shared>) {
             _ = changes.changed() => {}
         }
     }
+}
+
+async fn run_check(shared: Arc<Shared>, due: Due) {
+    let outcome = probe::run(&due).await;
+    shared.registry().probed(&due.key, outcome, Instant::now());
+    // Besides those who wait, the checker has to learn the time of the next run.
+    shared.changed();
 }
