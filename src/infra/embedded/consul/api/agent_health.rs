@@ -8,8 +8,6 @@ use super::super::state::{Check, Registry, Service, Status};
 use super::query::Query;
 use super::reply::Reply;
 
-const REASON: &str = "x-consul-reason";
-
 /// The health of an instance; what is worse is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Health {
@@ -38,17 +36,12 @@ impl Health {
 pub(super) fn read(registry: &Registry, path: &str, query: &Query) -> Reply {
     let is_text = query.get("format") == Some("text");
     let (kind, name) = path.split_once('/').unwrap_or_default();
-    let not_found = |reason: String, value: Value| match is_text {
-        true => Reply::Error(StatusCode::NOT_FOUND, reason),
-        false => Reply::Summed(StatusCode::NOT_FOUND, (REASON, reason), value),
+    let told = |status: StatusCode, reason: String, value: Value| {
+        let value = (!is_text).then_some(value);
+        Reply::Summed(status, reason, value)
     };
-    let sum = |health: Health, value: Value| {
-        let (status, text) = (health.status(), health.as_str().to_owned());
-        match is_text {
-            true => Reply::Error(status, text),
-            false => Reply::Summed(status, (REASON, text), value),
-        }
-    };
+    let not_found = |reason, value| told(StatusCode::NOT_FOUND, reason, value);
+    let sum = |health: Health, value| told(health.status(), health.as_str().to_owned(), value);
     if kind == "id" {
         if name.is_empty() {
             return Reply::failed("Bad request: Missing serviceID");
@@ -86,7 +79,21 @@ fn of_service(registry: &Registry, service: &Service) -> (Health, Value) {
     let value = json!({
         "AggregatedStatus": health.as_str(),
         "Service": service.agent_json(),
-        "Checks": checks.iter().map(|check| registry.check_json(check)).collect::<Vec<_>>(),
+        "Checks": checks.iter().map(|check| check_json(registry, check)).collect::<Vec<_>>(),
     });
     (health, value)
+}
+
+/// A check as this endpoint alone shows it: with an empty definition spelled out, without type.
+fn check_json(registry: &Registry, check: &Check) -> Value {
+    let mut value = registry.check_json(check);
+    value["Type"] = "".into();
+    value["Definition"] = json!({
+        "Interval": "0s", "Timeout": "0s", "DeregisterCriticalServiceAfter": "0s", "HTTP": "",
+        "Header": null, "Method": "", "Body": "", "TLSSkipVerify": false, "TCP": "",
+    });
+    if check.service_tags.is_empty() {
+        value["ServiceTags"] = Value::Null;
+    }
+    value
 }

@@ -33,7 +33,7 @@ impl Query {
 
     /// The tags that are asked for.
     pub fn tags(&self) -> Vec<&str> {
-        self.all("tag").filter(|tag| !tag.is_empty()).collect()
+        self.all("tag").collect()
     }
 
     /// A switch as Go's `strconv.ParseBool` reads it; None in the outer place: it is none.

@@ -1,20 +1,21 @@
 //! Answers: statuses, headers and bodies as Consul's.
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
 use super::super::state::Refusal;
 
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// What is said.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reply {
     Json(Value),
-    /// JSON with a status and a header that sums it up.
-    Summed(StatusCode, (&'static str, String), Value),
+    /// A status with its reason, and JSON that tells more, or the reason alone as text.
+    Summed(StatusCode, String, Option<Value>),
     /// A value of the key-value store, as it is.
     Raw(Vec<u8>),
     /// Done, and nothing to say.
@@ -131,19 +132,22 @@ impl Answer {
 pub(super) fn respond(reply: Reply) -> Response {
     match reply {
         Reply::Json(value) => json(StatusCode::OK, &value),
-        Reply::Summed(status, (name, text), value) => {
-            let mut response = json(status, &value);
-            if let Ok(text) = HeaderValue::from_str(&text) {
-                let name = HeaderName::from_static(name);
-                response.headers_mut().insert(name, text);
+        Reply::Summed(status, reason, value) => {
+            let mut response = match &value {
+                Some(value) => json(status, value),
+                None => with_status(status, reason.clone().into()),
+            };
+            let headers = response.headers_mut();
+            headers.entry(header::CONTENT_TYPE).or_insert(PLAIN);
+            if let Ok(reason) = HeaderValue::from_str(&reason) {
+                headers.insert("X-Consul-Reason", reason);
             }
             response
         }
         Reply::Raw(bytes) => {
             let mut response = with_status(StatusCode::OK, bytes.into());
             let headers = response.headers_mut();
-            let plain = HeaderValue::from_static("text/plain");
-            headers.insert(header::CONTENT_TYPE, plain);
+            headers.insert(header::CONTENT_TYPE, PLAIN);
             // So that a browser does not run what somebody stored.
             let sandbox = HeaderValue::from_static("sandbox");
             headers.insert(header::CONTENT_SECURITY_POLICY, sandbox);

@@ -33,8 +33,8 @@ const CODES: &[&str] = &[
     "DataLoss",
     "Unauthenticated",
 ];
-/// The names of `grpc.health.v1.HealthCheckResponse.ServingStatus`.
-const SERVING_STATUSES: &[&str] = &["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
+/// `ServingStatus` of a service that serves.
+const SERVING: u8 = 1;
 
 /// Runs it; the target is `host:port` or `host:port/service`.
 pub(super) async fn run(target: &str, timeout: Duration) -> Outcome {
@@ -47,9 +47,9 @@ pub(super) async fn run(target: &str, timeout: Duration) -> Outcome {
             let output = format!("gRPC check {target}: success");
             (Status::Passing, output)
         }
-        Ok(Ok(Answer::Other(status))) => {
-            let output = format!("gRPC {target} serving status: {status}");
-            (Status::Critical, output)
+        Ok(Ok(Answer::NotServing)) => {
+            let output = "gRPC application didn't report service healthy";
+            (Status::Critical, output.to_owned())
         }
         Ok(Ok(Answer::Failed(code, text))) => rpc(&code, &text),
         Ok(Err(Failure::Dial(why))) => {
@@ -63,8 +63,7 @@ pub(super) async fn run(target: &str, timeout: Duration) -> Outcome {
 
 enum Answer {
     Serving,
-    /// Another serving status.
-    Other(String),
+    NotServing,
     /// A status of gRPC with its message.
     Failed(String, String),
 }
@@ -106,16 +105,8 @@ async fn call(
     let code = text("grpc-status").and_then(|code| code.parse::<usize>().ok());
     Ok(match code {
         None => return Err(format!("no gRPC status; HTTP status {}", head.status).into()),
-        Some(0) => match serving_status(&reply) {
-            1 => Answer::Serving,
-            other => {
-                let named = usize::try_from(other)
-                    .ok()
-                    .and_then(|at| SERVING_STATUSES.get(at));
-                let name = named.map(|name| (*name).to_owned());
-                Answer::Other(name.unwrap_or_else(|| other.to_string()))
-            }
-        },
+        Some(0) if serving_status(&reply) == SERVING => Answer::Serving,
+        Some(0) => Answer::NotServing,
         Some(code) => {
             let name = CODES.get(code).map(|name| (*name).to_owned());
             let name = name.unwrap_or_else(|| format!("Code({code})"));
@@ -139,9 +130,9 @@ fn message(service: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The field `status` of a `HealthCheckResponse` with its prefix; zero when it is absent.
-fn serving_status(reply: &[u8]) -> u64 {
+fn serving_status(reply: &[u8]) -> u8 {
     match reply.get(PREFIX..) {
-        Some([0x08, status, ..]) => u64::from(*status),
+        Some([0x08, status, ..]) => *status,
         _ => 0,
     }
 }

@@ -63,9 +63,11 @@ mod tests {
 
     #[test]
     fn a_service_has_its_own_index_until_it_goes() {
-        let mut indexes = Indexes::default();
-        indexes.services = 7;
-        indexes.checks = 8;
+        let mut indexes = Indexes {
+            services: 7,
+            checks: 8,
+            ..Indexes::default()
+        };
         assert_eq!(indexes.of_service("a", true), 8);
         assert_eq!(indexes.of_service("a", false), 7);
         indexes.touch_service("a", 9);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::checks::{Check, Definition, Kind, Probe, Status};
+use super::checks::{Check, Kind, Probe, Status};
+use super::definition::Definition;
 
 /// How long the catalog is not told of an output that is new while the status is not: Consul's
 /// `check_update_interval`, around which a real agent draws at random.

@@ -7,9 +7,12 @@
 
 mod catalog;
 mod checks;
+mod definition;
 mod index;
 mod kv;
 mod local;
+mod locks;
+mod refusal;
 mod services;
 mod sessions;
 #[cfg(test)]
@@ -21,9 +24,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 pub(super) use catalog::{Catalog, Entry};
-pub(super) use checks::{Check, Definition, HttpProbe, Probe, Status};
+pub(super) use checks::{Check, HttpProbe, Probe, Status};
+pub(super) use definition::Definition;
 pub(super) use kv::{Condition, Store};
 pub(super) use local::Due;
+pub(super) use refusal::Refusal;
 pub(super) use services::Service;
 pub(super) use sessions::{Session, Sessions, check_id};
 
@@ -38,35 +43,6 @@ pub(super) const NODE: &str = "msvc";
 pub(super) const NODE_ID: &str = "00000000-0000-4000-8000-000000000001";
 /// The id of the check that is the node's maintenance mode.
 const NODE_MAINTENANCE: &str = "_node_maintenance";
-
-/// Why a request is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It is wrong.
-    Invalid(String),
-    /// What it names is not there.
-    Unknown(String),
-    /// It cannot be done.
-    Failed(String),
-    /// Consul has it, the embedded registry has not.
-    Unsupported(String),
-}
-
-impl From<String> for Refusal {
-    fn from(why: String) -> Self {
-        Self::Invalid(why)
-    }
-}
-
-impl Refusal {
-    fn full(what: &str) -> Self {
-        let text = format!(
-            "too many {what} for the embedded registry, which is for development: \
-             it keeps {MAX_ENTRIES}"
-        );
-        Self::Failed(text)
-    }
-}
 
 /// Everything that the registry knows.
 #[derive(Debug)]
@@ -268,84 +244,6 @@ impl Registry {
             // The reason that was given first stays.
             _ => {}
         }
-    }
-
-    /// Makes a session under this id, which must be new.
-    pub fn create_session(
-        &mut self,
-        id: String,
-        session: Session,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        for check in session.all_checks() {
-            let text = match self.catalog.check(check).map(|check| check.status) {
-                None => format!("Missing check '{check}' registration"),
-                Some(Status::Critical) => format!("Check '{check}' is in critical state"),
-                Some(_) => continue,
-            };
-            return Err(Refusal::Failed(text));
-        }
-        let index = self.next_index();
-        self.sessions.create(id, session, index, now)
-    }
-
-    /// Ends a session, if it is there.
-    pub fn destroy_session(&mut self, id: &str, now: Instant) {
-        if self.sessions.contains(id) {
-            let index = self.next_index();
-            self.end_session(id, index, now);
-        }
-    }
-
-    fn end_session(&mut self, id: &str, index: u64, now: Instant) {
-        if let Some(session) = self.sessions.remove(id, index) {
-            let keys = self.kv.end_session(id, session.deletes(), index);
-            self.sessions.delay(&keys, &session, now);
-        }
-    }
-
-    fn end_sessions_of(&mut self, check: &str, index: u64, now: Instant) {
-        for session in self.sessions.of_check(check) {
-            self.end_session(&session, index, now);
-        }
-    }
-
-    /// Writes a key; false when the condition does not hold.
-    pub fn put_key(
-        &mut self,
-        key: &str,
-        value: (Vec<u8>, u64),
-        condition: &Condition,
-        now: Instant,
-    ) -> Result<bool, Refusal> {
-        if let Condition::Acquire(session) | Condition::Release(session) = condition
-            && session.is_empty()
-        {
-            return Err(Refusal::Failed("missing session".to_owned()));
-        }
-        if let Condition::Acquire(session) = condition {
-            check_id(session)?;
-            if !self.sessions.contains(session) {
-                return Err(Refusal::Failed(format!("invalid session \"{session}\"")));
-            }
-            if self.sessions.is_delayed(key, now) {
-                return Ok(false);
-            }
-        }
-        let index = self.next_index();
-        self.kv.put(key, value, condition, index)
-    }
-
-    /// Deletes a key; false when `cas` does not match.
-    pub fn delete_key(&mut self, key: &str, cas: Option<u64>) -> bool {
-        let index = self.next_index();
-        self.kv.delete(key, cas, index)
-    }
-
-    /// Deletes all keys with a prefix.
-    pub fn delete_keys(&mut self, prefix: &str) {
-        let index = self.next_index();
-        self.kv.delete_all(prefix, index);
     }
 
     /// Lets time pass: TTLs run out, outputs reach the catalog, sessions end, and services go that

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::decode::Object;
 use super::Refusal;
-use super::checks::Definition;
+use super::definition::Definition;
 
 /// What Consul 1.8 knows of a service. `Kind`, `Connect` and `Proxy` are its service mesh.
 const FIELDS: &[&str] = &[
