@@ -1,6 +1,7 @@
 //! After each write: which indexes rose, which stayed.
 
 use super::agents::{Differences, Pair, Side, within_deadline};
+use super::barrier::Barrier;
 
 type Write = (&'static str, &'static str, &'static str);
 
@@ -78,86 +79,40 @@ const WRITES: &[Write] = &[
     ("PUT", "session/create", r#"{"TTL":"x"}"#),
 ];
 
-/// A write to a service or a check of its own, after which all before it is in the catalog.
-#[derive(Clone, Copy, Debug)]
-enum Barrier {
-    /// It raises the index of the services' table, so that this cannot be compared.
-    Service,
-    /// The same for the checks' table.
-    Check,
-}
-
-impl Barrier {
-    fn paths(self) -> Vec<&'static str> {
-        let table = match self {
-            Self::Service => vec![
-                "health/checks/a",
-                "health/checks/none",
-                "health/node/msvc",
-                "health/state/any",
-                "health/state/critical",
-            ],
-            Self::Check => vec!["catalog/services", "catalog/node/msvc"],
-        };
-        let own = [
-            "health/service/a",
-            "health/service/b",
-            "catalog/service/a",
-            "catalog/service/b",
-            "catalog/nodes",
-            "kv/k",
-            "kv/k/1",
-            "kv/k?recurse",
-            "kv/k?keys",
-            "kv/z",
-            "kv/none",
-            "kv/none?recurse",
-            "kv/?recurse",
-            "session/list",
-        ];
-        own.into_iter().chain(table).collect()
-    }
-
-    async fn pass(self, side: &Side, step: usize) {
-        let own_service =
-            |port: usize| format!(r#"{{"Name":"barrier","Port":{port},"Check":{{"TTL":"10m"}}}}"#);
-        let (path, marker) = match self {
-            Self::Service => {
-                side.ask(
-                    "PUT",
-                    REGISTER,
-                    &format!(r#"{{"Name":"barrier","Port":{step}}}"#),
-                )
-                .await;
-                (
-                    "catalog/service/barrier",
-                    format!("\"ServicePort\":{step},"),
-                )
-            }
-            Self::Check => {
-                if step == 0 {
-                    side.ask("PUT", REGISTER, &own_service(0)).await;
-                }
-                let verb = if step.is_multiple_of(2) {
-                    "pass"
-                } else {
-                    "warn"
-                };
-                let path = format!("agent/check/{verb}/service:barrier?note=step{step}.");
-                side.ask("PUT", &path, "").await;
-                ("health/checks/barrier", format!("step{step}."))
-            }
-        };
-        let is_there = |answer: &super::agents::Answer| answer.body.to_string().contains(&marker);
-        side.until("the barrier is passed", path, is_there).await;
-        // A real agent holds a lock while it hands over, which this waits for.
-        side.ask("GET", "agent/checks", "").await;
-    }
+/// What is looked at with this barrier.
+fn paths(barrier: Barrier) -> Vec<&'static str> {
+    let table = match barrier {
+        Barrier::Service => vec![
+            "health/checks/a",
+            "health/checks/none",
+            "health/node/msvc",
+            "health/state/any",
+            "health/state/critical",
+        ],
+        Barrier::Check => vec!["catalog/services", "catalog/node/msvc"],
+    };
+    let own = [
+        "health/service/a",
+        "health/service/b",
+        "catalog/service/a",
+        "catalog/service/b",
+        "catalog/nodes",
+        "kv/k",
+        "kv/k/1",
+        "kv/k?recurse",
+        "kv/k?keys",
+        "kv/z",
+        "kv/none",
+        "kv/none?recurse",
+        "kv/?recurse",
+        "session/list",
+    ];
+    own.into_iter().chain(table).collect()
 }
 
 async fn run(pair: &Pair, barrier: Barrier) {
     let mut differences = Differences::default();
-    let paths = barrier.paths();
+    let paths = paths(barrier);
     let snapshot = async |side: &Side| {
         let mut indexes = Vec::new();
         for path in &paths {

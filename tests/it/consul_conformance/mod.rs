@@ -2,6 +2,7 @@
 //! numbers of indexes differ; what is compared is how they stand to each other.
 
 mod agents;
+mod barrier;
 mod blocking;
 mod checks;
 mod indexes;
