@@ -73,7 +73,8 @@ impl Drop for RealAgent {
     }
 }
 
-fn binary() -> Option<PathBuf> {
+/// Where the real Consul is.
+pub fn binary() -> Option<PathBuf> {
     let named = std::env::var_os("CONSUL_BIN").map(PathBuf::from);
     named.or_else(|| which::which("consul").ok())
 }

@@ -5,6 +5,7 @@ mod agents;
 mod barrier;
 mod blocking;
 mod checks;
+mod cli;
 mod indexes;
 mod requests;
 mod sessions;
