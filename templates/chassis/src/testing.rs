@@ -8,6 +8,8 @@ use crate::config::{Config, NoSettings};
 use crate::server::{self, Server};
 use crate::{Error, Services};
 
+pub use crate::client::picker::{Pick, Picker};
+
 /// A running server with a connected client. It stops when it is dropped.
 #[derive(Debug)]
 pub struct TestServer {

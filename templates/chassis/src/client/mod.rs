@@ -9,13 +9,28 @@
 //! ```
 //!
 //! A [`Channel`] knows all instances of its service, as they come and go, and has a connection to
-//! each. A call goes to the next instance that is connected and whose circuit breaker lets it
-//! through; if it was provably not sent, it goes to another. If it failed in a way that is worth
-//! another attempt (`client.retry`), it is made again.
+//! each. A call goes to the instance that the balancing policy chooses among those that are
+//! connected, that are not ejected as outliers and whose circuit breaker lets it through; if it was
+//! provably not sent, it goes to another. If it failed in a way that is worth another attempt
+//! (`client.retry`), it is made again.
+//!
+//! | what | where | configured by |
+//! |---|---|---|
+//! | which instances are connected to | `balance/subset.rs` | `client.balance.subset_size` |
+//! | which one gets a call | `balance/policy` | `client.balance.policy` |
+//! | which ones are worse than the others | `outlier` | `client.outlier` |
+//! | which ones fail | `breaker` | `client.breaker` |
+//! | which calls are made again | `retry` | `client.retry` |
+//! | how many calls are in flight | `bulkhead.rs` | `client.max_in_flight` |
+//! | connections | `endpoint` | `client.connect_timeout`, `client.min_backoff`, … |
 
 mod balance;
 mod breaker;
+mod bulkhead;
 mod endpoint;
+mod outlier;
+pub(crate) mod picker;
+mod random;
 mod retry;
 mod stack;
 mod target;
@@ -30,6 +45,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
+pub use breaker::{BreakerChange, BreakerState, on_breaker_change};
 pub use target::{KubernetesService, Target, TargetError};
 
 use crate::Error;

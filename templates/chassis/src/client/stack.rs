@@ -3,6 +3,7 @@
 use tower::ServiceBuilder;
 
 use super::balance::Balance;
+use super::bulkhead::{Bulkhead, BulkheadLayer};
 use super::retry::{Retry, RetryLayer};
 use super::target::Target;
 use crate::config;
@@ -13,13 +14,14 @@ use crate::middleware::trace::{ClientTrace, ClientTraceLayer};
 use crate::registry::Instances;
 
 /// The balancer inside its layers.
-pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<SizeLimit<Retry<Balance>>>>>;
+pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<Bulkhead<SizeLimit<Retry<Balance>>>>>>;
 
 /// Layers around the balancer over `instances`, the outermost first.
 ///
 /// A call is counted with the code that its caller sees, so outside of the deadline; the deadline
-/// includes the search for an endpoint. What acts on a single attempt (the breaker) is below the
-/// balancer, what acts on the whole call (retries) directly above it.
+/// includes the search for an endpoint. The bulkhead has one place for a call, however often it is
+/// tried. What acts on a single attempt (the breaker) is below the balancer, what acts on the whole
+/// call (retries) directly above it.
 pub(super) fn build(target: &Target, instances: Instances, config: &config::Client) -> Stack {
     let layers = &config.layers;
     ServiceBuilder::new()
@@ -33,6 +35,7 @@ pub(super) fn build(target: &Target, instances: Instances, config: &config::Clie
             enabled: layers.deadline,
             response_timeout: config.response_timeout.non_zero(),
         })
+        .layer(BulkheadLayer::new(target, config.max_in_flight))
         .layer(SizeLimitLayer {
             max_message: config.max_response_size.bytes(),
         })

@@ -44,6 +44,38 @@ impl<'de> Deserialize<'de> for Ratio {
     }
 }
 
+/// A share in hundredths, from 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// `percent`, at most 100.
+    #[must_use]
+    pub const fn of(percent: u8) -> Self {
+        match percent {
+            0..=100 => Self(percent),
+            _ => Self(100),
+        }
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let percent = u64::deserialize(deserializer)?;
+        let in_range = u8::try_from(percent).ok().filter(|it| *it <= 100);
+        in_range.map(Self).ok_or_else(|| {
+            let expected = &"a percentage from 0 to 100";
+            de::Error::invalid_value(de::Unexpected::Unsigned(percent), expected)
+        })
+    }
+}
+
 /// What is logged: a level, or a level for each module, as in `"info,chassis=debug"`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Directives(Targets);

@@ -1,6 +1,10 @@
-//! From a call to an endpoint: round robin over those that are ready.
+//! From a call to an endpoint: one that the policy chooses among those that are ready.
 
+mod members;
+mod metrics;
+mod policy;
 mod pool;
+mod subset;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +16,7 @@ use http::{Request, Response};
 use tonic::Status;
 use tonic::codegen::Service;
 
-use super::endpoint::{EndpointBody, RequestBody, SendError};
+use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
 use super::target::Target;
 use crate::config;
 use crate::registry::Instances;
@@ -37,6 +41,13 @@ impl Balance {
     }
 }
 
+impl Balance {
+    /// A place for a call of the method with this path, if there is one now.
+    pub(super) fn pick(&self, path: &str) -> Option<Picked> {
+        self.pool.pick(path).ok()
+    }
+}
+
 impl Service<Request<RequestBody>> for Balance {
     type Response = Response<EndpointBody>;
     type Error = Status;
@@ -53,7 +64,7 @@ impl Service<Request<RequestBody>> for Balance {
     }
 }
 
-/// Sends `request` to the next endpoint, and to another one if it was not sent at all.
+/// Sends `request` to an endpoint, and to another one if it was not sent at all.
 async fn send(
     pool: Arc<Pool>,
     mut request: Request<RequestBody>,
@@ -61,14 +72,15 @@ async fn send(
 ) -> Result<Response<EndpointBody>, Status> {
     let mut unsent = 0;
     loop {
-        let picked = match pool.pick() {
+        let path = request.uri().path();
+        let picked = match pool.pick(path) {
             Ok(picked) => picked,
-            Err(Unpicked::Open) => return Err(pool.unavailable()),
+            Err(Unpicked::Open) => return Err(pool.unavailable(path)),
             Err(Unpicked::NotReady) => {
-                let ready = tokio::time::timeout(ready_timeout, pool.ready()).await;
+                let ready = tokio::time::timeout(ready_timeout, pool.ready(path)).await;
                 match ready {
                     Ok(Ok(picked)) => picked,
-                    Ok(Err(_)) | Err(_) => return Err(pool.unavailable()),
+                    Ok(Err(_)) | Err(_) => return Err(pool.unavailable(path)),
                 }
             }
         };
@@ -78,7 +90,7 @@ async fn send(
                 request = *back;
                 unsent += 1;
             }
-            Err(SendError::Unsent(_)) => return Err(pool.unavailable()),
+            Err(SendError::Unsent(back)) => return Err(pool.unavailable(back.uri().path())),
             Err(SendError::Failed(status)) => return Err(status),
         }
     }

@@ -1,19 +1,22 @@
-//! The endpoints of a service, as its instances come and go.
+//! The endpoints of a service, and the search for one that takes a call.
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tonic::Status;
 
-use crate::client::breaker;
-use crate::client::endpoint::{Endpoint, Picked, Refusal, Settings};
+use super::members::Members;
+use super::metrics::Metrics;
+use super::policy::{Candidates, Policy};
+use crate::client::endpoint::{self, Endpoint, Picked, Refusal, Settings, Watched};
 use crate::client::target::Target;
+use crate::client::{breaker, random};
 use crate::config;
-use crate::registry::{Instance, Instances};
+use crate::registry::Instances;
 
 /// The endpoints of one service, followed by a task that ends with this.
 #[derive(Debug)]
@@ -23,13 +26,23 @@ pub(super) struct Pool {
 }
 
 #[derive(Debug)]
-struct Shared {
-    target: String,
-    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
-    next: AtomicUsize,
+pub(super) struct Shared {
+    pub(super) target: String,
+    pub(super) policy: Policy,
+    endpoints: ArcSwap<Endpoints>,
+    /// Whether a pick has to know the time.
+    is_timed: bool,
     /// Told whenever an endpoint may have become ready.
     news: Arc<Notify>,
-    settings: Settings,
+    metrics: Metrics,
+}
+
+/// The endpoints as they are now.
+#[derive(Debug, Default)]
+pub(super) struct Endpoints {
+    pub(super) candidates: Candidates,
+    /// Outliers, which get calls only when no candidate can take one.
+    pub(super) ejected: Vec<Arc<Endpoint>>,
 }
 
 /// Why no endpoint was picked.
@@ -43,67 +56,76 @@ pub(super) enum Unpicked {
 
 impl Pool {
     pub(super) fn new(target: &Target, instances: Instances, config: &config::Client) -> Self {
+        let name = target.to_string();
         let news = Arc::new(Notify::new());
+        let policy = Policy::new(&config.balance);
         let breaker = config.breaker.enabled;
-        let shared = Arc::new(Shared {
-            target: target.to_string(),
-            endpoints: ArcSwap::default(),
-            next: AtomicUsize::new(0),
-            news: Arc::clone(&news),
-            settings: Settings {
-                authority: target.authority(),
-                connect_timeout: config.connect_timeout.get(),
-                keep_alive_interval: config.keep_alive_interval.non_zero(),
-                keep_alive_timeout: config.keep_alive_timeout.get(),
+        let settings = Settings {
+            authority: target.authority(),
+            connect_timeout: config.connect_timeout.get(),
+            keep_alive_interval: config.keep_alive_interval.non_zero(),
+            keep_alive_timeout: config.keep_alive_timeout.get(),
+            min_backoff: config.min_backoff.get(),
+            max_backoff: config.max_backoff.get(),
+            watched: Watched {
                 breaker: breaker.then(|| breaker::Settings::new(target, &config.breaker)),
-                news,
+                load: policy.weighing(),
+                tally: config.outlier.enabled,
             },
+            metrics: endpoint::Metrics::of(&name),
+            news: Arc::clone(&news),
+        };
+        let shared = Arc::new(Shared {
+            policy,
+            is_timed: settings.watched.is_timed(),
+            endpoints: ArcSwap::default(),
+            news,
+            metrics: Metrics::of(&name),
+            target: name,
         });
-        let task = tokio::spawn(follow(Arc::clone(&shared), instances)).abort_handle();
+        let members = Members::new(Arc::clone(&shared), settings, config);
+        let task = tokio::spawn(members.follow(instances)).abort_handle();
         Self { shared, task }
     }
 
-    /// The next endpoint that is connected and whose breaker lets a call through.
-    pub(super) fn pick(&self) -> Result<Picked, Unpicked> {
-        let shared = &self.shared;
-        let endpoints = shared.endpoints.load();
-        let start = shared.next.fetch_add(1, Ordering::Relaxed);
-        let mut reason = Unpicked::NotReady;
-        for offset in 0..endpoints.len() {
-            let endpoint = &endpoints[start.wrapping_add(offset) % endpoints.len()];
-            match endpoint.pick() {
-                Ok(picked) => return Ok(picked),
-                Err(Refusal::BreakerOpen) => reason = Unpicked::Open,
-                Err(Refusal::NotConnected) => {}
-            }
-        }
-        Err(reason)
+    /// An endpoint that is connected and whose breaker lets a call of the method with this path
+    /// through. It takes no lock unless a breaker is not closed.
+    pub(super) fn pick(&self, path: &str) -> Result<Picked, Unpicked> {
+        let endpoints = self.shared.endpoints.load();
+        let now = self.shared.is_timed.then(Instant::now);
+        let picked = endpoints.pick(&self.shared.policy, path, now);
+        self.shared.metrics.count(&picked);
+        picked
     }
 
     /// Waits until an endpoint can be picked, or until it is clear that none can.
-    pub(super) async fn ready(&self) -> Result<Picked, Unpicked> {
+    pub(super) async fn ready(&self, path: &str) -> Result<Picked, Unpicked> {
         loop {
             let mut news = std::pin::pin!(self.shared.news.notified());
             // News that come between the look and the wait must not be missed.
             news.as_mut().enable();
-            match self.pick() {
+            match self.pick(path) {
                 Err(Unpicked::NotReady) => news.await,
                 decided => return decided,
             }
         }
     }
 
-    /// Why a call cannot be sent.
-    pub(super) fn unavailable(&self) -> Status {
+    /// Why a call of the method with this path cannot be sent.
+    pub(super) fn unavailable(&self, path: &str) -> Status {
         let endpoints = self.shared.endpoints.load();
         let mut text = format!("no instance of {} is ready", self.shared.target);
-        if endpoints.is_empty() {
-            text.push_str(": none is known");
-        }
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            let separator = if index == 0 { ':' } else { ';' };
+        let mut separator = ':';
+        for endpoint in endpoints.all() {
+            let address = endpoint.address();
+            let problem = endpoint.problem(path);
+            let problem = problem.as_deref().unwrap_or("connected");
             // Writing to a string does not fail.
-            let _ = write!(text, "{separator} {endpoint}");
+            let _ = write!(text, "{separator} {address}: {problem}");
+            separator = ';';
+        }
+        if separator == ':' {
+            text.push_str(": none is known");
         }
         Status::unavailable(text)
     }
@@ -115,37 +137,50 @@ impl Drop for Pool {
     }
 }
 
-/// Makes endpoints for new instances, and lets go of those that are gone: calls in flight end on
-/// their connections, new ones go elsewhere.
-async fn follow(shared: Arc<Shared>, mut instances: Instances) {
-    loop {
-        if let Some(current) = instances.current() {
-            shared.update(&current);
-        }
-        instances.changed().await;
+impl Shared {
+    /// From now on, calls go to these.
+    pub(super) fn publish(&self, endpoints: Endpoints) {
+        self.endpoints.store(Arc::new(endpoints));
+        self.news.notify_waiters();
     }
 }
 
-impl Shared {
-    fn update(&self, instances: &[Instance]) {
-        let old = self.endpoints.load();
-        if instances.is_empty() && !old.is_empty() {
-            // A registry that has lost its data says this too. If the instances are gone indeed,
-            // calls fail all the same.
-            tracing::warn!(
-                target = self.target,
-                "no instance is left, keeping the last ones"
-            );
-            return;
-        }
-        let endpoints = instances.iter().map(|instance| {
-            let known = old.iter().find(|it| it.address() == instance.address);
-            match known {
-                Some(endpoint) => Arc::clone(endpoint),
-                None => Arc::new(Endpoint::new(instance.address, self.settings.clone())),
+impl Endpoints {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.candidates.endpoints.iter().chain(&self.ejected)
+    }
+
+    /// The endpoint that the policy chooses, or chooses next when that one cannot take the call;
+    /// any that can, when it seems to choose only from those that cannot.
+    fn pick(&self, policy: &Policy, path: &str, now: Option<Instant>) -> Result<Picked, Unpicked> {
+        let endpoints = &self.candidates.endpoints;
+        let mut reason = Unpicked::NotReady;
+        let mut attempt = |endpoint: &Endpoint| match endpoint.pick(path, now) {
+            Ok(picked) => Some(picked),
+            Err(Refusal::NotConnected) => None,
+            Err(Refusal::BreakerOpen) => {
+                reason = Unpicked::Open;
+                None
             }
-        });
-        self.endpoints.store(Arc::new(endpoints.collect()));
-        self.news.notify_waiters();
+        };
+        // Asking the policy again, and not for the next in line, spreads the calls of one that is
+        // away over all others, and not on its neighbour.
+        for _ in 0..endpoints.len() {
+            let choice = policy.choose(&self.candidates, now);
+            let picked = attempt(&endpoints[choice.first]);
+            let second = || choice.second.and_then(|it| attempt(&endpoints[it]));
+            if let Some(picked) = picked.or_else(second) {
+                return Ok(picked);
+            }
+        }
+        let begin = random::below(endpoints.len(), random::random() as u32);
+        let (later, first) = endpoints.split_at(begin);
+        let rest = first.iter().chain(later).chain(&self.ejected);
+        for endpoint in rest {
+            if let Some(picked) = attempt(endpoint) {
+                return Ok(picked);
+            }
+        }
+        Err(reason)
     }
 }

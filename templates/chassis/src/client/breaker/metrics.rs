@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::Change;
+use super::BreakerState;
 use crate::metrics;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,7 +33,7 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
     };
     metrics::register(
         "client_breakers_open",
-        "Endpoints whose circuit breaker is open or half-open",
+        "Circuit breakers that are open or half-open",
         families.open.clone(),
     );
     metrics::register(
@@ -73,18 +73,18 @@ impl Metrics {
     }
 
     /// A breaker has changed. From half-open it may open again, which is no other breaker open.
-    pub(super) fn changed(&self, change: Change) {
-        match change {
-            Change::Opened { from_closed, .. } => {
+    pub(super) fn changed(&self, from: BreakerState, to: BreakerState) {
+        match to {
+            BreakerState::Open => {
                 self.opened.inc();
-                if from_closed {
+                if from == BreakerState::Closed {
                     self.open.inc();
                 }
             }
-            Change::HalfOpened => {
+            BreakerState::HalfOpen => {
                 self.half_opened.inc();
             }
-            Change::Closed => {
+            BreakerState::Closed => {
                 self.closed.inc();
                 self.open.dec();
             }

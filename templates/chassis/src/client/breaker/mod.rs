@@ -6,14 +6,20 @@
 //! succeed it closes, when one fails it opens again. (Nygard, "Release It!", 2007; defaults as in
 //! resilience4j and Polly, but quicker to trip for services with few calls.)
 //!
+//! It also opens, where that is configured, when enough calls failed one after the other, and when
+//! too many were slow: a server that only hangs is as bad as one that fails (both as in
+//! resilience4j). How long a call took is counted to the beginning of its response: a stream that
+//! is long is not slow. In half-open, a slow probe is one that failed.
+//!
 //! Only outcomes that are the server's fault are failures: see [`is_failure`]. An outcome counts
 //! only for the state in which its call began: late results of an earlier one are ignored.
 
+mod change;
+mod methods;
 mod metrics;
 mod state;
 mod window;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,9 +30,11 @@ use tonic::Code;
 
 use super::target::Target;
 use crate::config;
-use crate::middleware::observe::Observer;
 use metrics::Metrics;
-use state::{Change, State};
+use state::{Change, Outcome, Rules, SlowCall, State};
+
+pub use change::{BreakerChange, BreakerState, on_breaker_change};
+pub(super) use methods::{Breakers, Permit};
 
 /// Whether `code` is the server's fault. Codes by which a server that works well answers requests
 /// that it cannot fulfil are not, nor is a call that its caller cancelled.
@@ -41,38 +49,50 @@ pub(crate) fn is_failure(code: Code) -> bool {
     )
 }
 
-/// When breakers open and close.
+/// What the breakers of a channel have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     target: Arc<str>,
-    window: Duration,
-    min_requests: u32,
-    failure_ratio: f64,
-    open_for: Duration,
-    probes: u32,
+    rules: Rules,
+    per_method: bool,
     metrics: Metrics,
 }
 
 impl Settings {
     pub(super) fn new(target: &Target, config: &config::Breaker) -> Self {
         let target: Arc<str> = target.to_string().into();
+        let slow_call = config.slow_call_duration.non_zero();
         Self {
-            window: config.window.get(),
-            min_requests: config.min_requests.max(1),
-            failure_ratio: config.failure_ratio.get(),
-            open_for: config.open_for.get(),
-            probes: config.probes.max(1),
+            rules: Rules {
+                window: config.window.get(),
+                min_requests: config.min_requests.max(1),
+                failure_ratio: config.failure_ratio.get(),
+                consecutive_failures: Some(config.consecutive_failures).filter(|&it| it > 0),
+                slow_call: slow_call.map(|duration| SlowCall {
+                    duration,
+                    ratio: config.slow_call_ratio.get(),
+                }),
+                open_for: config.open_for.get(),
+                probes: config.probes.max(1),
+            },
+            per_method: config.per_method,
             metrics: Metrics::of(&target),
             target,
         }
     }
+
+    /// Whether breakers want to know how long calls take.
+    pub(super) fn measures(&self) -> bool {
+        self.rules.slow_call.is_some()
+    }
 }
 
-/// The breaker of one endpoint.
+/// A breaker in front of an endpoint, or a method of it.
 #[derive(Debug)]
-pub(super) struct Breaker {
+struct Breaker {
     settings: Settings,
     address: SocketAddr,
+    method: Option<Arc<str>>,
     state: Mutex<State>,
     /// The generation of the state while it is closed, else [`NOT_CLOSED`]: a call that passes a
     /// closed breaker takes no lock.
@@ -82,69 +102,95 @@ pub(super) struct Breaker {
 const NOT_CLOSED: u64 = u64::MAX;
 
 impl Breaker {
-    pub(super) fn new(settings: Settings, address: SocketAddr) -> Arc<Self> {
-        let state = State::new(&settings);
+    fn new(settings: Settings, address: SocketAddr, method: Option<&str>) -> Arc<Self> {
+        let state = State::new(&settings.rules, Instant::now());
         Arc::new(Self {
             closed: AtomicU64::new(state.generation()),
             state: Mutex::new(state),
+            method: method.map(Arc::from),
             settings,
             address,
         })
     }
 
-    /// Lets a call through, or not.
-    pub(super) fn acquire(self: &Arc<Self>) -> Option<Permit> {
-        let mut generation = self.closed.load(Ordering::Acquire);
-        if generation == NOT_CLOSED {
-            let mut state = self.lock();
-            let (permitted, change) = state.acquire(&self.settings, Instant::now());
-            self.note(&state, change);
-            generation = permitted?;
+    /// Lets a call through, or not: the generation that it begins in, which must be told with its
+    /// outcome.
+    fn acquire(&self) -> Option<u64> {
+        let generation = self.closed.load(Ordering::Acquire);
+        if generation != NOT_CLOSED {
+            return Some(generation);
         }
-        Some(Permit {
-            breaker: Arc::clone(self),
-            generation,
-            open: true,
-        })
+        let mut state = self.lock();
+        let (permitted, change) = state.acquire(&self.settings.rules, Instant::now());
+        self.note(state, change);
+        permitted
     }
 
     /// Whether calls are refused now.
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.closed.load(Ordering::Acquire) == NOT_CLOSED
     }
 
-    fn record(&self, generation: u64, outcome: Outcome) {
+    /// What a call that ended with `code` says; its response began, or it ended without one, after
+    /// `took`, where that was measured.
+    fn outcome(&self, code: Code, took: Option<Duration>) -> Outcome {
+        let slow_call = self.settings.rules.slow_call;
+        let slow = slow_call.is_some_and(|rule| took.is_some_and(|took| took > rule.duration));
+        match code {
+            Code::Cancelled => Outcome::Neutral,
+            code if is_failure(code) => Outcome::Failure { slow },
+            _ if slow => Outcome::Slow,
+            _ => Outcome::Success,
+        }
+    }
+
+    fn record(&self, generation: u64, outcome: Outcome, now: Instant) {
         let mut state = self.lock();
-        let change = state.record(&self.settings, generation, outcome, Instant::now());
-        self.note(&state, change);
+        let change = state.record(&self.settings.rules, generation, outcome, now);
+        self.note(state, change);
     }
 
     /// Makes a change of state known.
-    fn note(&self, state: &State, change: Option<Change>) {
-        let Some(change) = change else {
+    fn note(&self, state: MutexGuard<'_, State>, change: Option<Change>) {
+        let Some(Change { from, to, totals }) = change else {
             return;
         };
-        let closed = match change {
-            Change::Closed => state.generation(),
-            Change::Opened { .. } | Change::HalfOpened => NOT_CLOSED,
+        let number = state.generation();
+        let closed = match to {
+            BreakerState::Closed => number,
+            BreakerState::Open | BreakerState::HalfOpen => NOT_CLOSED,
         };
         self.closed.store(closed, Ordering::Release);
-        self.settings.metrics.changed(change);
+        self.settings.metrics.changed(from, to);
+        drop(state);
         let (service, endpoint) = (&*self.settings.target, self.address);
-        match change {
-            Change::Opened {
-                failures, requests, ..
-            } => tracing::warn!(
+        let method = self.method.as_deref();
+        match to {
+            BreakerState::Open => tracing::warn!(
                 service,
                 %endpoint,
-                failures,
-                requests,
-                open_for = ?self.settings.open_for,
+                method,
+                failures = totals.failures,
+                slow = totals.slow,
+                requests = totals.requests,
+                open_for = ?self.settings.rules.open_for,
                 "circuit breaker opened"
             ),
-            Change::HalfOpened => tracing::info!(service, %endpoint, "circuit breaker half-open"),
-            Change::Closed => tracing::info!(service, %endpoint, "circuit breaker closed"),
+            BreakerState::HalfOpen => {
+                tracing::info!(service, %endpoint, method, "circuit breaker half-open");
+            }
+            BreakerState::Closed => {
+                tracing::info!(service, %endpoint, method, "circuit breaker closed");
+            }
         }
+        change::tell(&BreakerChange {
+            target: Arc::clone(&self.settings.target),
+            endpoint,
+            method: self.method.clone(),
+            from,
+            to,
+            number,
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,55 +206,7 @@ impl Drop for Breaker {
     }
 }
 
-/// How a call ended, for a breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Success,
-    Failure,
-    /// It says nothing about the endpoint.
-    Neutral,
-}
-
-/// A call that a breaker has let through. It gives its place back when it is dropped.
-pub(super) struct Permit {
-    breaker: Arc<Breaker>,
-    generation: u64,
-    /// Not yet recorded.
-    open: bool,
-}
-
-impl Permit {
-    fn record(&mut self, outcome: Outcome) {
-        if std::mem::replace(&mut self.open, false) {
-            self.breaker.record(self.generation, outcome);
-        }
-    }
-}
-
-impl Observer for Permit {
-    fn finish(mut self, code: Code) {
-        self.record(match code {
-            Code::Cancelled => Outcome::Neutral,
-            code if is_failure(code) => Outcome::Failure,
-            _ => Outcome::Success,
-        });
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.record(Outcome::Neutral);
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("endpoint", &self.breaker.address)
-            .field("generation", &self.generation)
-            .finish_non_exhaustive()
-    }
-}
-
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,45 @@
 //! The states of a breaker and how they follow each other: no clock, no lock, no I/O.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::window::Window;
-use super::{Outcome, Settings};
+use super::BreakerState;
+use super::window::{Totals, Window};
+
+/// When breakers open and close.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rules {
+    pub(super) window: Duration,
+    pub(super) min_requests: u32,
+    pub(super) failure_ratio: f64,
+    /// `None` is off.
+    pub(super) consecutive_failures: Option<u32>,
+    /// `None` is off.
+    pub(super) slow_call: Option<SlowCall>,
+    pub(super) open_for: Duration,
+    pub(super) probes: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SlowCall {
+    pub(super) duration: Duration,
+    pub(super) ratio: f64,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Success,
+    /// A success, but slow.
+    Slow,
+    /// It failed, slow or not.
+    Failure {
+        slow: bool,
+    },
+    /// It says nothing about the endpoint.
+    Neutral,
+}
 
 /// A state and its number: calls remember in which one they began.
 #[derive(Debug)]
@@ -14,7 +50,10 @@ pub(super) struct State {
 
 #[derive(Debug)]
 enum Phase {
-    Closed(Window),
+    Closed {
+        window: Box<Window>,
+        consecutive_failures: u32,
+    },
     Open {
         until: Instant,
     },
@@ -27,22 +66,18 @@ enum Phase {
 
 /// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    Closed,
-    Opened {
-        failures: u32,
-        requests: u32,
-        /// Not from half-open.
-        from_closed: bool,
-    },
-    HalfOpened,
+pub(super) struct Change {
+    pub(super) from: BreakerState,
+    pub(super) to: BreakerState,
+    /// What was in the window when it opened.
+    pub(super) totals: Totals,
 }
 
 impl State {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(rules: &Rules, now: Instant) -> Self {
         Self {
             generation: 0,
-            phase: Phase::Closed(Window::new(settings.window, Instant::now())),
+            phase: Phase::closed(rules, now),
         }
     }
 
@@ -51,16 +86,12 @@ impl State {
     }
 
     /// The generation of a call that is let through, if it is.
-    pub(super) fn acquire(
-        &mut self,
-        settings: &Settings,
-        now: Instant,
-    ) -> (Option<u64>, Option<Change>) {
+    pub(super) fn acquire(&mut self, rules: &Rules, now: Instant) -> (Option<u64>, Option<Change>) {
         let change = match &self.phase {
             Phase::Open { until } if *until <= now => Some(self.half_open(now)),
             // Probes that never end must not keep it half-open for ever.
             Phase::HalfOpen { since, issued, .. }
-                if *issued >= settings.probes && *since + settings.open_for <= now =>
+                if *issued >= rules.probes && *since + rules.open_for <= now =>
             {
                 self.half_open(now);
                 None
@@ -68,9 +99,9 @@ impl State {
             _ => None,
         };
         let permitted = match &mut self.phase {
-            Phase::Closed(_) => true,
+            Phase::Closed { .. } => true,
             Phase::Open { .. } => false,
-            Phase::HalfOpen { issued, .. } if *issued < settings.probes => {
+            Phase::HalfOpen { issued, .. } if *issued < rules.probes => {
                 *issued += 1;
                 true
             }
@@ -82,7 +113,7 @@ impl State {
     /// Takes the outcome of a call that began in `generation`.
     pub(super) fn record(
         &mut self,
-        settings: &Settings,
+        rules: &Rules,
         generation: u64,
         outcome: Outcome,
         now: Instant,
@@ -91,20 +122,27 @@ impl State {
             return None;
         }
         match (&mut self.phase, outcome) {
-            (Phase::Closed(_), Outcome::Neutral) | (Phase::Open { .. }, _) => None,
-            (Phase::Closed(window), Outcome::Success) => {
-                window.add(false, now);
-                None
-            }
-            (Phase::Closed(window), Outcome::Failure) => {
-                window.add(true, now);
-                let (requests, failures) = window.totals(now);
-                let is_enough = requests >= settings.min_requests;
-                let ratio = f64::from(failures) / f64::from(requests);
-                if is_enough && ratio >= settings.failure_ratio {
-                    return Some(self.open(settings, now, failures, requests));
+            (Phase::Open { .. }, _) | (Phase::Closed { .. }, Outcome::Neutral) => None,
+            (
+                Phase::Closed {
+                    window,
+                    consecutive_failures,
+                },
+                outcome,
+            ) => {
+                window.add(outcome, now);
+                *consecutive_failures = match outcome {
+                    Outcome::Failure { .. } => consecutive_failures.saturating_add(1),
+                    _ => 0,
+                };
+                let consecutive = *consecutive_failures;
+                if outcome == Outcome::Success {
+                    return None;
                 }
-                None
+                let totals = window.totals(now);
+                rules
+                    .are_broken(outcome, totals, consecutive)
+                    .then(|| self.open(rules, now, totals))
             }
             (Phase::HalfOpen { issued, .. }, Outcome::Neutral) => {
                 *issued -= 1;
@@ -112,43 +150,82 @@ impl State {
             }
             (Phase::HalfOpen { succeeded, .. }, Outcome::Success) => {
                 *succeeded += 1;
-                (*succeeded >= settings.probes).then(|| self.close(settings, now))
+                (*succeeded >= rules.probes).then(|| self.close(rules, now))
             }
-            (Phase::HalfOpen { issued, .. }, Outcome::Failure) => {
-                let requests = *issued;
-                Some(self.open(settings, now, 1, requests))
+            (Phase::HalfOpen { issued, .. }, Outcome::Slow | Outcome::Failure { .. }) => {
+                let totals = Totals {
+                    requests: *issued,
+                    failures: u32::from(outcome != Outcome::Slow),
+                    slow: u32::from(outcome != Outcome::Failure { slow: false }),
+                };
+                Some(self.open(rules, now, totals))
             }
         }
     }
 
-    fn open(&mut self, settings: &Settings, now: Instant, failures: u32, requests: u32) -> Change {
-        let from_closed = matches!(self.phase, Phase::Closed(_));
-        self.enter(Phase::Open {
-            until: now + settings.open_for,
-        });
-        Change::Opened {
-            failures,
-            requests,
-            from_closed,
-        }
+    fn open(&mut self, rules: &Rules, now: Instant, totals: Totals) -> Change {
+        let until = now + rules.open_for;
+        self.enter(Phase::Open { until }, totals)
     }
 
     fn half_open(&mut self, now: Instant) -> Change {
-        self.enter(Phase::HalfOpen {
+        let phase = Phase::HalfOpen {
             since: now,
             issued: 0,
             succeeded: 0,
-        });
-        Change::HalfOpened
+        };
+        self.enter(phase, Totals::default())
     }
 
-    fn close(&mut self, settings: &Settings, now: Instant) -> Change {
-        self.enter(Phase::Closed(Window::new(settings.window, now)));
-        Change::Closed
+    fn close(&mut self, rules: &Rules, now: Instant) -> Change {
+        self.enter(Phase::closed(rules, now), Totals::default())
     }
 
-    fn enter(&mut self, phase: Phase) {
+    fn enter(&mut self, phase: Phase, totals: Totals) -> Change {
+        let from = std::mem::replace(&mut self.phase, phase).state();
         self.generation += 1;
-        self.phase = phase;
+        Change {
+            from,
+            to: self.phase.state(),
+            totals,
+        }
+    }
+}
+
+impl Phase {
+    fn closed(rules: &Rules, now: Instant) -> Self {
+        Self::Closed {
+            window: Box::new(Window::new(rules.window, now)),
+            consecutive_failures: 0,
+        }
+    }
+
+    fn state(&self) -> BreakerState {
+        match self {
+            Self::Closed { .. } => BreakerState::Closed,
+            Self::Open { .. } => BreakerState::Open,
+            Self::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+}
+
+impl Rules {
+    /// Whether a closed breaker opens at a call that failed or was slow.
+    fn are_broken(&self, outcome: Outcome, totals: Totals, consecutive_failures: u32) -> bool {
+        let is_enough = totals.requests >= self.min_requests;
+        let share = |count: u32| f64::from(count) / f64::from(totals.requests);
+        let failed = matches!(outcome, Outcome::Failure { .. });
+        let slow = matches!(outcome, Outcome::Slow | Outcome::Failure { slow: true });
+        let by_failures = failed && is_enough && share(totals.failures) >= self.failure_ratio;
+        let by_row = failed
+            && self
+                .consecutive_failures
+                .is_some_and(|limit| consecutive_failures >= limit);
+        let by_slowness = slow
+            && is_enough
+            && self
+                .slow_call
+                .is_some_and(|rule| share(totals.slow) >= rule.ratio);
+        by_failures || by_row || by_slowness
     }
 }

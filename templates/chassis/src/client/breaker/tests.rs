@@ -4,17 +4,36 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const ADDRESS: &str = "10.0.0.1:1";
+
+fn settings(config: &config::Breaker) -> Settings {
+    Settings::new(&Target::Static(vec![ADDRESS.to_owned()]), config)
+}
+
+fn breaker_with(config: &config::Breaker) -> Arc<Breaker> {
+    Breaker::new(settings(config), ADDRESS.parse().expect("valid"), None)
+}
+
 fn breaker() -> Arc<Breaker> {
-    let target = Target::Static(vec!["10.0.0.1:1".to_owned()]);
-    let settings = Settings::new(&target, &config::Breaker::default());
-    Breaker::new(settings, ([10, 0, 0, 1], 1).into())
+    breaker_with(&config::Breaker::default())
 }
 
-fn call(breaker: &Arc<Breaker>, code: Code) {
-    breaker.acquire().expect("let through").finish(code);
+/// A call that began in `generation` ends.
+fn finish(breaker: &Breaker, generation: u64, code: Code) {
+    breaker.record(generation, breaker.outcome(code, None), Instant::now());
 }
 
-fn fail_until_open(breaker: &Arc<Breaker>) {
+fn call(breaker: &Breaker, code: Code) {
+    finish(breaker, breaker.acquire().expect("let through"), code);
+}
+
+fn call_taking(breaker: &Breaker, took: Duration) {
+    let generation = breaker.acquire().expect("let through");
+    let outcome = breaker.outcome(Code::Ok, Some(took));
+    breaker.record(generation, outcome, Instant::now());
+}
+
+fn fail_until_open(breaker: &Breaker) {
     for _ in 0..3 {
         call(breaker, Code::Unavailable);
     }
@@ -84,11 +103,11 @@ async fn after_a_minute_three_probes_that_succeed_close_it() {
     assert!(breaker.acquire().is_none());
     sleep(SECOND).await;
 
-    let probes: Vec<Permit> = std::iter::from_fn(|| breaker.acquire()).collect();
+    let probes: Vec<u64> = std::iter::from_fn(|| breaker.acquire()).collect();
     assert_eq!(probes.len(), 3);
     for probe in probes {
         assert!(breaker.is_open());
-        probe.finish(Code::Ok);
+        finish(&breaker, probe, Code::Ok);
     }
     assert!(!breaker.is_open());
     call(&breaker, Code::Ok);
@@ -109,13 +128,14 @@ async fn a_probe_that_fails_opens_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_dropped_gives_its_place_back() {
+async fn a_probe_that_is_cancelled_gives_its_place_back() {
     let breaker = breaker();
     fail_until_open(&breaker);
     sleep(60 * SECOND).await;
-    let mut probes: Vec<Permit> = std::iter::from_fn(|| breaker.acquire()).collect();
+    let mut probes: Vec<u64> = std::iter::from_fn(|| breaker.acquire()).collect();
     assert_eq!(probes.len(), 3);
-    drop(probes.pop());
+    let cancelled = probes.pop().expect("three");
+    finish(&breaker, cancelled, Code::Cancelled);
     assert!(breaker.acquire().is_some());
 }
 
@@ -124,7 +144,7 @@ async fn probes_that_never_end_do_not_keep_it_half_open() {
     let breaker = breaker();
     fail_until_open(&breaker);
     sleep(60 * SECOND).await;
-    let stuck: Vec<Permit> = std::iter::from_fn(|| breaker.acquire()).collect();
+    let stuck: Vec<u64> = std::iter::from_fn(|| breaker.acquire()).collect();
     assert!(breaker.acquire().is_none());
     sleep(60 * SECOND).await;
     for _ in 0..3 {
@@ -132,7 +152,7 @@ async fn probes_that_never_end_do_not_keep_it_half_open() {
     }
     assert!(!breaker.is_open());
     for late in stuck {
-        late.finish(Code::Unavailable);
+        finish(&breaker, late, Code::Unavailable);
     }
     assert!(
         !breaker.is_open(),
@@ -143,7 +163,7 @@ async fn probes_that_never_end_do_not_keep_it_half_open() {
 #[tokio::test(start_paused = true)]
 async fn late_results_of_an_older_generation_are_ignored() {
     let breaker = breaker();
-    let late: Vec<Permit> = (0..5).filter_map(|_| breaker.acquire()).collect();
+    let late: Vec<u64> = (0..5).filter_map(|_| breaker.acquire()).collect();
     fail_until_open(&breaker);
     sleep(60 * SECOND).await;
     for _ in 0..3 {
@@ -151,7 +171,122 @@ async fn late_results_of_an_older_generation_are_ignored() {
     }
     assert!(!breaker.is_open());
     for permit in late {
-        permit.finish(Code::Unavailable);
+        finish(&breaker, permit, Code::Unavailable);
     }
     assert!(!breaker.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_opens_after_enough_failures_in_a_row_where_that_is_configured() {
+    let config = config::Breaker {
+        consecutive_failures: 3,
+        min_requests: 100,
+        ..config::Breaker::default()
+    };
+    let breaker = breaker_with(&config);
+    for code in [Code::Internal, Code::Internal, Code::Ok] {
+        call(&breaker, code);
+    }
+    call(&breaker, Code::Internal);
+    call(&breaker, Code::Cancelled);
+    call(&breaker, Code::Internal);
+    assert!(!breaker.is_open(), "two in a row");
+    call(&breaker, Code::Internal);
+    assert!(breaker.is_open());
+}
+
+fn for_slow_calls() -> config::Breaker {
+    config::Breaker {
+        slow_call_duration: config::Duration::from_secs(1),
+        slow_call_ratio: config::Ratio::HALF,
+        ..config::Breaker::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_opens_at_enough_slow_calls_where_that_is_configured() {
+    let breaker = breaker_with(&for_slow_calls());
+    call_taking(&breaker, SECOND);
+    call_taking(&breaker, SECOND);
+    call_taking(&breaker, 2 * SECOND);
+    assert!(!breaker.is_open(), "a third is slow");
+    call_taking(&breaker, 2 * SECOND);
+    assert!(breaker.is_open());
+
+    let breaker = breaker_with(&config::Breaker::default());
+    for _ in 0..10 {
+        call_taking(&breaker, 100 * SECOND);
+    }
+    assert!(!breaker.is_open(), "it is off by default");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_opens_it_again() {
+    let breaker = breaker_with(&for_slow_calls());
+    fail_until_open(&breaker);
+    sleep(60 * SECOND).await;
+    call_taking(&breaker, 2 * SECOND);
+    assert!(breaker.acquire().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_method_has_a_breaker_where_that_is_configured() {
+    let config = config::Breaker {
+        per_method: true,
+        ..config::Breaker::default()
+    };
+    let breakers = Breakers::new(&settings(&config), ADDRESS.parse().expect("valid"));
+    let fail = |path: &str| {
+        for _ in 0..3 {
+            let permit = breakers.acquire(path).expect("closed");
+            breakers.finish(permit, Code::Internal, None, Instant::now());
+        }
+    };
+    fail("/a.A/Bad");
+    assert!(breakers.acquire("/a.A/Bad").is_none());
+    assert!(breakers.is_open("/a.A/Bad"));
+    assert!(breakers.acquire("/a.A/Good").is_some());
+    assert!(!breakers.is_open("/a.A/Good"));
+
+    for method in 2..methods::MAX_METHODS {
+        let permit = breakers.acquire(&format!("/a.A/{method}"));
+        breakers.release(permit.expect("closed"));
+    }
+    fail("/a.A/OneTooMany");
+    assert!(breakers.acquire("/a.A/AnotherTooMany").is_none());
+    assert!(breakers.acquire("/a.A/Good").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_told() {
+    let target = Target::Static(vec!["10.9.9.9:9".to_owned()]);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&told);
+    on_breaker_change(move |change| {
+        if &*change.target == "static:///10.9.9.9:9" {
+            hook.lock().expect("no panic").push(change.clone());
+        }
+    });
+    let settings = Settings::new(&target, &config::Breaker::default());
+    let address = ADDRESS.parse().expect("valid");
+    let breaker = Breaker::new(settings, address, Some("/a.A/B"));
+    fail_until_open(&breaker);
+    sleep(60 * SECOND).await;
+    for _ in 0..3 {
+        call(&breaker, Code::Ok);
+    }
+    let change = |number, from, to| BreakerChange {
+        target: "static:///10.9.9.9:9".into(),
+        endpoint: address,
+        method: Some("/a.A/B".into()),
+        from,
+        to,
+        number,
+    };
+    let expected = [
+        change(1, BreakerState::Closed, BreakerState::Open),
+        change(2, BreakerState::Open, BreakerState::HalfOpen),
+        change(3, BreakerState::HalfOpen, BreakerState::Closed),
+    ];
+    assert_eq!(*told.lock().expect("no panic"), expected);
 }

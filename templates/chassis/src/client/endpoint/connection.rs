@@ -1,65 +1,80 @@
 //! A connection that is kept up.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::metrics::Counted;
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
-
-const MIN_BACKOFF: Duration = Duration::from_millis(100);
-
-/// Half of what a call waits for a ready endpoint (`client.ready_timeout`): an instance that
-/// restarts is found again before anyone has given up on it.
-const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
 const STABLE: Duration = Duration::from_secs(1);
 
 pub(super) type Sender = http2::SendRequest<RequestBody>;
 
-/// A connection to one address, made anew whenever it ends, until this is dropped. Calls that are
+/// The sender of a connection at one time. It is not for keeping.
+#[derive(Debug)]
+pub(super) struct CurrentSender(Guard<Option<Arc<Sender>>>);
+
+impl CurrentSender {
+    /// For keeping. A pick is faster without it.
+    pub(super) fn get(&self) -> Sender {
+        let sender = self.0.as_deref();
+        sender.expect("there is one, as `sender` has seen").clone()
+    }
+}
+
+/// A connection to one address, made ahead of the calls and anew whenever it ends, until this is dropped. Calls that are
 /// then in flight still end on it.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     task: AbortHandle,
 }
 
-#[derive(Default)]
 struct Shared {
     sender: ArcSwapOption<Sender>,
+    status: Mutex<Status>,
+}
+
+struct Status {
     /// Why there is no connection.
-    problem: Mutex<Option<String>>,
+    problem: Option<String>,
+    counted: Counted,
 }
 
 impl Connection {
     pub(super) fn open(address: SocketAddr, settings: Settings) -> Self {
-        let shared = Arc::new(Shared::default());
-        shared.fail("connecting".to_owned());
+        let shared = Arc::new(Shared {
+            sender: ArcSwapOption::empty(),
+            status: Mutex::new(Status {
+                problem: Some("connecting".to_owned()),
+                counted: settings.metrics.clone().counted(),
+            }),
+        });
         let task = tokio::spawn(keep(address, settings, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
 
     /// What sends on the connection, if there is one.
-    pub(super) fn sender(&self) -> Option<Sender> {
+    pub(super) fn sender(&self) -> Option<CurrentSender> {
         let sender = self.shared.sender.load();
-        let sender = sender.as_deref()?;
         // After GOAWAY or an error it is closed before the task has seen it.
-        sender.is_ready().then(|| sender.clone())
+        let is_ready = sender.as_ref().is_some_and(|sender| sender.is_ready());
+        is_ready.then_some(CurrentSender(sender))
     }
 
     /// Why there is no connection; `None` when there is one.
     pub(super) fn problem(&self) -> Option<String> {
-        let problem = self.shared.problem.lock();
-        problem.unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.status().problem.clone()
     }
 }
 
@@ -78,25 +93,33 @@ impl fmt::Debug for Connection {
 }
 
 impl Shared {
-    fn fail(&self, problem: String) {
-        self.sender.store(None);
-        self.set_problem(Some(problem));
+    fn connected(&self, sender: Sender) {
+        self.sender.store(Some(Arc::new(sender)));
+        let mut status = self.status();
+        status.problem = None;
+        status.counted.set_connected(true);
     }
 
-    fn set_problem(&self, problem: Option<String>) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    fn fail(&self, problem: String) {
+        self.sender.store(None);
+        let mut status = self.status();
+        status.problem = Some(problem);
+        status.counted.set_connected(false);
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Connects, waits for the end of the connection, and begins again.
 async fn keep(address: SocketAddr, settings: Settings, shared: Arc<Shared>) {
-    let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF);
+    let mut backoff = Backoff::new(settings.min_backoff, settings.max_backoff);
     loop {
         match connect(address, &settings).await {
             Ok((sender, connection)) => {
                 let begin = Instant::now();
-                shared.sender.store(Some(Arc::new(sender)));
-                shared.set_problem(None);
+                shared.connected(sender);
                 settings.news.notify_waiters();
                 tracing::debug!(%address, "connected");
                 // In a task of its own, it outlives this one.

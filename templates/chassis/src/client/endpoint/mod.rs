@@ -1,10 +1,12 @@
-//! One instance of a service: its connection, kept up, and its circuit breaker.
+//! One instance of a service: its connection, kept up, and what its calls say about it.
 
 mod body;
 mod connection;
 mod error;
+mod load;
+mod metrics;
+mod vitals;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +14,25 @@ use std::time::Duration;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, header};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::breaker::{self, Breaker, Permit};
 use crate::middleware::deadline::SentBody;
 use crate::middleware::observe::{ObservedBody, Pending, observe};
 use body::IncomingBody;
-use connection::{Connection, Sender};
+use connection::{Connection, CurrentSender};
+use vitals::Vitals;
+
+pub(super) use load::{Load, Tick, Weighing};
+pub(super) use metrics::Metrics;
+pub(super) use vitals::{Call, Watched};
 
 /// What is sent.
 pub(super) type RequestBody = SentBody<Body>;
 
 /// What is received.
-pub(super) type EndpointBody = ObservedBody<IncomingBody, Permit>;
+pub(super) type EndpointBody = ObservedBody<IncomingBody, Call>;
 
 /// Required by the specification ("User-Agent → …, should provide a basic description").
 const USER_AGENT: &str = concat!("grpc-rust-chassis/", env!("CARGO_PKG_VERSION"));
@@ -38,7 +45,11 @@ pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) keep_alive_interval: Option<Duration>,
     pub(super) keep_alive_timeout: Duration,
-    pub(super) breaker: Option<breaker::Settings>,
+    /// Between attempts to connect, from this one on.
+    pub(super) min_backoff: Duration,
+    pub(super) max_backoff: Duration,
+    pub(super) watched: Watched,
+    pub(super) metrics: Metrics,
     /// To be told when an endpoint has become ready.
     pub(super) news: Arc<Notify>,
 }
@@ -48,9 +59,8 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: SocketAddr,
-    authority: Authority,
     connection: Connection,
-    breaker: Option<Arc<Breaker>>,
+    vitals: Arc<Vitals>,
 }
 
 /// Why an endpoint was not picked.
@@ -72,9 +82,8 @@ pub(super) enum SendError {
 /// An endpoint that is going to get a call.
 #[derive(Debug)]
 pub(super) struct Picked {
-    sender: Sender,
-    authority: Authority,
-    permit: Option<Permit>,
+    sender: CurrentSender,
+    call: Call,
 }
 
 impl Endpoint {
@@ -84,11 +93,11 @@ impl Endpoint {
             || Authority::try_from(address.to_string()).expect("an address is a valid authority");
         Self {
             address,
-            authority: settings.authority.clone().unwrap_or_else(own_authority),
-            breaker: settings
-                .breaker
-                .as_ref()
-                .map(|settings| Breaker::new(settings.clone(), address)),
+            vitals: Arc::new(Vitals::new(
+                address,
+                settings.authority.clone().unwrap_or_else(own_authority),
+                &settings.watched,
+            )),
             connection: Connection::open(address, settings),
         }
     }
@@ -97,68 +106,72 @@ impl Endpoint {
         self.address
     }
 
-    /// A place for a call, if there is one now.
-    pub(super) fn pick(&self) -> Result<Picked, Refusal> {
-        let sender = self.connection.sender().ok_or(Refusal::NotConnected)?;
-        let permit = match &self.breaker {
-            Some(breaker) => Some(breaker.acquire().ok_or(Refusal::BreakerOpen)?),
-            None => None,
-        };
-        Ok(Picked {
-            sender,
-            authority: self.authority.clone(),
-            permit,
-        })
+    /// What the policy compares; `None` when it does not.
+    pub(super) fn load(&self) -> Option<&Load> {
+        self.vitals.load()
     }
-}
 
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, .. } = self;
-        if let Some(problem) = self.connection.problem() {
-            return write!(f, "{address}: {problem}");
-        }
-        match &self.breaker {
-            Some(breaker) if breaker.is_open() => {
-                write!(f, "{address}: its circuit breaker is open")
-            }
-            _ => write!(f, "{address}: connected"),
-        }
+    /// How many calls succeeded and failed since this was asked last.
+    pub(super) fn take_tally(&self) -> (u32, u32) {
+        self.vitals.take_tally()
+    }
+
+    /// A place for a call of the method with this path, if there is one now. The time is asked for
+    /// by [`Watched::is_timed`].
+    pub(super) fn pick(&self, path: &str, now: Option<Instant>) -> Result<Picked, Refusal> {
+        let sender = self.connection.sender().ok_or(Refusal::NotConnected)?;
+        let call = self.vitals.begin(path, now).ok_or(Refusal::BreakerOpen)?;
+        Ok(Picked { sender, call })
+    }
+
+    /// What is wrong with it for calls of the method with this path; `None` when nothing is.
+    pub(super) fn problem(&self, path: &str) -> Option<String> {
+        let open = || "its circuit breaker is open".to_owned();
+        let problem = self.connection.problem();
+        problem.or_else(|| self.vitals.is_open(path).then(open))
     }
 }
 
 impl Picked {
-    /// Sends `request`; its outcome is told to the breaker when its response has ended.
+    /// The call that this is for, which is not going to be sent.
+    pub(super) fn into_call(self) -> Call {
+        self.call
+    }
+
+    /// Sends `request`; what it says about the endpoint is told when its response has ended.
     pub(super) async fn send(
         self,
         mut request: Request<RequestBody>,
     ) -> Result<Response<EndpointBody>, SendError> {
-        let Self {
-            mut sender,
-            authority,
-            permit,
-        } = self;
-        *request.uri_mut() = absolute(request.uri(), authority);
+        let Self { sender, call } = self;
+        let mut sender = {
+            let current = sender;
+            current.get()
+        };
+        *request.uri_mut() = absolute(request.uri(), call.authority().clone());
         let user_agent = HeaderValue::from_static(USER_AGENT);
         request
             .headers_mut()
             .entry(header::USER_AGENT)
             .or_insert(user_agent);
 
-        let mut pending = permit.map(Pending::new);
+        let mut pending = Pending::new(call);
         match sender.try_send_request(request).await {
-            Ok(response) => Ok(observe(response.map(IncomingBody::new), pending)),
+            Ok(response) => {
+                if let Some(call) = pending.observer_mut() {
+                    call.responded();
+                }
+                Ok(observe(response.map(IncomingBody::new), Some(pending)))
+            }
             Err(mut error) => match error.take_message() {
                 Some(request) => {
                     // A call that was not sent says nothing about the endpoint.
-                    drop(pending.map(Pending::into_observer));
+                    drop(pending.into_observer());
                     Err(SendError::Unsent(Box::new(request)))
                 }
                 None => {
                     let status = error::status(error.into_error());
-                    if let Some(pending) = &mut pending {
-                        pending.finish(status.code());
-                    }
+                    pending.finish(status.code());
                     Err(SendError::Failed(status))
                 }
             },

@@ -1,8 +1,16 @@
 //! `[client]`.
 
+mod balance;
+mod breaker;
+mod outlier;
+
 use serde::Deserialize;
 
-use crate::config::{Duration, Ratio, Retry, Size};
+use crate::config::{Duration, Retry, Size};
+
+pub use balance::{Balance, BalancePolicy};
+pub use breaker::Breaker;
+pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 
 /// `[client]`: how other services are called.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -10,6 +18,14 @@ use crate::config::{Duration, Ratio, Retry, Size};
 pub struct Client {
     /// The longest wait for a connection. Default: `"2s"`.
     pub connect_timeout: Duration,
+    /// The wait after a connection that could not be made, the first time; each further one is
+    /// twice as long, and a random part of up to half is left out. Default: `"100ms"`, where
+    /// gRPC's "Connection Backoff" waits 1 s: an instance that restarts is soon back.
+    pub min_backoff: Duration,
+    /// The longest of these waits. Default: `"1s"`, half of `ready_timeout`, where gRPC waits up to
+    /// 120 s: no call should fail because nobody looks. Make it longer when many clients have
+    /// many instances that stay away.
+    pub max_backoff: Duration,
     /// The longest wait for the head of the response once the request is sent, for calls that have
     /// no deadline. Default: `"10s"`; `"0s"` is no limit.
     pub response_timeout: Duration,
@@ -25,10 +41,18 @@ pub struct Client {
     /// The largest response message, as it is sent. Default: `"4MiB"`. To allow more than that,
     /// also tell the generated client, by `max_decoding_message_size`.
     pub max_response_size: Size,
-    /// The circuit breaker in front of each endpoint.
+    /// The most calls that a channel has in flight; more fail at once with `RESOURCE_EXHAUSTED`
+    /// (a bulkhead: one slow service does not take all that this one has). Default: 0, which is
+    /// no limit.
+    pub max_in_flight: usize,
+    /// `[client.balance]`: which instance gets a call.
+    pub balance: Balance,
+    /// `[client.breaker]`: the circuit breaker in front of each endpoint.
     pub breaker: Breaker,
     /// Which calls that failed are made again.
     pub retry: Retry,
+    /// `[client.outlier]`: when an instance that fails more than the others is ejected.
+    pub outlier: Outlier,
     /// Which layers wrap calls.
     pub layers: ClientLayers,
 }
@@ -37,45 +61,19 @@ impl Default for Client {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(2),
+            min_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(1),
             response_timeout: Duration::from_secs(10),
             ready_timeout: Duration::from_secs(2),
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(10),
             max_response_size: Size::from_mib(4),
+            max_in_flight: 0,
+            balance: Balance::default(),
             breaker: Breaker::default(),
             retry: Retry::default(),
+            outlier: Outlier::default(),
             layers: ClientLayers::default(),
-        }
-    }
-}
-
-/// `[client.breaker]`: when an endpoint is left alone for a while.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Breaker {
-    /// Default: true.
-    pub enabled: bool,
-    /// The length of the sliding window in which outcomes count. Default: `"10s"`.
-    pub window: Duration,
-    /// The breaker does not open before as many calls ended in the window. Default: 3.
-    pub min_requests: u32,
-    /// It opens when at least this share of the calls in the window failed. Default: 0.5.
-    pub failure_ratio: Ratio,
-    /// How long it stays open before it lets probes through. Default: `"60s"`.
-    pub open_for: Duration,
-    /// The probes that are let through, and must all succeed, for it to close. Default: 3.
-    pub probes: u32,
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            window: Duration::from_secs(10),
-            min_requests: 3,
-            failure_ratio: Ratio::HALF,
-            open_for: Duration::from_secs(60),
-            probes: 3,
         }
     }
 }

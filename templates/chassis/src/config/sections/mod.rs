@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
-pub use client::{Breaker, Client, ClientLayers};
+pub use client::{
+    Balance, BalancePolicy, Breaker, Client, ClientLayers, FailurePercentage, Outlier, SuccessRate,
+};
 pub use etcd::Etcd;
 pub use kubernetes::Kubernetes;
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};

@@ -57,6 +57,11 @@ impl<O: Observer> Pending<O> {
         }
     }
 
+    /// The observer, which has not heard of the end yet.
+    pub(crate) fn observer_mut(&mut self) -> Option<&mut O> {
+        self.0.as_mut()
+    }
+
     /// The observer back, which then hears nothing from here.
     pub(crate) fn into_observer(mut self) -> Option<O> {
         self.0.take()
