@@ -4,7 +4,10 @@ use std::sync::atomic::Ordering;
 
 use chassis::config::BalancePolicy;
 
-use super::fleet::{Registry, call, config, counts, metric, spread, start, wait_for_connections};
+use super::fleet::{
+    Instance, Registry, config, counts, metric, spread, start, wait_for_connections,
+};
+use crate::support::ProbeRequest;
 
 #[tokio::test]
 async fn weights_in_the_registry_are_honoured_and_change() {
@@ -31,37 +34,52 @@ async fn weights_in_the_registry_are_honoured_and_change() {
     assert_eq!(spread(&mut client, 20).await, expected);
 }
 
-#[tokio::test]
-async fn two_choices_send_little_to_a_slow_instance() {
-    let instances = start::<3>().await;
-    instances[2].orders.delay.store(1_000, Ordering::Relaxed);
+/// The calls that each of three instances gets of 400, by `p2c`, and the most that the last one may
+/// get when it is much worse: a tenth, while the others are not measured, and one a second.
+async fn by_two_choices(service: &str, instances: &[Instance; 3]) -> ([u64; 3], u64) {
     let registry = Registry::start().await;
     registry.set(&instances.each_ref().map(|it| (it, [].as_slice())));
     let mut config = config();
     config.client.balance.policy = BalancePolicy::P2c;
-    let client = registry.client("two-choices", config).await;
-    wait_for_connections("two-choices", 3).await;
-
+    config.client.breaker.enabled = false;
+    let client = registry.client(service, config).await;
+    wait_for_connections(service, 3).await;
     let begin = std::time::Instant::now();
     let callers = (0..4).map(|_| {
         let mut client = client.clone();
         tokio::spawn(async move {
             for _ in 0..100 {
-                call(&mut client).await;
+                // One that is sick fails them.
+                let _ = client.unary(ProbeRequest::default()).await;
             }
         })
     });
     let callers: Vec<_> = callers.collect();
     for caller in callers {
-        caller.await.expect("no call failed");
+        caller.await.expect("no panic");
     }
-    let slow = instances[2].calls();
-    // The first one tells how slow it is, and after that it is tried once a second.
-    let most = 2 + begin.elapsed().as_secs();
+    let most = 40 + begin.elapsed().as_secs();
+    (instances.each_ref().map(Instance::calls), most)
+}
+
+#[tokio::test]
+async fn two_choices_send_little_to_a_slow_instance() {
+    let instances = start().await;
+    instances[2].orders.delay.store(1_000, Ordering::Relaxed);
+    let ([a, b, slow], most) = by_two_choices("slow", &instances).await;
     assert!((1..=most).contains(&slow), "{slow} of {most}");
-    let others = [instances[0].calls(), instances[1].calls()];
-    assert_eq!(others.iter().sum::<u64>(), 400 - slow);
-    assert!(others.iter().all(|it| *it > 0), "{others:?}");
+    assert!(a > 0 && b > 0, "{a} {b}");
+    assert_eq!(a + b + slow, 400);
+}
+
+#[tokio::test]
+async fn two_choices_send_little_to_an_instance_that_fails_at_once() {
+    let instances = start().await;
+    instances[2].orders.sick.store(true, Ordering::Relaxed);
+    let ([a, b, sick], most) = by_two_choices("sick", &instances).await;
+    assert!((1..=most).contains(&sick), "{sick} of {most}");
+    assert!(a > 0 && b > 0, "{a} {b}");
+    assert!(a + b + sick >= 400, "{a} {b} {sick}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub struct Outlier {
     /// one failure in a hundred calls, that one is an outlier.
     pub enabled: bool,
     /// How often the instances are compared, by their calls since the last time.
-    /// Default: `"10s"`.
+    /// Default: `"10s"`; `"0s"` is never.
     pub interval: Duration,
     /// How long an instance is ejected, times how often it was ejected lately.
     /// Default: `"30s"`.
