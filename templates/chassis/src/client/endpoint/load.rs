@@ -17,8 +17,8 @@ pub(in crate::client) struct Load {
     /// value, so that both change together.
     estimate: AtomicU64,
     in_flight: AtomicU32,
-    /// The tick of the last time that this was picked.
-    picked_at: AtomicU32,
+    /// The tick of the last time that a call began or ended.
+    touched_at: AtomicU32,
 }
 
 /// How loads are compared.
@@ -104,7 +104,7 @@ impl Load {
         Self {
             estimate: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
-            picked_at: AtomicU32::new(weighing.tick(Instant::now()).0),
+            touched_at: AtomicU32::new(weighing.tick(Instant::now()).0),
         }
     }
 
@@ -132,24 +132,33 @@ impl Load {
         }
     }
 
-    /// Whether this was not picked for so long that it must be now. It says so to one caller.
+    /// Whether this had nothing to do for so long that it must be picked now. It says so to one
+    /// caller. (An instance that takes long would else be due again when it has just answered, and a
+    /// client with few calls would make most of them there.)
     pub(in crate::client) fn is_starved(&self, weighing: &Weighing, now: Tick) -> bool {
         let Some(limit) = weighing.force_pick_after else {
             return false;
         };
-        let picked_at = self.picked_at.load(Ordering::Relaxed);
-        let elapsed = now.0.wrapping_sub(picked_at);
+        let touched_at = self.touched_at.load(Ordering::Relaxed);
+        let elapsed = now.0.wrapping_sub(touched_at);
         // Another thread may have picked it a little after `now`.
         (limit..u32::MAX / 2).contains(&elapsed)
+            && self.in_flight.load(Ordering::Relaxed) == 0
             && self
-                .picked_at
-                .compare_exchange(picked_at, now.0, Ordering::Relaxed, Ordering::Relaxed)
+                .touched_at
+                .compare_exchange(touched_at, now.0, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
     /// This is going to get a call.
     pub(in crate::client) fn picked(&self, now: Tick) {
-        self.picked_at.store(now.0, Ordering::Relaxed);
+        self.touched_at.store(now.0, Ordering::Relaxed);
+    }
+
+    /// A call has ended.
+    pub(super) fn ended(&self, weighing: &Weighing, now: Instant) {
+        let now = weighing.tick(now);
+        self.touched_at.store(now.0, Ordering::Relaxed);
     }
 
     /// The response of a call began after `took`.
@@ -338,5 +347,16 @@ mod tests {
         assert!(!scene.is_starved(SECOND));
         assert!(!scene.is_starved(2 * SECOND - MILLI));
         assert!(scene.is_starved(2 * SECOND));
+    }
+
+    #[test]
+    fn an_endpoint_with_a_call_in_flight_is_not_starved() {
+        let scene = Scene::new();
+        scene.load.begin();
+        assert!(!scene.is_starved(3 * SECOND));
+        scene.load.ended(&scene.weighing, scene.begin + 3 * SECOND);
+        scene.load.end();
+        assert!(!scene.is_starved(4 * SECOND - MILLI));
+        assert!(scene.is_starved(4 * SECOND));
     }
 }

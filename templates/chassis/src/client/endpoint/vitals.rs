@@ -152,6 +152,7 @@ impl Observer for Call {
             breakers.finish(permit, code, took, now);
         }
         if let (Some((load, weighing)), Some(took)) = (&self.vitals.load, took) {
+            load.ended(weighing, now);
             if is_repelling(code) {
                 load.failed(weighing, took, now);
             } else if self.took.is_none() {

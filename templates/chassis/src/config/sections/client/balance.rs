@@ -22,8 +22,8 @@ pub struct Balance {
     /// with the time they took.
     pub failure_penalty: Duration,
     /// `p2c`: an instance that is compared with a better one gets the call all the same when it
-    /// has had none for as long, so that its latency is measured anew. Default: `"1s"`, as in
-    /// go-zero; `"0s"` is never.
+    /// has had nothing to do for as long, so that its latency is measured anew. Default: `"1s"`,
+    /// as in go-zero; `"0s"` is never.
     pub force_pick_after: Duration,
 }
 
