@@ -21,12 +21,18 @@ pub(super) enum Policy {
     InOrder {
         /// Counts the picks. It begins anywhere, so that clients that start together do not all
         /// call the same instance first.
-        next: AtomicU32,
+        next: Apart,
         weighted: bool,
     },
     Random,
     P2c(Weighing),
 }
+
+/// A counter that shares no cache line, nor the one that is fetched with it, with what every pick
+/// reads: each count would take that away from all other threads.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Apart(AtomicU32);
 
 /// The endpoints to choose from, and the order in which they take turns.
 #[derive(Debug, Default)]
@@ -46,7 +52,7 @@ pub(super) struct Choice {
 impl Policy {
     pub(super) fn new(config: &config::Balance) -> Self {
         let in_order = |weighted| Self::InOrder {
-            next: AtomicU32::new(random() as u32),
+            next: Apart(AtomicU32::new(random() as u32)),
             weighted,
         };
         match config.policy {
@@ -81,7 +87,7 @@ impl Policy {
         match self {
             _ if count == 1 => only(0),
             Self::InOrder { next, .. } => {
-                let turn = next.fetch_add(1, Ordering::Relaxed);
+                let turn = next.0.fetch_add(1, Ordering::Relaxed);
                 let turns = &candidates.turns;
                 // Divisions of 32 bits are faster than those of 64.
                 match turns.is_empty() {
