@@ -29,7 +29,7 @@ impl Picker {
     pub fn connect<A>(target: &str, config: &Config<A>) -> Result<Self, Error> {
         let target: Target = target.parse()?;
         let config = config.chassis();
-        let instances = registry::discover(target.clone(), &config);
+        let instances = registry::discover(target.clone(), &config)?;
         let balance = Balance::new(&target, instances, &config.client);
         Ok(Self { balance })
     }
