@@ -52,12 +52,17 @@ download() {
     expected=$(cut -d ' ' -f 1 <"$scratch/$archive.sha256")
     [ "$(checksum "$scratch/$archive")" = "$expected" ] ||
         fail "the checksum of $archive is wrong: nothing was installed"
-    tar -xzf "$scratch/$archive" -C "$scratch" msvc
-    mkdir -p "$directory"
-    # Moved in place as a whole, so that no half-written program is ever found.
-    cp "$scratch/msvc" "$directory/.msvc.new"
-    chmod 755 "$directory/.msvc.new"
-    mv -f "$directory/.msvc.new" "$directory/msvc"
+    tar -xzf "$scratch/$archive" -C "$scratch" msvc || fail "$archive cannot be unpacked"
+    place "$scratch/msvc"
+}
+
+# Moved in place as a whole, so that no half-written program is ever found. Each step says so when it
+# fails: the shell does not stop by itself inside of a condition.
+place() {
+    mkdir -p "$directory" || fail "$directory cannot be made"
+    cp "$1" "$directory/.msvc.new" || fail "$directory cannot be written to"
+    chmod 755 "$directory/.msvc.new" || fail "$directory/.msvc.new cannot be made executable"
+    mv -f "$directory/.msvc.new" "$directory/msvc" || fail "$directory/msvc cannot be replaced"
     say "installed $directory/msvc"
 }
 
@@ -65,22 +70,24 @@ by_cargo() {
     command -v cargo >/dev/null 2>&1 ||
         fail "no release for this machine, and no cargo to build it: see https://rustup.rs"
     say "no release was downloaded; building with cargo"
-    here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
     root=$scratch/root
-    if [ -f "$here/Cargo.toml" ]; then
-        cargo install --locked --path "$here" --root "$root"
+    # Beside this script, unless it came through a pipe.
+    here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || here=
+    if grep -qs '^name = "msvc"$' "$here/Cargo.toml"; then
+        cargo install --locked --path "$here" --root "$root" || fail "cargo could not build it"
     elif [ "$version" = latest ]; then
-        cargo install --locked msvc --root "$root"
+        cargo install --locked msvc --root "$root" || fail "cargo could not build it"
     else
-        cargo install --locked msvc --version "$version" --root "$root"
+        cargo install --locked msvc --version "$version" --root "$root" ||
+            fail "cargo could not build it"
     fi
-    mkdir -p "$directory"
-    mv -f "$root/bin/msvc" "$directory/msvc"
-    say "installed $directory/msvc"
+    place "$root/bin/msvc"
 }
 
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT INT TERM
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 download || by_cargo
 case ":$PATH:" in
     *":$directory:"*) ;;

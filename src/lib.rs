@@ -9,6 +9,9 @@
 //!
 //! `ARCHITECTURE.md` has the map and the invariants; `tests/it/tidy.rs` checks them.
 
+#[cfg(not(unix))]
+compile_error!("msvc needs a Unix: it starts, watches and ends groups of processes");
+
 pub mod bench;
 pub mod cli;
 pub mod client;

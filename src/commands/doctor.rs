@@ -1,6 +1,6 @@
 //! `msvc doctor`: what is installed, what is missing, and what each missing thing would be needed for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ struct Finding {
 #[serde(rename_all = "lowercase")]
 enum State {
     Found,
+    /// It is there and of no use.
+    Broken,
     Missing,
 }
 
@@ -45,15 +47,21 @@ struct Program {
     name: &'static str,
     names: &'static [&'static str],
     version: &'static [&'static str],
+    /// The oldest version that will do.
+    oldest: Option<(u32, u32)>,
     needed_for: &'static str,
     required: bool,
 }
+
+/// The oldest compiler that takes what is generated.
+const OLDEST_RUST: (u32, u32) = (1, 88);
 
 const PROGRAMS: &[Program] = &[
     Program {
         name: "cargo",
         names: &["cargo"],
         version: &["--version"],
+        oldest: Some(OLDEST_RUST),
         needed_for: "`msvc run`: it builds the services (https://rustup.rs)",
         required: true,
     },
@@ -61,6 +69,7 @@ const PROGRAMS: &[Program] = &[
         name: "rustc",
         names: &["rustc"],
         version: &["--version"],
+        oldest: Some(OLDEST_RUST),
         needed_for: "`msvc run`: 1.88 or newer compiles the services (https://rustup.rs)",
         required: true,
     },
@@ -68,6 +77,7 @@ const PROGRAMS: &[Program] = &[
         name: "C linker",
         names: &["cc", "gcc", "clang"],
         version: &["--version"],
+        oldest: None,
         needed_for: "`msvc run`: rustc links with it (Debian: `apt-get install gcc`)",
         required: true,
     },
@@ -75,6 +85,7 @@ const PROGRAMS: &[Program] = &[
         name: "git",
         names: &["git"],
         version: &["--version"],
+        oldest: None,
         needed_for: "`msvc new`: puts a new workspace under version control",
         required: false,
     },
@@ -82,6 +93,7 @@ const PROGRAMS: &[Program] = &[
         name: "consul",
         names: &["consul"],
         version: &["version"],
+        oldest: None,
         needed_for: "nothing here: `msvc run` has a registry built in; a real one is used with CONSUL_HTTP_ADDR",
         required: false,
     },
@@ -89,6 +101,7 @@ const PROGRAMS: &[Program] = &[
         name: "etcd",
         names: &["etcd"],
         version: &["--version"],
+        oldest: None,
         needed_for: "`msvc run` in a workspace whose registry is etcd, unless one runs elsewhere (ETCDCTL_ENDPOINTS)",
         required: false,
     },
@@ -133,17 +146,7 @@ fn look_for(context: &Context, program: &Program) -> Finding {
     });
     let (state, detail) = match path {
         None => (State::Missing, "not on PATH".to_owned()),
-        Some(path) => {
-            let version = Command::new(&path).args(program.version).output();
-            let text = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-            let line = text
-                .ok()
-                .and_then(|text| text.lines().next().map(str::to_owned));
-            (
-                State::Found,
-                line.unwrap_or_else(|| path.display().to_string()),
-            )
-        }
+        Some(path) => judge(program, &path),
     };
     Finding {
         name: program.name,
@@ -152,6 +155,42 @@ fn look_for(context: &Context, program: &Program) -> Finding {
         needed_for: program.needed_for,
         required: program.required,
     }
+}
+
+/// Whether a program that was found works, and is not too old.
+fn judge(program: &Program, path: &Path) -> (State, String) {
+    let output = match Command::new(path).args(program.version).output() {
+        Ok(output) => output,
+        Err(error) => return (State::Broken, format!("{}: {error}", path.display())),
+    };
+    let first_line = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    if !output.status.success() {
+        // Such as the proxy of a toolchain manager that has no toolchain.
+        let said = first_line(&output.stderr);
+        let problem = format!("{} fails ({}): {said}", path.display(), output.status);
+        return (State::Broken, problem);
+    }
+    let version = first_line(&output.stdout);
+    if let Some(oldest) = program.oldest
+        && let Some(found) = version_in(&version)
+        && found < oldest
+    {
+        let (major, minor) = oldest;
+        let problem = format!("{version}, which is older than {major}.{minor}");
+        return (State::Broken, problem);
+    }
+    (State::Found, version)
+}
+
+/// The first two numbers of the first version in a line.
+fn version_in(line: &str) -> Option<(u32, u32)> {
+    line.split_whitespace().find_map(|word| {
+        let mut numbers = word.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    })
 }
 
 /// Asks the Docker engine for its version.
@@ -202,11 +241,12 @@ fn table(context: &Context, findings: &[Finding]) -> String {
     for finding in findings {
         let mark = match (finding.state, finding.required) {
             (State::Found, _) => paint(AnsiColor::Green, "ok      "),
+            (State::Broken, _) => paint(AnsiColor::Red, "broken  "),
             (State::Missing, true) => paint(AnsiColor::Red, "missing "),
             (State::Missing, false) => paint(AnsiColor::Yellow, "optional"),
         };
         text.push_str(&format!("{mark} {:<9} {}\n", finding.name, finding.detail));
-        if finding.state == State::Missing {
+        if finding.state != State::Found {
             text.push_str(&format!("         {:<9} for {}\n", "", finding.needed_for));
         }
     }

@@ -228,7 +228,8 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer) -> String {
                 }
             } else if line.is_empty() {
                 // Cargo clears its own progress with empty lines.
-            } else if !is_failing {
+            } else if !is_failing && !is_news(line.trim_start()) {
+                bar.set_message(line.trim_start().to_owned());
                 printer.detail(line.trim_start());
             } else if printer.is_quiet() {
                 said += &format!("\n{line}");
@@ -239,6 +240,12 @@ async fn show_progress(mut stderr: ChildStderr, printer: &Printer) -> String {
     }
     bar.finish_and_clear();
     said
+}
+
+/// Whether a line of cargo's tells why nothing is built yet, or of something to be mended.
+fn is_news(line: &str) -> bool {
+    const NEWS: &[&str] = &["Blocking", "Updating", "Downloading", "warning"];
+    NEWS.iter().any(|start| line.starts_with(start))
 }
 
 /// Where cargo is.

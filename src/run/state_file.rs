@@ -95,18 +95,20 @@ impl RunLock {
     /// When the lock file cannot be made.
     pub fn take(state_folder: &Path) -> Result<Option<Self>, IoFailure> {
         fs::create_dir_all(state_folder).when("create", state_folder)?;
-        let path = lock_path(state_folder);
-        let file = File::create(&path).when("create", &path)?;
+        let lock_path = lock_path(state_folder);
+        let file = File::create(&lock_path).when("create", &lock_path)?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => {
+                    // From here on a file of that name is ours.
+                    let _ = fs::rename(path(state_folder), left_over_path(state_folder));
                     return Ok(Some(Self {
                         state_folder: state_folder.to_owned(),
                         _file: file,
                     }));
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::Error(source)) => return Err(source).when("lock", &path),
+                Err(TryLockError::Error(source)) => return Err(source).when("lock", &lock_path),
             }
         }
         Ok(None)
@@ -114,7 +116,7 @@ impl RunLock {
 
     /// What an `msvc run` that was killed has left written.
     pub fn left_over(&self) -> Option<RunState> {
-        parse(&self.state_folder)
+        parse(&left_over_path(&self.state_folder))
     }
 
     /// Writes what runs, as a whole.
@@ -126,7 +128,10 @@ impl RunLock {
         let draft = path.with_extension("draft");
         let text = serde_json::to_vec_pretty(state).expect("the state serializes");
         fs::write(&draft, text).when("write", &draft)?;
-        fs::rename(&draft, &path).when("write", &path)
+        fs::rename(&draft, &path).when("write", &path)?;
+        // Whatever was left behind did not hinder us.
+        let _ = fs::remove_file(left_over_path(&self.state_folder));
+        Ok(())
     }
 }
 
@@ -138,7 +143,7 @@ impl Drop for RunLock {
 
 /// The system that runs in a workspace, if its `msvc run` is alive.
 pub fn read(state_folder: &Path) -> Option<RunState> {
-    let state = parse(state_folder)?;
+    let state = parse(&path(state_folder))?;
     let lock = File::open(lock_path(state_folder)).ok()?;
     // A shared lock, so that two commands that look do not take each other for a running system.
     match lock.try_lock_shared() {
@@ -147,9 +152,14 @@ pub fn read(state_folder: &Path) -> Option<RunState> {
     }
 }
 
-fn parse(state_folder: &Path) -> Option<RunState> {
-    let text = fs::read(path(state_folder)).ok()?;
+fn parse(path: &Path) -> Option<RunState> {
+    let text = fs::read(path).ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+/// Where the file of an `msvc run` that was killed is kept until all runs again.
+fn left_over_path(state_folder: &Path) -> PathBuf {
+    state_folder.join("run.left-over.json")
 }
 
 fn lock_path(state_folder: &Path) -> PathBuf {
@@ -182,6 +192,16 @@ mod tests {
         fs::write(path(folder.path()), text).expect("written");
         assert_eq!(read(folder.path()), None);
         let lock = RunLock::take(folder.path()).expect("a lock file");
-        assert_eq!(lock.expect("nobody has it").left_over(), Some(state));
+        let lock = lock.expect("nobody has it");
+        assert_eq!(read(folder.path()), None, "nothing runs yet");
+        assert_eq!(lock.left_over().as_ref(), Some(&state));
+
+        // It is remembered until a start succeeds.
+        drop(lock);
+        let lock = RunLock::take(folder.path()).expect("a lock file");
+        let lock = lock.expect("nobody has it");
+        assert_eq!(lock.left_over().as_ref(), Some(&state));
+        lock.write(&state).expect("written");
+        assert_eq!(lock.left_over(), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::run::process::{self, Event, Instance};
 use crate::run::signals::Signals;
 use crate::run::state_file::{InstanceState, RunLock, RunState, ServiceState};
 use crate::run::supervisor::{Decision, Supervisor};
-use crate::run::view::{End, View};
+use crate::run::view::{Message, View};
 
 /// How long services may take to stop: their own limit for calls in flight is 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(35);
@@ -39,9 +39,8 @@ pub struct Options {
 
 /// The processes of a system and what is known of them. Dropping it ends them at once.
 #[derive(Debug)]
-pub struct System<'a> {
-    printer: &'a Printer,
-    view: View<'a>,
+pub struct System {
+    view: View,
     instances: Vec<Instance>,
     options: Options,
     lock: RunLock,
@@ -68,20 +67,20 @@ struct Stopping {
     outcome: Result,
 }
 
-impl Drop for System<'_> {
+impl Drop for System {
     fn drop(&mut self) {
         // However this ends, no process is left.
         self.signal_all(true);
     }
 }
 
-impl<'a> System<'a> {
+impl System {
     /// Starts all processes.
     ///
     /// # Errors
     /// When one cannot be started; then none is left.
     pub fn start(
-        printer: &'a Printer,
+        printer: &Printer,
         lock: RunLock,
         instances: Vec<Instance>,
         options: Options,
@@ -90,8 +89,7 @@ impl<'a> System<'a> {
         let count = instances.len();
         let now = Instant::now();
         let mut system = Self {
-            printer,
-            view: View::new(printer, &instances),
+            view: View::start(printer, &instances, options.registry.as_deref())?,
             supervisor: Supervisor::new(count, options.restarts),
             pids: vec![0; count],
             last_lines: vec![VecDeque::new(); count],
@@ -120,7 +118,9 @@ impl<'a> System<'a> {
             attempt: format!("start `{}`", instance.program.display()),
             source,
         })?;
-        self.view.started(number, instance, self.pids[number])
+        let pid = self.pids[number];
+        self.view.show(Message::Started { number, pid });
+        Ok(())
     }
 
     fn write_state(&self) -> Result {
@@ -152,39 +152,47 @@ impl<'a> System<'a> {
     /// When services do not start, end for good, or have to be ended; exit code 130 when a signal
     /// came before all were ready, or a second one after that.
     pub async fn supervise(mut self, signals: &mut Signals) -> Result {
-        loop {
-            let is_starting = !self.supervisor.is_running() && self.stopping.is_none();
+        let mut is_done = false;
+        while !is_done {
+            let is_stopping = self.stopping.is_some();
+            let is_starting = !self.supervisor.is_running() && !is_stopping;
             let restart = self.restarts.peek().map(|Reverse((at, _))| *at);
             let stop_limit = self.stopping.as_ref().and_then(|it| it.limit);
-            let is_done = tokio::select! {
-                Some(event) = self.events.recv() => self.happened(event)?,
+            is_done = tokio::select! {
+                Some(event) = next_event(&mut self.events, &self.view, is_stopping) => {
+                    self.happened(event)
+                }
                 () = signals.next() => self.interrupted(),
-                () = at(restart) => self.start_again()?,
+                () = self.view.closed(), if !is_stopping => self.stop(Ok(())),
+                () = at(restart) => self.start_again(),
                 () = sleep_until(self.ready_limit), if is_starting => self.not_ready(),
                 () = sleep_until(self.next_reminder), if is_starting => {
-                    self.view.still_starting(&self.instances);
+                    self.view.show(Message::StillStarting);
                     self.next_reminder += STILL_STARTING;
                     false
                 }
                 () = at(stop_limit) => self.not_stopped(),
             };
-            if is_done {
-                let outcome = self.stopping.take().map_or(Ok(()), |it| it.outcome);
-                let has_failed = matches!(&outcome, Err(failure) if !failure.is_silent());
-                if !has_failed {
-                    self.view.stopped()?;
-                }
-                return outcome;
-            }
+        }
+        let outcome = self.stopping.take().map_or(Ok(()), |it| it.outcome);
+        let has_failed = matches!(&outcome, Err(failure) if !failure.is_silent());
+        if !has_failed {
+            self.view.show(Message::Stopped);
+        }
+        tokio::select! {
+            printed = self.view.finish() => outcome.and(printed),
+            // Nobody reads what we print, and somebody wants us to end all the same.
+            () = signals.next() => Err(Silent(Exit::Interrupted).into()),
         }
     }
 
     /// Takes in what happened to a process; whether that was the last.
-    fn happened(&mut self, event: Event) -> Result<bool> {
+    fn happened(&mut self, event: Event) -> bool {
         let now = Instant::now();
         let decision = match event {
             Event::Line(number, line) => {
-                self.view.said(number, &self.instances[number], &line)?;
+                let said = line.clone();
+                self.view.show(Message::Said { number, line: said });
                 let lines = &mut self.last_lines[number];
                 lines.push_back(line);
                 if lines.len() > LAST_LINES {
@@ -193,37 +201,36 @@ impl<'a> System<'a> {
                 Decision::None
             }
             Event::Ready(number) => {
-                self.view.ready(number, &self.instances[number])?;
+                self.view.show(Message::Ready { number });
                 self.supervisor.ready(number, now.into_std())
             }
             Event::Exited(number, status) => {
                 self.pids[number] = 0;
                 self.statuses[number] = status.to_string();
-                let end = End {
-                    status: &self.statuses[number],
+                self.view.show(Message::Exited {
+                    number,
+                    status: status.to_string(),
                     was_asked: self.stopping.is_some(),
-                };
-                self.view.exited(number, &self.instances[number], &end)?;
+                });
                 self.supervisor.exited(number, now.into_std())
             }
         };
         match decision {
-            Decision::None => Ok(false),
-            Decision::Done => Ok(true),
+            Decision::None => false,
+            Decision::Done => true,
             Decision::AllReady => {
-                let registry = self.options.registry.as_deref();
-                self.view.running(&self.instances, registry)?;
-                Ok(false)
+                self.view.show(Message::Running);
+                false
             }
             Decision::Restart(number, wait) => {
                 let label = &self.instances[number].label;
                 let seconds = wait.as_secs();
-                self.printer
-                    .warning(format!("starting `{label}` again in {seconds} s"));
+                let text = format!("starting `{label}` again in {seconds} s");
+                self.view.show(Message::Warning(text));
                 self.restarts.push(Reverse((now + wait, number)));
-                Ok(false)
+                false
             }
-            Decision::Fail(number) => Ok(self.stop(Err(self.ended(number)))),
+            Decision::Fail(number) => self.stop(Err(self.ended(number))),
         }
     }
 
@@ -246,28 +253,33 @@ impl<'a> System<'a> {
             if stopping.outcome.is_ok() {
                 stopping.outcome = interrupted();
             }
-            self.printer.warning("ending all at once");
+            let text = "ending all at once".to_owned();
+            self.view.show(Message::Warning(text));
             self.signal_all(true);
             return false;
         }
-        let limit = STOP_LIMIT.as_secs();
-        self.printer.step(
-            "Stopping",
-            format!("calls in flight have {limit} s; Ctrl-C again ends them"),
-        );
+        self.view.show(Message::Stopping { limit: STOP_LIMIT });
         self.stop(match self.supervisor.is_running() {
             true => Ok(()),
             false => interrupted(),
         })
     }
 
-    fn start_again(&mut self) -> Result<bool> {
-        if let Some(Reverse((_, number))) = self.restarts.pop() {
-            self.supervisor.restarted(number);
-            self.spawn(number)?;
-            self.write_state()?;
+    fn start_again(&mut self) -> bool {
+        let Some(Reverse((_, number))) = self.restarts.pop() else {
+            return false;
+        };
+        self.supervisor.restarted(number);
+        match self.spawn(number).and_then(|()| self.write_state()) {
+            Ok(()) => false,
+            // It has no process, and nobody will tell that it ended.
+            Err(error) => {
+                if self.pids[number] == 0 {
+                    self.supervisor.exited(number, Instant::now().into_std());
+                }
+                self.stop(Err(error))
+            }
         }
-        Ok(false)
     }
 
     fn not_ready(&mut self) -> bool {
@@ -333,6 +345,14 @@ impl<'a> System<'a> {
             }
         }
     }
+}
+
+/// What happens next to a process; a system that runs waits for what it prints to be read.
+async fn next_event(events: &mut Receiver<Event>, view: &View, is_stopping: bool) -> Option<Event> {
+    if !is_stopping {
+        view.has_room().await;
+    }
+    events.recv().await
 }
 
 /// Sleeps until then; for ever, where there is no then.

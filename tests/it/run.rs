@@ -453,3 +453,111 @@ fn run_hands_the_endpoints_of_etcd_to_the_services() {
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
 }
+
+/// A service that says much, and that is ready when it has said some of it.
+const TALKATIVE: &str = r#"
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+fn main() {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    std::thread::spawn(|| loop {
+        println!("{}", "so much to say ".repeat(100));
+    });
+    let port = std::env::var("APP_ADMIN__PORT").expect("is set");
+    let admin = TcpListener::bind(format!("127.0.0.1:{port}")).expect("is free");
+    for stream in admin.incoming() {
+        let mut stream = stream.expect("a connection");
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    }
+}
+"#;
+
+/// Starts `msvc run` with its stdout in a pipe that nobody reads yet.
+fn unread(sandbox: &Sandbox) -> (std::process::Child, std::io::PipeReader) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = sandbox.command(["run"]);
+    command.stdout(writer).stderr(std::process::Stdio::null());
+    let child = command.spawn().expect("msvc starts");
+    (child, reader)
+}
+
+/// Waits until something runs, and returns the address of its registry.
+fn registry_of(sandbox: &Sandbox) -> String {
+    for _ in 0..1200 {
+        let text = std::fs::read_to_string(sandbox.path().join(".msvc/run.json"));
+        if let Ok(text) = text {
+            let state: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let address = state["registry"]["address"].as_str().expect("a registry");
+            return address.trim_start_matches("http://").to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("it does not run");
+}
+
+fn signal(child: &std::process::Child, signal: Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+        .expect("it runs");
+}
+
+#[test]
+fn a_reader_that_stalls_holds_up_neither_the_registry_nor_the_end() {
+    let sandbox = Sandbox::new();
+    let (_, admin) = workspace(&sandbox, TALKATIVE);
+    let (mut child, reader) = unread(&sandbox);
+    let registry = registry_of(&sandbox);
+    // Long after the pipe is full, the registry answers.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let mut stream = TcpStream::connect(registry).expect("it listens");
+    let patience = Some(std::time::Duration::from_secs(30));
+    stream.set_read_timeout(patience).expect("a socket");
+    stream
+        .write_all(b"GET /v1/status/leader HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+
+    signal(&child, Signal::INT);
+    assert!(becomes_free(admin), "its services end");
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("it was started").code(), Some(130));
+    drop(reader);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_all_gently() {
+    let sandbox = Sandbox::new();
+    let (_, admin) = workspace(&sandbox, TALKATIVE);
+    let (mut child, mut reader) = unread(&sandbox);
+    registry_of(&sandbox);
+    reader.read_exact(&mut [0; 1024]).expect("lines");
+    drop(reader);
+    assert_eq!(child.wait().expect("it was started").code(), Some(0));
+    assert!(becomes_free(admin));
+}
+
+#[test]
+fn a_wait_for_another_cargo_is_told() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let cargo = sandbox.path().join("cargo");
+    let script = "#!/bin/sh\necho '    Blocking waiting for file lock on build directory' >&2\n\
+                  echo '   Compiling alpha v0.1.0' >&2\nexit 3\n";
+    std::fs::write(&cargo, script).expect("writable");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&cargo, executable).expect("writable");
+    let mut command = sandbox.command(["run"]);
+    command.env("CARGO", &cargo);
+    insta::assert_snapshot!(sandbox.render(command.output().expect("msvc starts")), @r"
+    exit: 1
+    --- stderr ---
+        Blocking waiting for file lock on build directory
+    error: the build failed (exit status: 3)
+    ");
+}

@@ -1,4 +1,4 @@
-//! What a running system looks like: steps and a table for people, events for programs.
+//! Steps and a table for people, events for programs.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use crate::duration;
 use crate::error::Result;
 use crate::printer::Printer;
 use crate::run::process::Instance;
+use crate::run::view::Message;
 
 /// The colours of the processes' names, in their order.
 const COLORS: [AnsiColor; 6] = [
@@ -21,10 +22,12 @@ const COLORS: [AnsiColor; 6] = [
     AnsiColor::Red,
 ];
 
-/// Shows what happens to the processes of a system, each by its number.
+/// Prints what happens to the processes of a system, each by its number.
 #[derive(Debug)]
-pub struct View<'a> {
-    printer: &'a Printer,
+pub(super) struct Screen {
+    printer: Printer,
+    instances: Vec<Instance>,
+    registry: Option<String>,
     /// How wide the longest name is.
     width: usize,
     starting: Vec<Option<Starting>>,
@@ -37,21 +40,61 @@ struct Starting {
     bar: ProgressBar,
 }
 
-impl<'a> View<'a> {
-    /// For these processes.
-    pub fn new(printer: &'a Printer, instances: &[Instance]) -> Self {
+impl Screen {
+    pub(super) fn new(
+        printer: Printer,
+        instances: Vec<Instance>,
+        registry: Option<String>,
+    ) -> Self {
         Self {
             printer,
+            registry,
             width: instances.iter().map(|it| it.label.len()).max().unwrap_or(0),
             starting: instances.iter().map(|_| None).collect(),
+            instances,
         }
     }
 
-    /// A process was started.
+    /// Prints one message.
     ///
     /// # Errors
     /// When stdout cannot be written to, here as everywhere below.
-    pub fn started(&mut self, number: usize, instance: &Instance, pid: u32) -> Result {
+    pub(super) fn show(&mut self, message: &Message) -> Result {
+        match message {
+            Message::Started { number, pid } => self.started(*number, *pid),
+            Message::StillStarting => {
+                self.still_starting();
+                Ok(())
+            }
+            Message::Said { number, line } => self.said(*number, line),
+            Message::Ready { number } => self.ready(*number),
+            Message::Exited {
+                number,
+                status,
+                was_asked,
+            } => self.exited(*number, status, *was_asked),
+            Message::Running => self.running(),
+            Message::Stopping { limit } => {
+                let limit = limit.as_secs();
+                self.printer.step(
+                    "Stopping",
+                    format!("calls in flight have {limit} s; Ctrl-C again ends them"),
+                );
+                Ok(())
+            }
+            Message::Stopped => {
+                self.printer.step("Stopped", "all services");
+                event(&self.printer, json!({ "event": "stopped" }))
+            }
+            Message::Warning(text) => {
+                self.printer.warning(text);
+                Ok(())
+            }
+        }
+    }
+
+    fn started(&mut self, number: usize, pid: u32) -> Result {
+        let instance = &self.instances[number];
         let bar = self.printer.progress("Starting", 0);
         bar.set_message(format!("{} (pid {pid})", instance.label));
         self.starting[number] = Some(Starting {
@@ -59,7 +102,7 @@ impl<'a> View<'a> {
             bar,
         });
         event(
-            self.printer,
+            &self.printer,
             json!({
                 "event": "starting", "service": instance.service, "instance": instance.label,
                 "pid": pid,
@@ -67,12 +110,12 @@ impl<'a> View<'a> {
         )
     }
 
-    /// Some are not ready yet: told again and again where lines are not redrawn.
-    pub fn still_starting(&self, instances: &[Instance]) {
+    /// Told again and again where lines are not redrawn.
+    fn still_starting(&self) {
         if self.printer.is_live() {
             return;
         }
-        for (starting, instance) in self.starting.iter().zip(instances) {
+        for (starting, instance) in self.starting.iter().zip(&self.instances) {
             if let Some(starting) = starting {
                 let since = Duration::from_secs(starting.since.elapsed().as_secs());
                 let label = &instance.label;
@@ -84,18 +127,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A process is ready.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn ready(&mut self, number: usize, instance: &Instance) -> Result {
-        if let Some(took) = self.no_longer_starting(number) {
+    fn ready(&mut self, number: usize) -> Result {
+        let took = self.no_longer_starting(number);
+        let instance = &self.instances[number];
+        if let Some(took) = took {
             let label = &instance.label;
             self.printer
                 .step("Ready", format!("{label} in {:.1} s", took.as_secs_f64()));
         }
         event(
-            self.printer,
+            &self.printer,
             json!({
                 "event": "ready", "service": instance.service, "instance": instance.label,
                 "grpc": instance.grpc.to_string(), "admin": instance.admin.to_string(),
@@ -103,23 +144,19 @@ impl<'a> View<'a> {
         )
     }
 
-    /// A process has ended, by itself or because it was asked to.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn exited(&mut self, number: usize, instance: &Instance, end: &End<'_>) -> Result {
+    fn exited(&mut self, number: usize, status: &str, was_asked: bool) -> Result {
         self.no_longer_starting(number);
+        let instance = &self.instances[number];
         event(
-            self.printer,
+            &self.printer,
             json!({
                 "event": "exited", "service": instance.service, "instance": instance.label,
-                "status": end.status,
+                "status": status,
             }),
         )?;
-        if !end.was_asked {
+        if !was_asked {
             let label = &instance.label;
-            self.printer
-                .warning(format!("`{label}` ended ({})", end.status));
+            self.printer.warning(format!("`{label}` ended ({status})"));
         }
         Ok(())
     }
@@ -130,15 +167,11 @@ impl<'a> View<'a> {
         Some(starting.since.elapsed())
     }
 
-    /// A process has said something.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn said(&self, number: usize, instance: &Instance, line: &str) -> Result {
-        let label = &instance.label;
+    fn said(&self, number: usize, line: &str) -> Result {
+        let label = &self.instances[number].label;
         if self.printer.is_json() {
             return event(
-                self.printer,
+                &self.printer,
                 json!({ "event": "log", "instance": label, "line": line }),
             );
         }
@@ -156,30 +189,27 @@ impl<'a> View<'a> {
         self.printer.data(&format!("{prefix} {line}\n"))
     }
 
-    /// All are ready: tells their addresses.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn running(&self, instances: &[Instance], registry: Option<&str>) -> Result {
+    /// Tells the addresses.
+    fn running(&self) -> Result {
         event(
-            self.printer,
-            json!({ "event": "running", "registry": registry }),
+            &self.printer,
+            json!({ "event": "running", "registry": self.registry }),
         )?;
         let width = self.width.max("registry".len());
         self.printer.line("");
         self.printer
             .line(format!("  {:<width$}  {:<15}  admin", "service", "gRPC"));
-        for it in instances {
+        for it in &self.instances {
             let (label, grpc, admin) = (&it.label, it.grpc.to_string(), it.admin);
             self.printer
                 .line(format!("  {label:<width$}  {grpc:<15}  http://{admin}"));
         }
-        if let Some(registry) = registry {
+        if let Some(registry) = &self.registry {
             self.printer
                 .line(format!("  {:<width$}  {registry}", "registry"));
         }
         self.printer.line("");
-        if let Some(first) = instances.first() {
+        if let Some(first) = self.instances.first() {
             self.printer.hint(format!(
                 "in another terminal, `msvc call {}` lists what can be called; Ctrl-C stops all",
                 first.service
@@ -187,24 +217,6 @@ impl<'a> View<'a> {
         }
         Ok(())
     }
-
-    /// All have ended after they were asked to.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn stopped(&self) -> Result {
-        self.printer.step("Stopped", "all services");
-        event(self.printer, json!({ "event": "stopped" }))
-    }
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug)]
-pub struct End<'a> {
-    /// What the system says of it.
-    pub status: &'a str,
-    /// Whether it was asked to.
-    pub was_asked: bool,
 }
 
 /// Tells one event of the stream that `--format json` prints.
