@@ -19,6 +19,8 @@ impl Ratio {
     pub const TENTH: Self = Self(0.1);
     /// One half.
     pub const HALF: Self = Self(0.5);
+    /// Four fifths.
+    pub const FOUR_FIFTHS: Self = Self(0.8);
     /// Everything.
     pub const ONE: Self = Self(1.0);
 
@@ -72,6 +74,33 @@ impl<'de> Deserialize<'de> for Percent {
         in_range.map(Self).ok_or_else(|| {
             let expected = &"a percentage from 0 to 100";
             de::Error::invalid_value(de::Unexpected::Unsigned(percent), expected)
+        })
+    }
+}
+
+/// A number of things a second; 0 is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+pub struct PerSecond(f64);
+
+impl PerSecond {
+    /// `None` unless `rate` is 0 or more, and finite.
+    #[must_use]
+    pub fn new(rate: f64) -> Option<Self> {
+        (rate >= 0.0 && rate.is_finite()).then_some(Self(rate))
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for PerSecond {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rate = f64::deserialize(deserializer)?;
+        Self::new(rate).ok_or_else(|| {
+            de::Error::invalid_value(de::Unexpected::Float(rate), &"a rate of 0 or more")
         })
     }
 }

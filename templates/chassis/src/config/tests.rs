@@ -195,6 +195,17 @@ fn a_wrong_value_is_named_with_its_place_and_what_was_expected() {
          expected a whole number from 0 to 65535, got integer `70000`"
     );
     assert_eq!(
+        error("APP_SERVER__LIMITS__RATE__RATE", "-1"),
+        "failed to load the environment variable APP_SERVER__LIMITS__RATE__RATE: \
+         `server.limits.rate.rate`: expected a rate of 0 or more, got floating point `-1.0`"
+    );
+    assert_eq!(
+        error("APP_SERVER__LIMITS__CLIENT_RATE__KEY", "metadata:"),
+        "failed to load the environment variable APP_SERVER__LIMITS__CLIENT_RATE__KEY: \
+         `server.limits.client_rate.key`: expected \"peer\", or \"metadata:\" and a name, \
+         got string \"metadata:\""
+    );
+    assert_eq!(
         error("APP_SERVER__PORT", "http"),
         "failed to load the environment variable APP_SERVER__PORT: `server.port`: \
          expected a whole number from 0 to 65535, got string \"http\""

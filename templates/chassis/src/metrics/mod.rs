@@ -23,6 +23,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::config;
 
+pub(crate) use process::process_cpu_seconds;
 pub use prometheus_client;
 
 /// The content type of what [`render`] returns.

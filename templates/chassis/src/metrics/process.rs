@@ -74,8 +74,7 @@ impl Collector for Process {
             "File descriptors that may be open",
             max_open_files(&limits),
         )?;
-        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        if let Some(seconds) = cpu_seconds(&stat) {
+        if let Some(seconds) = process_cpu_seconds() {
             let metric = ConstCounter::new(seconds);
             let encoder = encoder.encode_descriptor(
                 "process_cpu_seconds",
@@ -93,6 +92,11 @@ impl Collector for Process {
 fn status_field(status: &str, name: &str) -> Option<f64> {
     let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
     rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The processor time of this process, where the system tells.
+pub(crate) fn process_cpu_seconds() -> Option<f64> {
+    cpu_seconds(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
 /// User and system time of `/proc/self/stat`, fields 14 and 15. The second field, the name of the

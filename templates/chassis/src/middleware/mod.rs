@@ -4,9 +4,11 @@
 pub(crate) mod call;
 pub(crate) mod catch_panic;
 pub mod deadline;
+pub(crate) mod limit;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod observe;
+pub(crate) mod refuse;
 pub(crate) mod size;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -16,6 +16,7 @@ use super::router::Router;
 use crate::config;
 use crate::middleware::catch_panic::CatchPanicLayer;
 use crate::middleware::deadline::ServerDeadlineLayer;
+use crate::middleware::limit::{InFlightLimitLayer, RateLimitLayer};
 use crate::middleware::log::LogLayer;
 use crate::middleware::metrics::{CallFamily, MetricsLayer};
 use crate::middleware::size::LimitedBody;
@@ -24,8 +25,9 @@ use crate::middleware::trace::ServerTraceLayer;
 /// Wraps `router` in the layers, the outermost first.
 ///
 /// A call gets its span before anything is said of it; it is counted and logged with the code that
-/// its caller sees, so outside of everything that can answer by itself; a panic is caught where
-/// nothing of ours is between it and the handler.
+/// its caller sees, so outside of everything that can answer by itself. What is refused is refused
+/// before anything is spent on it: first when there are too many calls already, then when its
+/// client has had its share. A panic is caught where nothing of ours is between it and the handler.
 pub(crate) fn build<Q>(
     router: Router,
     config: &config::Server,
@@ -55,6 +57,11 @@ where
         .layer(MetricsLayer {
             lookup: layers.metrics.then(|| CallFamily::server().known(&methods)),
         })
+        .layer(InFlightLimitLayer::new(
+            &config.limits,
+            Arc::clone(&methods),
+        ))
+        .layer(RateLimitLayer::new(&config.limits))
         .layer(ServerDeadlineLayer::new(
             layers.deadline,
             &config.deadline,

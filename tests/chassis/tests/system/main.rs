@@ -6,6 +6,7 @@ mod channel;
 mod consul;
 mod discovery;
 mod etcd;
+mod limits;
 mod process;
 mod reliability;
 mod retry;

@@ -3,6 +3,7 @@
 mod client;
 mod etcd;
 mod kubernetes;
+mod limits;
 mod registry;
 mod retry;
 mod server;
@@ -17,6 +18,7 @@ pub use client::{
 };
 pub use etcd::Etcd;
 pub use kubernetes::Kubernetes;
+pub use limits::{ClientKey, ClientRate, Limits, Rate, Shed};
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Deadline, Http2, Server, ServerLayers};

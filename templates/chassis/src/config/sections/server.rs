@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::Limits;
 use crate::config::{Duration, Size};
 
 /// `[server]`: the gRPC server.
@@ -30,6 +31,8 @@ pub struct Server {
     pub max_request_size: Size,
     /// Limits on the time a call may take.
     pub deadline: Deadline,
+    /// Limits on the number of calls.
+    pub limits: Limits,
     /// HTTP/2 settings.
     pub http2: Http2,
     /// Which layers wrap the services.
@@ -47,6 +50,7 @@ impl Default for Server {
             stop_on_stdin_close: false,
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),
+            limits: Limits::default(),
             http2: Http2::default(),
             layers: ServerLayers::default(),
         }

@@ -1,0 +1,164 @@
+//! The limit on calls a second.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderName, Request, Response};
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::transport::server::TcpConnectInfo;
+use tower::{Layer, Service};
+
+use super::gcra::{Bucket, Quota};
+use super::keys::Buckets;
+use super::refusal::{self, Reason};
+use crate::config::{self, ClientKey};
+use crate::middleware::call;
+use crate::middleware::refuse::{Refusable, RefusableBody};
+
+/// Wraps a server so that calls above a rate are refused.
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimitLayer {
+    limits: Option<Arc<Limits>>,
+}
+
+#[derive(Debug)]
+struct Limits {
+    /// What times are counted from.
+    begin: Instant,
+    all: Option<Bucket>,
+    each: Option<(ClientKey, Buckets)>,
+}
+
+impl RateLimitLayer {
+    pub(crate) fn new(config: &config::Limits) -> Self {
+        let all = Quota::new(config.rate.rate.get(), config.rate.burst).map(Bucket::new);
+        Self::with(all, buckets(&config.client_rate))
+    }
+
+    fn with(all: Option<Bucket>, each: Option<(ClientKey, Buckets)>) -> Self {
+        let limits = Limits {
+            begin: Instant::now(),
+            all,
+            each,
+        };
+        let any = limits.all.is_some() || limits.each.is_some();
+        Self {
+            limits: any.then(|| Arc::new(limits)),
+        }
+    }
+}
+
+fn buckets(config: &config::ClientRate) -> Option<(ClientKey, Buckets)> {
+    let quota = Quota::new(config.rate.get(), config.burst)?;
+    Some((config.key.clone(), Buckets::new(quota, config.max_keys)))
+}
+
+impl Limits {
+    /// # Errors
+    /// The refusal.
+    fn take<Q>(&self, request: &Request<Q>) -> Result<(), Status> {
+        let now = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // The client's own first: one that is above it takes nothing from the others.
+        if let Some((key, buckets)) = &self.each {
+            let refused = |wait: Duration| refusal::above_rate(Reason::client_rate, wait);
+            match client(key, request) {
+                Client::Header(name, value) => buckets.take((name, value), now),
+                Client::Network(network) => buckets.take(network, now),
+            }
+            .map_err(refused)?;
+        }
+        if let Some(all) = &self.all {
+            let refused = |wait: Duration| refusal::above_rate(Reason::rate, wait);
+            all.take(now).map_err(refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a client is known by.
+enum Client<'a> {
+    Header(&'a HeaderName, &'a [u8]),
+    Network(Option<IpAddr>),
+}
+
+/// The client of `request` by `key`; by its address when it does not have that.
+fn client<'a, Q>(key: &'a ClientKey, request: &'a Request<Q>) -> Client<'a> {
+    let known = match key {
+        ClientKey::Peer => None,
+        ClientKey::Metadata(name) => {
+            let value = request.headers().get(name);
+            value.map(|value| Client::Header(name, value.as_bytes()))
+        }
+    };
+    known.unwrap_or_else(|| {
+        let peer = request.extensions().get::<TcpConnectInfo>();
+        let peer = peer.and_then(TcpConnectInfo::remote_addr);
+        Client::Network(peer.map(|peer| network(peer.ip())))
+    })
+}
+
+/// The part of an address that one client cannot choose: all of IPv4, and of IPv6 the first 64
+/// bits (RFC 4291, section 2.5.4: the rest is for it to choose).
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
+        ip => ip,
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> RateLimit<S> {
+        RateLimit {
+            inner,
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimit<S> {
+    inner: S,
+    limits: Option<Arc<Limits>>,
+}
+
+impl<S, Q, B> Service<Request<Q>> for RateLimit<S>
+where
+    S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
+{
+    type Response = Response<RefusableBody<B>>;
+    type Error = Infallible;
+    type Future = Refusable<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        if let Some(limits) = &self.limits
+            && !call::is_infrastructure(request.uri().path())
+            && let Err(refusal) = limits.take(&request)
+        {
+            return Refusable::refused(refusal);
+        }
+        Refusable::call(self.inner.call(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_of_v4_and_a_half_of_one_of_v6() {
+        let network = |ip: &str| network(ip.parse().expect("an address")).to_string();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}
