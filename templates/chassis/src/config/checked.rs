@@ -83,6 +83,9 @@ impl<'de> Deserialize<'de> for Percent {
 pub struct PerSecond(f64);
 
 impl PerSecond {
+    /// One in ten milliseconds.
+    pub const HUNDRED: Self = Self(100.0);
+
     /// `None` unless `rate` is 0 or more, and finite.
     #[must_use]
     pub fn new(rate: f64) -> Option<Self> {

@@ -106,6 +106,12 @@ impl Size {
         Self(bytes)
     }
 
+    /// A size of `kibibytes` times 1024 bytes.
+    #[must_use]
+    pub const fn from_kib(kibibytes: u64) -> Self {
+        Self(kibibytes * 1024)
+    }
+
     /// A size of `mebibytes` times 1024 * 1024 bytes.
     #[must_use]
     pub const fn from_mib(mebibytes: u64) -> Self {

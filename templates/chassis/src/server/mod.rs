@@ -53,8 +53,8 @@ impl Server {
         let methods = Methods::new(&names, &described).map_err(Error::Descriptors)?;
         let stack = stack::build(router, &config.server, methods);
         let (drain, draining) = watch::channel(());
-        let http2 = config.server.http2.clone();
-        let task = tokio::spawn(connections::serve(listener, stack, http2, draining));
+        let config = config.server.clone();
+        let task = tokio::spawn(connections::serve(listener, stack, config, draining));
         Ok(Self {
             address,
             health,

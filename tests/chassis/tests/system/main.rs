@@ -3,6 +3,7 @@
 mod balance;
 mod calls;
 mod channel;
+mod connections;
 mod consul;
 mod discovery;
 mod etcd;

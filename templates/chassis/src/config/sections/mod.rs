@@ -21,7 +21,7 @@ pub use kubernetes::Kubernetes;
 pub use limits::{ClientKey, ClientRate, Limits, Rate, Shed};
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
-pub use server::{Admin, Deadline, Http2, Server, ServerLayers};
+pub use server::{Admin, Connections, Deadline, Http2, Server, ServerLayers};
 pub use telemetry::{Color, Log, LogFormat, Metrics, Tracing};
 
 /// The whole configuration of a service: the chassis' sections, and the service's own as `[app]`.

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::Limits;
-use crate::config::{Duration, Size};
+use super::{Limits, Rate};
+use crate::config::{Duration, PerSecond, Size};
 
 /// `[server]`: the gRPC server.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Server {
     pub deadline: Deadline,
     /// Limits on the number of calls.
     pub limits: Limits,
+    /// Limits on connections.
+    pub connections: Connections,
     /// HTTP/2 settings.
     pub http2: Http2,
     /// Which layers wrap the services.
@@ -51,6 +53,7 @@ impl Default for Server {
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),
             limits: Limits::default(),
+            connections: Connections::default(),
             http2: Http2::default(),
             layers: ServerLayers::default(),
         }
@@ -76,6 +79,48 @@ impl Default for Deadline {
     }
 }
 
+/// `[server.connections]`: limits on connections, against clients that take them and do nothing
+/// with them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// Connections at a time; the others are closed at once. Default: 0, as many as the process
+    /// can have files open.
+    pub max: u32,
+    /// The longest wait for the handshake of HTTP/2 (and of TLS). Default: `"10s"`; `"0s"` is no
+    /// limit.
+    pub handshake_timeout: Duration,
+    /// The longest wait for the rest of a frame that has begun, or of the metadata of a call;
+    /// messages may take as long as their call. Default: `"10s"`; `"0s"` is no limit.
+    pub frame_timeout: Duration,
+    /// How old a connection gets, give or take a tenth; then its client is told to make another
+    /// one, which spreads clients over new instances. Default: `"0s"`, no limit (as in gRFC A9).
+    pub max_age: Duration,
+    /// How long the calls on an old connection may go on. Default: `"0s"`, no limit (as in
+    /// gRFC A9).
+    pub max_age_grace: Duration,
+    /// Calls that a client gives up, on one connection; above it, the connection is closed
+    /// (CVE-2023-44487, "rapid reset"). Default: a rate of 100 and a burst of 1000; a rate of 0 is
+    /// no limit. (nghttp2 has 33 and 1000, for browsers; deadlines and hedging cancel more.)
+    pub resets: Rate,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            max: 0,
+            handshake_timeout: Duration::from_secs(10),
+            frame_timeout: Duration::from_secs(10),
+            max_age: Duration::default(),
+            max_age_grace: Duration::default(),
+            resets: Rate {
+                rate: PerSecond::HUNDRED,
+                burst: 1000,
+            },
+        }
+    }
+}
+
 /// `[server.http2]`: HTTP/2 settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -87,6 +132,9 @@ pub struct Http2 {
     /// The longest wait for the answer to a PING before the connection is closed.
     /// Default: `"20s"` (as in gRFC A8).
     pub keep_alive_timeout: Duration,
+    /// The largest metadata of a call, as HTTP/2 counts it (names, values, and 32 bytes for each
+    /// entry); above it, a call ends with HTTP status 431. Default: `"16KiB"` (as in hyper).
+    pub max_header_list_size: Size,
 }
 
 impl Default for Http2 {
@@ -95,6 +143,7 @@ impl Default for Http2 {
             max_concurrent_streams: 1024,
             keep_alive_interval: Duration::from_secs(60),
             keep_alive_timeout: Duration::from_secs(20),
+            max_header_list_size: Size::from_kib(16),
         }
     }
 }

@@ -11,7 +11,7 @@ const NANOS_PER_SECOND: f64 = 1e9;
 
 /// How many calls pass, and how unevenly they may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
     /// Between two calls at the full rate, in nanoseconds.
     interval: u64,
     /// How much earlier than that a call may come, in nanoseconds.
@@ -21,7 +21,7 @@ pub(super) struct Quota {
 impl Quota {
     /// `rate` calls a second, up to `burst` of them at once. A `burst` of 0 is as many as come in a
     /// second, and at least one. `None` when `rate` is 0, which is no limit.
-    pub(super) fn new(rate: f64, burst: u32) -> Option<Self> {
+    pub(crate) fn new(rate: f64, burst: u32) -> Option<Self> {
         if rate <= 0.0 {
             return None;
         }
@@ -41,7 +41,7 @@ impl Quota {
     ///
     /// # Errors
     /// How long to wait for one more to pass, when it does not.
-    pub(super) fn take(self, state: u64, now: u64) -> Result<u64, Duration> {
+    pub(crate) fn take(self, state: u64, now: u64) -> Result<u64, Duration> {
         let early = state.saturating_sub(now);
         if early > self.tolerance {
             return Err(Duration::from_nanos(early - self.tolerance));
@@ -50,20 +50,20 @@ impl Quota {
     }
 
     /// The time in which an empty bucket fills up, in nanoseconds.
-    pub(super) fn refill(self) -> u64 {
+    pub(crate) fn refill(self) -> u64 {
         self.tolerance.saturating_add(self.interval)
     }
 }
 
 /// One bucket, for all.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     quota: Quota,
     state: AtomicU64,
 }
 
 impl Bucket {
-    pub(super) fn new(quota: Quota) -> Self {
+    pub(crate) fn new(quota: Quota) -> Self {
         Self {
             quota,
             state: AtomicU64::new(0),
@@ -71,7 +71,7 @@ impl Bucket {
     }
 
     /// As [`Quota::take`].
-    pub(super) fn take(&self, now: u64) -> Result<(), Duration> {
+    pub(crate) fn take(&self, now: u64) -> Result<(), Duration> {
         let mut state = self.state.load(Relaxed);
         loop {
             let next = self.quota.take(state, now)?;

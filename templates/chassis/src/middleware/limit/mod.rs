@@ -12,7 +12,7 @@
 //! Health checks and reflection are never refused: an instance that is busy is not ill, and an
 //! orchestrator that restarts it makes it worse for the others.
 
-mod gcra;
+pub(crate) mod gcra;
 mod in_flight;
 mod keys;
 mod rate;

@@ -1,0 +1,235 @@
+//! Accepting connections, serving HTTP/2 on them, and closing them gently.
+//!
+//! Written over `hyper` because a drain must be bounded, must tell clients with GOAWAY, and must
+//! know how many connections are left; and because clients that are slow on purpose have to be
+//! found at the level of frames.
+
+mod end;
+mod frames;
+mod guard;
+mod metrics;
+
+use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::transport::server::TcpConnectInfo;
+use tower::{Service, ServiceExt};
+
+use super::linger::Lingering;
+use crate::config;
+use end::End;
+use guard::{Guarded, Rules};
+
+/// The pause after the system refused to accept a connection, for example because the process is
+/// out of file descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How far connections differ from `server.connections.max_age`, so that those that began
+/// together do not end together (gRFC A9).
+const AGE_JITTER: f64 = 0.1;
+
+/// What is the same for all connections.
+#[derive(Debug)]
+struct Settings {
+    http2: config::Http2,
+    connections: config::Connections,
+    rules: Rules,
+}
+
+/// Serves `stack` on connections to `listener` until `drain` changes; then stops accepting, sends
+/// GOAWAY, and returns when the last call is done. Dropping the future ends all connections.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    stack: S,
+    config: config::Server,
+    mut drain: watch::Receiver<()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = Status> + Send + 'static,
+{
+    let max = match config.connections.max {
+        0 => Semaphore::MAX_PERMITS,
+        max => max as usize,
+    };
+    let places = Arc::new(Semaphore::new(max));
+    let settings = Arc::new(Settings {
+        rules: Rules::from(&config.connections),
+        http2: config.http2,
+        connections: config.connections,
+    });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let Some(place) = Place::take(&places) else {
+                        metrics::ended(End::TooMany);
+                        tracing::debug!(%peer, error = %End::TooMany, "connection refused");
+                        continue;
+                    };
+                    let (settings, stack) = (Arc::clone(&settings), stack.clone());
+                    let drain = drain.clone();
+                    connections.spawn(async move {
+                        let result = serve_connection(stream, peer, stack, &settings, drain).await;
+                        if let Err(error) = result {
+                            let error = &error as &dyn std::error::Error;
+                            tracing::debug!(%peer, error, "connection ended");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => wait_out(error).await,
+            },
+            Some(_) = connections.join_next() => {}
+            _ = drain.changed() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// A place among the connections.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _open: metrics::Open,
+}
+
+impl Place {
+    fn take(places: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self {
+            _permit: Arc::clone(places).try_acquire_owned().ok()?,
+            _open: metrics::Open::new(),
+        })
+    }
+}
+
+async fn serve_connection<S, B>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    stack: S,
+    settings: &Settings,
+    mut drain: watch::Receiver<()>,
+) -> Result<(), hyper::Error>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = Status> + Send + 'static,
+{
+    // A response is written as a whole; waiting for more to send would only delay it.
+    let _ = stream.set_nodelay(true);
+    let info = TcpConnectInfo {
+        local_addr: stream.local_addr().ok(),
+        remote_addr: Some(peer),
+    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(info.clone());
+        stack.clone().oneshot(request)
+    });
+    let http2 = &settings.http2;
+    let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(http2.max_concurrent_streams)
+        .max_header_list_size(max_header_list_size.unwrap_or(u32::MAX))
+        .keep_alive_interval(http2.keep_alive_interval.non_zero())
+        .keep_alive_timeout(http2.keep_alive_timeout.get());
+    let (stream, closing) = Lingering::new(stream);
+    let stream = Guarded::new(stream, settings.rules, Instant::now());
+    let max_age = settings.connections.max_age.non_zero();
+    {
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let is_old = tokio::select! {
+            result = &mut connection => {
+                result?;
+                false
+            }
+            _ = drain.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await?;
+                false
+            }
+            () = passed(max_age.map(|age| jittered(age, random()))) => true,
+        };
+        if is_old {
+            metrics::ended(End::Age);
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = &mut connection => result?,
+                () = passed(settings.connections.max_age_grace.non_zero()) => {
+                    tracing::debug!(%peer, "calls on an old connection are cut");
+                }
+            }
+        }
+    }
+    closing.close().await;
+    Ok(())
+}
+
+/// Waits for `time`; for ever when there is none.
+async fn passed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `age`, more or less. `random` is from 0 to 1.
+fn jittered(age: Duration, random: f64) -> Duration {
+    age.mul_f64(1.0 + AGE_JITTER * (2.0 * random - 1.0))
+}
+
+/// A number from 0 to 1. Not for secrets.
+fn random() -> f64 {
+    // Each `RandomState` has keys of its own.
+    let bits = RandomState::new().hash_one(0_u8) as u32;
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+/// A connection that was reset before it was accepted is the client's matter; anything else is
+/// ours and will not be better at once.
+async fn wait_out(error: io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    ) {
+        return;
+    }
+    tracing::error!(%error, "failed to accept a connection");
+    tokio::time::sleep(ACCEPT_BACKOFF).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_differ_by_a_tenth() {
+        let age = Duration::from_secs(100);
+        assert_eq!(jittered(age, 0.0), Duration::from_secs(90));
+        assert_eq!(jittered(age, 0.5), age);
+        assert_eq!(jittered(age, 1.0), Duration::from_secs(110));
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&random())));
+    }
+}
