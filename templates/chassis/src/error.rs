@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use crate::client::TargetError;
 use crate::config::ConfigError;
+use crate::tls::TlsError;
 
 /// Why a service could not start or go on.
 ///
@@ -36,6 +37,8 @@ pub enum Error {
     },
     /// The target of a client is not valid.
     Target(TargetError),
+    /// The settings of TLS, or the files they name, cannot be used.
+    Tls(TlsError),
     /// The operating system does not let the process wait for signals.
     Signals(io::Error),
     /// A second signal asked to end before calls in flight were done.
@@ -61,6 +64,7 @@ impl fmt::Display for Error {
                 "failed to make an exporter of traces to `tracing.endpoint` = {endpoint}"
             ),
             Self::Target(error) => fmt::Display::fmt(error, f),
+            Self::Tls(error) => fmt::Display::fmt(error, f),
             Self::Signals(_) => f.write_str("failed to wait for signals"),
             Self::Interrupted => f.write_str("ended by a second signal, calls in flight were cut"),
         }
@@ -84,6 +88,7 @@ impl StdError for Error {
         match self {
             Self::Config(error) => error.source(),
             Self::Target(error) => error.source(),
+            Self::Tls(error) => error.source(),
             Self::Bind { source, .. } | Self::Signals(source) => Some(source),
             Self::Descriptors(source) | Self::Exporter { source, .. } => Some(&**source),
             Self::Interrupted => None,
@@ -100,5 +105,11 @@ impl From<ConfigError> for Error {
 impl From<TargetError> for Error {
     fn from(error: TargetError) -> Self {
         Self::Target(error)
+    }
+}
+
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }

@@ -31,6 +31,7 @@
 //! | other services are found and called | [`client`] |
 //! | this one registers itself, others are followed | `registry` |
 //! | logs, traces, panics | `telemetry` |
+//! | TLS, and who is on the other side | [`tls`] |
 //! | counters and histograms | [`metrics`] |
 //! | `/healthz`, `/readyz`, `/metrics` | `admin` |
 //! | whether it should get calls | [`readiness`], and `health` for gRPC's health service |
@@ -52,6 +53,7 @@ mod services;
 pub mod status;
 mod telemetry;
 pub mod testing;
+pub mod tls;
 pub mod validate;
 
 pub use error::Error;

@@ -18,7 +18,8 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// A client channel, connected to the server.
+    /// A client channel, connected to the server. It is without TLS: a server with TLS is called
+    /// by [`client::connect`](crate::client::connect).
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.channel.clone()
@@ -56,6 +57,14 @@ pub async fn serve_with<A>(config: Config<A>, services: Services) -> TestServer 
         .expect("the test server starts")
 }
 
+/// As [`serve_with`], where a configuration that cannot be served is what is tested.
+///
+/// # Errors
+/// When the server cannot start.
+pub async fn try_serve_with<A>(config: Config<A>, services: Services) -> Result<TestServer, Error> {
+    start(&config.chassis(), ANY_PORT, services).await
+}
+
 /// As [`serve`], at `address`, for tests in which a server comes back to where it was.
 ///
 /// # Panics
@@ -78,10 +87,13 @@ async fn start(
     let server = Server::start(config, services, listener).await?;
     server.health.serving().await;
     let endpoint = format!("http://{}", server.address);
-    let channel = Endpoint::from_shared(endpoint)
-        .expect("an address is a valid endpoint")
-        .connect()
-        .await
-        .expect("the test server accepts connections");
+    let endpoint = Endpoint::from_shared(endpoint).expect("an address is a valid endpoint");
+    let channel = match config.server.tls.enabled {
+        true => endpoint.connect_lazy(),
+        false => endpoint
+            .connect()
+            .await
+            .expect("the test server accepts connections"),
+    };
     Ok(TestServer { server, channel })
 }

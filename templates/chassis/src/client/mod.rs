@@ -51,6 +51,7 @@ pub use target::{KubernetesService, Target, TargetError};
 use crate::Error;
 use crate::config::Config;
 use crate::registry;
+use crate::tls::ClientTls;
 use stack::Stack;
 
 /// A connection to a service: to all its instances, as they come and go. Clones share it.
@@ -67,12 +68,13 @@ pub struct Channel {
 ///
 /// # Errors
 /// [`Error::Target`] when `target` is not one of those, [`Error::Config`] when it needs a setting
-/// that is not there.
+/// that is not there, and [`Error::Tls`] when the files of `[client.tls]` cannot be used.
 pub async fn connect<A>(target: &str, config: &Config<A>) -> Result<Channel, Error> {
     let target: Target = target.parse()?;
     let config = config.chassis();
+    let tls = ClientTls::new(&config.client.tls)?;
     let instances = registry::discover(target.clone(), &config)?;
-    let inner = stack::build(&target, instances, &config.client);
+    let inner = stack::build(&target, instances, &config.client, tls);
     Ok(Channel { inner })
 }
 

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::config::Config;
 use crate::middleware::observe::Observer;
 use crate::registry;
+use crate::tls::ClientTls;
 
 /// Picks endpoints as a [`Channel`](crate::client::Channel) does for its calls, without calls.
 #[derive(Debug, Clone)]
@@ -25,12 +26,13 @@ impl Picker {
     /// A picker for what [`client::connect`](crate::client::connect) would connect to.
     ///
     /// # Errors
-    /// [`Error::Target`] when `target` is none.
+    /// As [`client::connect`](crate::client::connect).
     pub fn connect<A>(target: &str, config: &Config<A>) -> Result<Self, Error> {
         let target: Target = target.parse()?;
         let config = config.chassis();
+        let tls = ClientTls::new(&config.client.tls)?;
         let instances = registry::discover(target.clone(), &config)?;
-        let balance = Balance::new(&target, instances, &config.client);
+        let balance = Balance::new(&target, instances, &config.client, tls);
         Ok(Self { balance })
     }
 

@@ -12,6 +12,7 @@ use crate::middleware::metrics::{CallFamily, Metrics, MetricsLayer};
 use crate::middleware::size::{SizeLimit, SizeLimitLayer};
 use crate::middleware::trace::{ClientTrace, ClientTraceLayer};
 use crate::registry::Instances;
+use crate::tls::ClientTls;
 
 /// The balancer inside its layers.
 pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<Bulkhead<SizeLimit<Retry<Balance>>>>>>;
@@ -22,7 +23,12 @@ pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<Bulkhead<SizeLimit<Re
 /// includes the search for an endpoint. The bulkhead has one place for a call, however often it is
 /// tried. What acts on a single attempt (the breaker) is below the balancer, what acts on the whole
 /// call (retries) directly above it.
-pub(super) fn build(target: &Target, instances: Instances, config: &config::Client) -> Stack {
+pub(super) fn build(
+    target: &Target,
+    instances: Instances,
+    config: &config::Client,
+    tls: Option<ClientTls>,
+) -> Stack {
     let layers = &config.layers;
     ServiceBuilder::new()
         .layer(ClientTraceLayer {
@@ -40,5 +46,5 @@ pub(super) fn build(target: &Target, instances: Instances, config: &config::Clie
             max_message: config.max_response_size.bytes(),
         })
         .layer(RetryLayer::new(&config.retry))
-        .service(Balance::new(target, instances, config))
+        .service(Balance::new(target, instances, config, tls))
 }

@@ -20,6 +20,7 @@ pub(crate) use router::Router;
 
 use crate::config::Config;
 use crate::health::Health;
+use crate::tls::ServerTls;
 use crate::{Error, Services};
 
 /// A running gRPC server. Dropping it ends all connections.
@@ -39,6 +40,7 @@ impl Server {
         listener: (TcpListener, SocketAddr),
     ) -> Result<Self, Error> {
         let (listener, address) = listener;
+        let tls = ServerTls::new(&config.server.tls)?;
         let Services {
             mut router,
             descriptor_sets,
@@ -54,7 +56,7 @@ impl Server {
         let stack = stack::build(router, &config.server, methods);
         let (drain, draining) = watch::channel(());
         let config = config.server.clone();
-        let task = tokio::spawn(connections::serve(listener, stack, config, draining));
+        let task = tokio::spawn(connections::serve(listener, tls, stack, config, draining));
         Ok(Self {
             address,
             health,

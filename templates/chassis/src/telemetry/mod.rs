@@ -18,6 +18,9 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
+#[cfg(feature = "tls")]
+pub(crate) use log::Utc;
+
 use crate::Error;
 use crate::config::Config;
 use crate::middleware::log::TARGET as RPC_LOG;

@@ -9,10 +9,12 @@ mod generated {
     include!("probe.rs");
 }
 
+use std::collections::HashMap;
 use std::pin::Pin;
 
 use chassis::Services;
 use chassis::client::Channel;
+use chassis::tls::PeerIdentity;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -78,8 +80,16 @@ impl ProbeApi {
             let value = value.to_str().ok()?;
             Some((name.to_string(), value.to_owned()))
         });
+        let mut metadata: HashMap<String, String> = metadata.collect();
+        // What the chassis found out about the caller, under names that metadata cannot have.
+        if let Some(peer) = request.extensions().get::<PeerIdentity>() {
+            let name = peer.common_name().unwrap_or_default();
+            metadata.insert("peer name".to_owned(), name.to_owned());
+            let id = peer.spiffe_id().unwrap_or_default();
+            metadata.insert("peer id".to_owned(), id.to_owned());
+        }
         ProbeReply {
-            metadata: metadata.collect(),
+            metadata,
             remaining_ms: chassis::deadline::remaining().map(|left| left.as_millis() as u64),
             instance: self.instance.clone(),
             payload: vec![7; asked.size as usize],

@@ -14,4 +14,6 @@ mod retry;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod tracing_chain;

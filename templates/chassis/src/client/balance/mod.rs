@@ -20,6 +20,7 @@ use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
 use super::target::Target;
 use crate::config;
 use crate::registry::Instances;
+use crate::tls::ClientTls;
 use pool::{Pool, Unpicked};
 
 /// How often a call that was provably not sent is sent again, each time to the next endpoint.
@@ -33,9 +34,14 @@ pub(super) struct Balance {
 }
 
 impl Balance {
-    pub(super) fn new(target: &Target, instances: Instances, config: &config::Client) -> Self {
+    pub(super) fn new(
+        target: &Target,
+        instances: Instances,
+        config: &config::Client,
+        tls: Option<ClientTls>,
+    ) -> Self {
         Self {
-            pool: Arc::new(Pool::new(target, instances, config)),
+            pool: Arc::new(Pool::new(target, instances, config, tls)),
             ready_timeout: config.ready_timeout.get(),
         }
     }

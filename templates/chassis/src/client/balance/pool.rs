@@ -17,6 +17,7 @@ use crate::client::target::Target;
 use crate::client::{breaker, random};
 use crate::config;
 use crate::registry::Instances;
+use crate::tls::ClientTls;
 
 /// The endpoints of one service, followed by a task that ends with this.
 #[derive(Debug)]
@@ -55,13 +56,19 @@ pub(super) enum Unpicked {
 }
 
 impl Pool {
-    pub(super) fn new(target: &Target, instances: Instances, config: &config::Client) -> Self {
+    pub(super) fn new(
+        target: &Target,
+        instances: Instances,
+        config: &config::Client,
+        tls: Option<ClientTls>,
+    ) -> Self {
         let name = target.to_string();
         let news = Arc::new(Notify::new());
         let policy = Policy::new(&config.balance);
         let breaker = config.breaker.enabled;
         let settings = Settings {
             authority: target.authority(),
+            tls,
             connect_timeout: config.connect_timeout.get(),
             keep_alive_interval: config.keep_alive_interval.non_zero(),
             keep_alive_timeout: config.keep_alive_timeout.get(),

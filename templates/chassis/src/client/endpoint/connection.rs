@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::metrics::Counted;
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
+use crate::tls::Stream;
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
 const STABLE: Duration = Duration::from_secs(1);
@@ -144,7 +145,7 @@ async fn keep(address: SocketAddr, settings: Settings, shared: Arc<Shared>) {
     }
 }
 
-type Driver = http2::Connection<TokioIo<TcpStream>, RequestBody, TokioExecutor>;
+type Driver = http2::Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
 
 /// # Errors
 /// What went wrong, to be shown.
@@ -152,6 +153,15 @@ async fn connect(address: SocketAddr, settings: &Settings) -> Result<(Sender, Dr
     let connect = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        let stream = match &settings.tls {
+            Some(tls) => {
+                // Where there is no name, the address has to be in the certificate.
+                let host = settings.authority.as_ref().map(|it| it.host().to_owned());
+                let host = host.unwrap_or_else(|| address.ip().to_string());
+                tls.connect(stream, &host).await?
+            }
+            None => Stream::Plain(stream),
+        };
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())

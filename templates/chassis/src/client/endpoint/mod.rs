@@ -20,6 +20,7 @@ use tonic::body::Body;
 
 use crate::middleware::deadline::SentBody;
 use crate::middleware::observe::{ObservedBody, Pending, observe};
+use crate::tls::ClientTls;
 use body::IncomingBody;
 use connection::{Connection, CurrentSender};
 use vitals::Vitals;
@@ -42,6 +43,7 @@ const USER_AGENT: &str = concat!("grpc-rust-chassis/", env!("CARGO_PKG_VERSION")
 pub(super) struct Settings {
     /// The name of the service; `None` stands for the address of each endpoint.
     pub(super) authority: Option<Authority>,
+    pub(super) tls: Option<ClientTls>,
     pub(super) connect_timeout: Duration,
     pub(super) keep_alive_interval: Option<Duration>,
     pub(super) keep_alive_timeout: Duration,
@@ -59,6 +61,7 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: SocketAddr,
+    scheme: Scheme,
     connection: Connection,
     vitals: Arc<Vitals>,
 }
@@ -83,6 +86,7 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) struct Picked {
     sender: CurrentSender,
+    scheme: Scheme,
     call: Call,
 }
 
@@ -98,6 +102,10 @@ impl Endpoint {
                 settings.authority.clone().unwrap_or_else(own_authority),
                 &settings.watched,
             )),
+            scheme: match settings.tls {
+                Some(_) => Scheme::HTTPS,
+                None => Scheme::HTTP,
+            },
             connection: Connection::open(address, settings),
         }
     }
@@ -121,7 +129,12 @@ impl Endpoint {
     pub(super) fn pick(&self, path: &str, now: Option<Instant>) -> Result<Picked, Refusal> {
         let sender = self.connection.sender().ok_or(Refusal::NotConnected)?;
         let call = self.vitals.begin(path, now).ok_or(Refusal::BreakerOpen)?;
-        Ok(Picked { sender, call })
+        let scheme = self.scheme.clone();
+        Ok(Picked {
+            sender,
+            scheme,
+            call,
+        })
     }
 
     /// What is wrong with it for calls of the method with this path; `None` when nothing is.
@@ -143,12 +156,16 @@ impl Picked {
         self,
         mut request: Request<RequestBody>,
     ) -> Result<Response<EndpointBody>, SendError> {
-        let Self { sender, call } = self;
+        let Self {
+            sender,
+            scheme,
+            call,
+        } = self;
         let mut sender = {
             let current = sender;
             current.get()
         };
-        *request.uri_mut() = absolute(request.uri(), call.authority().clone());
+        *request.uri_mut() = absolute(request.uri(), scheme, call.authority().clone());
         let user_agent = HeaderValue::from_static(USER_AGENT);
         request
             .headers_mut()
@@ -180,10 +197,10 @@ impl Picked {
 }
 
 /// `uri`, of which clients only set the path, with scheme and authority, as HTTP/2 wants it.
-fn absolute(uri: &Uri, authority: Authority) -> Uri {
+fn absolute(uri: &Uri, scheme: Scheme, authority: Authority) -> Uri {
     let path = uri.path_and_query().cloned();
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme);
     parts.authority = Some(authority);
     parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
     Uri::from_parts(parts).expect("a URI with all its parts is valid")

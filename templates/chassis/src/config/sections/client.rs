@@ -6,6 +6,7 @@ mod outlier;
 
 use serde::Deserialize;
 
+use super::ClientTls;
 use crate::config::{Duration, Retry, Size};
 
 pub use balance::{Balance, BalancePolicy};
@@ -45,6 +46,8 @@ pub struct Client {
     /// (a bulkhead: one slow service does not take all that this one has). Default: 0, which is
     /// no limit.
     pub max_in_flight: usize,
+    /// `[client.tls]`: TLS.
+    pub tls: ClientTls,
     /// `[client.balance]`: which instance gets a call.
     pub balance: Balance,
     /// `[client.breaker]`: the circuit breaker in front of each endpoint.
@@ -69,6 +72,7 @@ impl Default for Client {
             keep_alive_timeout: Duration::from_secs(10),
             max_response_size: Size::from_mib(4),
             max_in_flight: 0,
+            tls: ClientTls::default(),
             balance: Balance::default(),
             breaker: Breaker::default(),
             retry: Retry::default(),

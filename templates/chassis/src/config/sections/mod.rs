@@ -8,6 +8,7 @@ mod registry;
 mod retry;
 mod server;
 mod telemetry;
+mod tls;
 
 use serde::Deserialize;
 
@@ -23,6 +24,7 @@ pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Connections, Deadline, Http2, Server, ServerLayers};
 pub use telemetry::{Color, Log, LogFormat, Metrics, Tracing};
+pub use tls::{ClientTls, ServerTls};
 
 /// The whole configuration of a service: the chassis' sections, and the service's own as `[app]`.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Limits, Rate};
+use super::{Limits, Rate, ServerTls};
 use crate::config::{Duration, PerSecond, Size};
 
 /// `[server]`: the gRPC server.
@@ -33,6 +33,8 @@ pub struct Server {
     pub deadline: Deadline,
     /// Limits on the number of calls.
     pub limits: Limits,
+    /// TLS.
+    pub tls: ServerTls,
     /// Limits on connections.
     pub connections: Connections,
     /// HTTP/2 settings.
@@ -53,6 +55,7 @@ impl Default for Server {
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),
             limits: Limits::default(),
+            tls: ServerTls::default(),
             connections: Connections::default(),
             http2: Http2::default(),
             layers: ServerLayers::default(),

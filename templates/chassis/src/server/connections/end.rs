@@ -9,6 +9,8 @@ pub(super) enum End {
     TooMany,
     /// `server.connections.handshake_timeout`
     Handshake,
+    /// The handshake of TLS.
+    Tls,
     /// `server.connections.frame_timeout`
     Frame,
     /// `server.connections.resets`
@@ -23,6 +25,7 @@ impl End {
         match self {
             Self::TooMany => "too_many",
             Self::Handshake => "handshake_timeout",
+            Self::Tls => "tls",
             Self::Frame => "frame_timeout",
             Self::Resets => "resets",
             Self::Age => "age",
@@ -37,6 +40,7 @@ impl fmt::Display for End {
             Self::Handshake => {
                 "the client did not finish the handshake in server.connections.handshake_timeout"
             }
+            Self::Tls => "the handshake of TLS failed",
             Self::Frame => "the client did not finish a frame in server.connections.frame_timeout",
             Self::Resets => "the client reset more streams than server.connections.resets allows",
             Self::Age => "the connection is older than server.connections.max_age",

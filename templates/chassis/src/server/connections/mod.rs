@@ -10,6 +10,7 @@ mod guard;
 mod metrics;
 
 use std::convert::Infallible;
+use std::error::Error as StdError;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use tower::{Service, ServiceExt};
 
 use super::linger::Lingering;
 use crate::config;
+use crate::tls::{PeerIdentity, ServerTls, Stream};
 use end::End;
 use guard::{Guarded, Rules};
 
@@ -51,12 +53,14 @@ struct Settings {
     http2: config::Http2,
     connections: config::Connections,
     rules: Rules,
+    tls: Option<ServerTls>,
 }
 
 /// Serves `stack` on connections to `listener` until `drain` changes; then stops accepting, sends
 /// GOAWAY, and returns when the last call is done. Dropping the future ends all connections.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
+    tls: Option<ServerTls>,
     stack: S,
     config: config::Server,
     mut drain: watch::Receiver<()>,
@@ -75,6 +79,7 @@ pub(crate) async fn serve<S, B>(
         rules: Rules::from(&config.connections),
         http2: config.http2,
         connections: config.connections,
+        tls,
     });
     let mut connections = JoinSet::new();
     loop {
@@ -91,7 +96,7 @@ pub(crate) async fn serve<S, B>(
                     connections.spawn(async move {
                         let result = serve_connection(stream, peer, stack, &settings, drain).await;
                         if let Err(error) = result {
-                            let error = &error as &dyn std::error::Error;
+                            let error = &*error as &dyn StdError;
                             tracing::debug!(%peer, error, "connection ended");
                         }
                         drop(place);
@@ -128,7 +133,7 @@ async fn serve_connection<S, B>(
     stack: S,
     settings: &Settings,
     mut drain: watch::Receiver<()>,
-) -> Result<(), hyper::Error>
+) -> Result<(), Box<dyn StdError + Send + Sync>>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
@@ -141,8 +146,13 @@ where
         local_addr: stream.local_addr().ok(),
         remote_addr: Some(peer),
     };
+    let begin = Instant::now();
+    let (stream, identity) = handshake(stream, settings).await?;
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(info.clone());
+        if let Some(identity) = &identity {
+            request.extensions_mut().insert(identity.clone());
+        }
         stack.clone().oneshot(request)
     });
     let http2 = &settings.http2;
@@ -155,7 +165,7 @@ where
         .keep_alive_interval(http2.keep_alive_interval.non_zero())
         .keep_alive_timeout(http2.keep_alive_timeout.get());
     let (stream, closing) = Lingering::new(stream);
-    let stream = Guarded::new(stream, settings.rules, Instant::now());
+    let stream = Guarded::new(stream, settings.rules, begin);
     let max_age = settings.connections.max_age.non_zero();
     {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -184,6 +194,26 @@ where
     }
     closing.close().await;
     Ok(())
+}
+
+/// The handshake of TLS, where there is TLS.
+async fn handshake(
+    stream: TcpStream,
+    settings: &Settings,
+) -> Result<(Stream, Option<PeerIdentity>), Box<dyn StdError + Send + Sync>> {
+    let Some(tls) = &settings.tls else {
+        return Ok((Stream::Plain(stream), None));
+    };
+    tokio::select! {
+        accepted = tls.accept(stream) => accepted.map_err(|error| {
+            metrics::ended(End::Tls);
+            error.into()
+        }),
+        () = passed(settings.connections.handshake_timeout.non_zero()) => {
+            metrics::ended(End::Handshake);
+            Err(End::Handshake.into())
+        }
+    }
 }
 
 /// Waits for `time`; for ever when there is none.

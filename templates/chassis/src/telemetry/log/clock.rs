@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time, to be written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Utc {
+pub(crate) struct Utc {
     days: u64,
     second_of_day: u64,
     micros: u32,
@@ -29,7 +29,7 @@ impl Utc {
     }
 
     /// `2026-01-05T10:22:33.123456Z` (RFC 3339)
-    pub(super) fn date_time(self) -> impl fmt::Display {
+    pub(crate) fn date_time(self) -> impl fmt::Display {
         DateTime(self)
     }
 

@@ -18,6 +18,8 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Color, Log, LogFormat};
+#[cfg(feature = "tls")]
+pub(crate) use clock::Utc;
 pub(super) use writer::Writer;
 
 /// The variable that asks programs not to colour what they print (<https://no-color.org>).

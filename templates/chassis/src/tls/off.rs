@@ -1,0 +1,47 @@
+//! What stands for TLS in a build without it: nothing that could exist.
+
+use std::convert::Infallible;
+use std::io;
+
+use tokio::net::TcpStream;
+
+use super::{PeerIdentity, Stream, TlsError};
+use crate::config;
+
+/// There is none.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerTls(Infallible);
+
+impl ServerTls {
+    /// # Errors
+    /// When the configuration asks for TLS.
+    pub(crate) fn new(config: &config::ServerTls) -> Result<Option<Self>, TlsError> {
+        match config.enabled {
+            true => Err(TlsError::not_built("server.tls.enabled")),
+            false => Ok(None),
+        }
+    }
+
+    pub(crate) async fn accept(&self, _: TcpStream) -> io::Result<(Stream, Option<PeerIdentity>)> {
+        match self.0 {}
+    }
+}
+
+/// There is none.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientTls(Infallible);
+
+impl ClientTls {
+    /// # Errors
+    /// When the configuration asks for TLS.
+    pub(crate) fn new(config: &config::ClientTls) -> Result<Option<Self>, TlsError> {
+        match config.enabled {
+            true => Err(TlsError::not_built("client.tls.enabled")),
+            false => Ok(None),
+        }
+    }
+
+    pub(crate) async fn connect(&self, _: TcpStream, _: &str) -> io::Result<Stream> {
+        match self.0 {}
+    }
+}
