@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{bench, call, completions, doctor, new, proto, run};
+use crate::commands::{bench, call, cert, completions, doctor, new, proto, run};
 use crate::error::{Diagnostic, Exit};
 
 /// From a .proto to gRPC microservices that run, are discovered, observed and load-tested.
@@ -143,6 +143,8 @@ pub enum Command {
     Call(call::CallArgs),
     /// Load-test a gRPC method.
     Bench(bench::BenchArgs),
+    /// Make certificates for TLS between services in development.
+    Cert(cert::CertArgs),
     /// Say what is installed, what is missing and what it would be needed for.
     Doctor(doctor::DoctorArgs),
     /// Print the completion script for a shell.

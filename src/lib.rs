@@ -13,6 +13,7 @@
 compile_error!("msvc needs a Unix: it starts, watches and ends groups of processes");
 
 pub mod bench;
+pub mod certificates;
 pub mod cli;
 pub mod client;
 pub mod code;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod call;
+pub mod cert;
 pub mod completions;
 pub mod doctor;
 pub mod new;
@@ -24,6 +25,7 @@ pub fn dispatch(context: &Context, command: Command) -> Result {
         Command::Run(args) => run::run(context, args),
         Command::Call(args) => call::run(context, args),
         Command::Bench(args) => bench::run(context, args),
+        Command::Cert(args) => cert::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Completions(args) => completions::run(context, args),
     }

@@ -3,6 +3,7 @@
 mod bench;
 mod call;
 mod chassis_protos;
+mod cert;
 mod chat_fixture;
 mod cli;
 mod consul_conformance;
