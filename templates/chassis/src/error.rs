@@ -39,6 +39,8 @@ pub enum Error {
     Target(TargetError),
     /// The settings of TLS, or the files they name, cannot be used.
     Tls(TlsError),
+    /// The settings of `[server.auth]`, or the file they name, cannot be used.
+    Auth(String),
     /// The operating system does not let the process wait for signals.
     Signals(io::Error),
     /// A second signal asked to end before calls in flight were done.
@@ -65,6 +67,7 @@ impl fmt::Display for Error {
             ),
             Self::Target(error) => fmt::Display::fmt(error, f),
             Self::Tls(error) => fmt::Display::fmt(error, f),
+            Self::Auth(problem) => f.write_str(problem),
             Self::Signals(_) => f.write_str("failed to wait for signals"),
             Self::Interrupted => f.write_str("ended by a second signal, calls in flight were cut"),
         }
@@ -91,7 +94,7 @@ impl StdError for Error {
             Self::Tls(error) => error.source(),
             Self::Bind { source, .. } | Self::Signals(source) => Some(source),
             Self::Descriptors(source) | Self::Exporter { source, .. } => Some(&**source),
-            Self::Interrupted => None,
+            Self::Auth(_) | Self::Interrupted => None,
         }
     }
 }

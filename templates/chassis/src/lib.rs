@@ -32,6 +32,7 @@
 //! | this one registers itself, others are followed | `registry` |
 //! | logs, traces, panics | `telemetry` |
 //! | TLS, and who is on the other side | [`tls`] |
+//! | who calls, by a token | `auth`, in `middleware` |
 //! | counters and histograms | [`metrics`] |
 //! | `/healthz`, `/readyz`, `/metrics` | `admin` |
 //! | whether it should get calls | [`readiness`], and `health` for gRPC's health service |
@@ -58,5 +59,7 @@ pub mod validate;
 
 pub use error::Error;
 pub use lifecycle::{UntilStopping, serve, stopping, until_stopping};
+#[cfg(feature = "auth")]
+pub use middleware::auth;
 pub use middleware::deadline;
 pub use services::Services;

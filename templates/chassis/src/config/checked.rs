@@ -207,3 +207,76 @@ impl<'de> Deserialize<'de> for HttpUrl {
         deserializer.deserialize_str(Parse::<Self>::expecting(Self::EXPECTED))
     }
 }
+
+/// The address of something on the web: `https://host/path`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebUrl(http::Uri);
+
+impl WebUrl {
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == Some(&http::uri::Scheme::HTTPS)
+    }
+
+    /// The host, without brackets when it is an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.0.host().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port; when none is written, that of the scheme.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let default = if self.is_https() { 443 } else { 80 };
+        self.0.port_u16().unwrap_or(default)
+    }
+
+    /// The host and port as they are written.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.authority().map_or("", http::uri::Authority::as_str)
+    }
+
+    /// The path, with what follows it.
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        self.0.path_and_query().map_or("/", |path| path.as_str())
+    }
+}
+
+impl FromStr for WebUrl {
+    type Err = NotAValue;
+
+    fn from_str(text: &str) -> Result<Self, NotAValue> {
+        let uri: http::Uri = text.parse().map_err(|_| NotAValue)?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        // Whoever may read logs may not have what is before an `@`.
+        let is_bare = uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+        match is_web && is_bare && uri.host().is_some_and(|host| !host.is_empty()) {
+            true => Ok(Self(uri)),
+            false => Err(NotAValue),
+        }
+    }
+}
+
+impl fmt::Display for WebUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for WebUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for WebUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Parse::<Self>::expecting(
+            "an address of the form \"https://host/path\"",
+        ))
+    }
+}

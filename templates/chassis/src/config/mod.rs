@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio};
+pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio, WebUrl};
 pub use error::ConfigError;
 pub use node::Origin;
 pub use sections::*;

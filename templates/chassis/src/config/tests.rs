@@ -202,7 +202,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_was_expected() {
     assert_eq!(
         error("APP_SERVER__LIMITS__CLIENT_RATE__KEY", "metadata:"),
         "failed to load the environment variable APP_SERVER__LIMITS__CLIENT_RATE__KEY: \
-         `server.limits.client_rate.key`: expected \"peer\", or \"metadata:\" and a name, \
+         `server.limits.client_rate.key`: expected \"peer\", \"subject\", or \"metadata:\" and a name, \
          got string \"metadata:\""
     );
     assert_eq!(

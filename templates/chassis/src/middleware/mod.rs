@@ -1,6 +1,11 @@
 //! The layers around calls, one folder each. Where they are stacked is
 //! `server/stack.rs` and `client/stack.rs`.
 
+#[cfg(feature = "auth")]
+pub mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "auth/off.rs"]
+pub(crate) mod auth;
 pub(crate) mod call;
 pub(crate) mod catch_panic;
 pub mod deadline;

@@ -28,6 +28,15 @@ impl<F> Refusable<F> {
         }
     }
 
+    /// One that is never polled.
+    #[cfg(feature = "auth")]
+    pub(crate) fn never() -> Self {
+        Self {
+            inner: None,
+            refusal: None,
+        }
+    }
+
     pub(crate) fn refused(status: Status) -> Self {
         Self {
             inner: None,

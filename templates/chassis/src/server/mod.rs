@@ -20,6 +20,7 @@ pub(crate) use router::Router;
 
 use crate::config::Config;
 use crate::health::Health;
+use crate::middleware::auth;
 use crate::tls::ServerTls;
 use crate::{Error, Services};
 
@@ -53,7 +54,8 @@ impl Server {
         let names: Vec<&str> = router.names().collect();
         let described = [&descriptor_sets[..], &reflection::INFRASTRUCTURE].concat();
         let methods = Methods::new(&names, &described).map_err(Error::Descriptors)?;
-        let stack = stack::build(router, &config.server, methods);
+        let auth = auth::layer(&config.server.auth, &methods).await?;
+        let stack = stack::build(router, &config.server, methods, auth);
         let (drain, draining) = watch::channel(());
         let config = config.server.clone();
         let task = tokio::spawn(connections::serve(listener, tls, stack, config, draining));

@@ -14,6 +14,7 @@ use tower::{Service, ServiceBuilder};
 use super::methods::Methods;
 use super::router::Router;
 use crate::config;
+use crate::middleware::auth::AuthLayer;
 use crate::middleware::catch_panic::CatchPanicLayer;
 use crate::middleware::deadline::ServerDeadlineLayer;
 use crate::middleware::limit::{InFlightLimitLayer, RateLimitLayer};
@@ -27,11 +28,14 @@ use crate::middleware::trace::ServerTraceLayer;
 /// A call gets its span before anything is said of it; it is counted and logged with the code that
 /// its caller sees, so outside of everything that can answer by itself. What is refused is refused
 /// before anything is spent on it: first when there are too many calls already, then when its
-/// client has had its share. A panic is caught where nothing of ours is between it and the handler.
+/// client has had its share. Who is calling is found out within the call's time, since keys may
+/// have to be fetched for it, and by then limits for each caller can hold. A panic is caught where
+/// nothing of ours is between it and the handler.
 pub(crate) fn build<Q>(
     router: Router,
     config: &config::Server,
     methods: Methods,
+    auth: AuthLayer,
 ) -> impl Service<
     Request<Q>,
     Response = Response<impl http_body::Body<Data = Bytes, Error = Status> + Send + use<Q>>,
@@ -61,12 +65,14 @@ where
             &config.limits,
             Arc::clone(&methods),
         ))
-        .layer(RateLimitLayer::new(&config.limits))
+        .layer(RateLimitLayer::of_anybody(&config.limits))
         .layer(ServerDeadlineLayer::new(
             layers.deadline,
             &config.deadline,
             methods,
         ))
+        .layer(auth)
+        .layer(RateLimitLayer::of_somebody(&config.limits))
         .layer(CatchPanicLayer {
             enabled: layers.catch_panic,
         })

@@ -49,6 +49,26 @@ impl ClientTls {
         }))
     }
 
+    /// For HTTPS, which is not HTTP/2 here, with the authorities in `ca` or those of the system.
+    ///
+    /// # Errors
+    /// When the file is not readable or not usable.
+    #[cfg(feature = "auth")]
+    pub(crate) fn for_https(ca: Option<&std::path::PathBuf>) -> Result<Self, TlsError> {
+        let files = File::optional("server.auth.jwks_ca", ca)
+            .into_iter()
+            .collect();
+        let reloaded = reloaded(files, None, |pems| {
+            let mut config = make(None, pems.first())?;
+            config.alpn_protocols.clear();
+            Ok(config)
+        })?;
+        Ok(Self {
+            config: Arc::new(reloaded),
+            server_name: None,
+        })
+    }
+
     /// Does the handshake with a server that is called `host`, unless the configuration has
     /// another name.
     pub(crate) async fn connect(&self, stream: TcpStream, host: &str) -> io::Result<Stream> {

@@ -41,6 +41,13 @@ impl ClientTls {
         }
     }
 
+    /// # Errors
+    /// Always.
+    #[cfg(feature = "auth")]
+    pub(crate) fn for_https(_: Option<&std::path::PathBuf>) -> Result<Self, TlsError> {
+        Err(TlsError::not_built("server.auth.jwks_url"))
+    }
+
     pub(crate) async fn connect(&self, _: TcpStream, _: &str) -> io::Result<Stream> {
         match self.0 {}
     }

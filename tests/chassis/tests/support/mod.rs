@@ -88,6 +88,11 @@ impl ProbeApi {
             let id = peer.spiffe_id().unwrap_or_default();
             metadata.insert("peer id".to_owned(), id.to_owned());
         }
+        #[cfg(feature = "auth")]
+        if let Some(claims) = request.extensions().get::<chassis::auth::Claims>() {
+            let subject = claims.subject().unwrap_or_default();
+            metadata.insert("token subject".to_owned(), subject.to_owned());
+        }
         ProbeReply {
             metadata,
             remaining_ms: chassis::deadline::remaining().map(|left| left.as_millis() as u64),

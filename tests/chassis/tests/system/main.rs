@@ -1,5 +1,7 @@
 //! The chassis from the outside: real servers and clients, in process and as processes.
 
+#[cfg(feature = "auth")]
+mod auth;
 mod balance;
 mod calls;
 mod channel;

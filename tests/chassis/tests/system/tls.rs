@@ -14,13 +14,13 @@ use tonic::Status;
 use crate::support::{ProbeClient, ProbeReply, ProbeRequest, instance};
 
 /// A folder with certificates of an authority, which is removed at the end of its test.
-struct Certificates {
+pub(crate) struct Certificates {
     folder: PathBuf,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("chassis-tls-{}-{number}", std::process::id());
@@ -36,7 +36,7 @@ impl Certificates {
         certificates
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -60,6 +60,26 @@ impl Certificates {
             .expect("a certificate");
         self.write(&format!("{name}.pem"), &certificate.pem());
         self.write(&format!("{name}.key"), &key.serialize_pem());
+    }
+
+    /// A server of something else, for `localhost`.
+    #[cfg(feature = "auth")]
+    pub(crate) fn server_config(&self) -> std::sync::Arc<tokio_rustls::rustls::ServerConfig> {
+        use tokio_rustls::rustls::pki_types::pem::PemObject;
+        use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        use tokio_rustls::rustls::{ServerConfig, crypto};
+
+        let certificate = CertificateDer::from_pem_file(self.path("server.pem"));
+        let key = PrivateKeyDer::from_pem_file(self.path("server.key"));
+        let config = ServerConfig::builder_with_provider(crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.expect("a certificate")],
+                key.expect("a key"),
+            );
+        config.expect("a pair").into()
     }
 
     /// TLS for both sides; mutual with `mutual`.

@@ -68,6 +68,8 @@ pub enum ClientKey {
     /// `"metadata:x-api-key"`: an entry of the metadata, else its address. A client can make up
     /// what it sends: use one that a proxy of yours sets or that something else checks.
     Metadata(HeaderName),
+    /// `"subject"`: whom its token is about (see `[server.auth]`), else its address.
+    Subject,
 }
 
 impl ClientKey {
@@ -80,6 +82,7 @@ impl FromStr for ClientKey {
     fn from_str(text: &str) -> Result<Self, NotAValue> {
         match text {
             "peer" => Ok(Self::Peer),
+            "subject" => Ok(Self::Subject),
             _ => {
                 let name = text.strip_prefix(Self::METADATA).ok_or(NotAValue)?;
                 name.parse().map(Self::Metadata).map_err(|_| NotAValue)
@@ -91,7 +94,7 @@ impl FromStr for ClientKey {
 impl<'de> Deserialize<'de> for ClientKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Parse::<Self>::expecting(
-            "\"peer\", or \"metadata:\" and a name",
+            "\"peer\", \"subject\", or \"metadata:\" and a name",
         ))
     }
 }

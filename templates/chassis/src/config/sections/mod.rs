@@ -1,5 +1,6 @@
 //! The sections of the configuration, every key with its default.
 
+mod auth;
 mod client;
 mod etcd;
 mod kubernetes;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
+pub use auth::{Auth, AuthRule, MethodPattern};
 pub use client::{
     Balance, BalancePolicy, Breaker, Client, ClientLayers, FailurePercentage, Outlier, SuccessRate,
 };

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Limits, Rate, ServerTls};
+use super::{Auth, Limits, Rate, ServerTls};
 use crate::config::{Duration, PerSecond, Size};
 
 /// `[server]`: the gRPC server.
@@ -33,6 +33,8 @@ pub struct Server {
     pub deadline: Deadline,
     /// Limits on the number of calls.
     pub limits: Limits,
+    /// Who may call.
+    pub auth: Auth,
     /// TLS.
     pub tls: ServerTls,
     /// Limits on connections.
@@ -55,6 +57,7 @@ impl Default for Server {
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),
             limits: Limits::default(),
+            auth: Auth::default(),
             tls: ServerTls::default(),
             connections: Connections::default(),
             http2: Http2::default(),

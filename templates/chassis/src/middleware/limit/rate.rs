@@ -34,9 +34,17 @@ struct Limits {
 }
 
 impl RateLimitLayer {
-    pub(crate) fn new(config: &config::Limits) -> Self {
+    /// The limits that need to know nothing but the connection and the metadata of a call.
+    pub(crate) fn of_anybody(config: &config::Limits) -> Self {
         let all = Quota::new(config.rate.rate.get(), config.rate.burst).map(Bucket::new);
-        Self::with(all, buckets(&config.client_rate))
+        let each = buckets(&config.client_rate);
+        Self::with(all, each.filter(|(key, _)| *key != ClientKey::Subject))
+    }
+
+    /// The limits that need to know who is calling.
+    pub(crate) fn of_somebody(config: &config::Limits) -> Self {
+        let each = buckets(&config.client_rate);
+        Self::with(None, each.filter(|(key, _)| *key == ClientKey::Subject))
     }
 
     fn with(all: Option<Bucket>, each: Option<(ClientKey, Buckets)>) -> Self {
@@ -67,6 +75,7 @@ impl Limits {
             let refused = |wait: Duration| refusal::above_rate(Reason::client_rate, wait);
             match client(key, request) {
                 Client::Header(name, value) => buckets.take((name, value), now),
+                Client::Subject(subject) => buckets.take(subject, now),
                 Client::Network(network) => buckets.take(network, now),
             }
             .map_err(refused)?;
@@ -82,6 +91,7 @@ impl Limits {
 /// What a client is known by.
 enum Client<'a> {
     Header(&'a HeaderName, &'a [u8]),
+    Subject((Option<&'a str>, &'a str)),
     Network(Option<IpAddr>),
 }
 
@@ -93,12 +103,26 @@ fn client<'a, Q>(key: &'a ClientKey, request: &'a Request<Q>) -> Client<'a> {
             let value = request.headers().get(name);
             value.map(|value| Client::Header(name, value.as_bytes()))
         }
+        ClientKey::Subject => subject(request).map(Client::Subject),
     };
     known.unwrap_or_else(|| {
         let peer = request.extensions().get::<TcpConnectInfo>();
         let peer = peer.and_then(TcpConnectInfo::remote_addr);
         Client::Network(peer.map(|peer| network(peer.ip())))
     })
+}
+
+/// Who has issued the token of `request`, and whom it is about: subjects are unique for each issuer
+/// (RFC 7519, section 4.1.2).
+#[cfg(feature = "auth")]
+fn subject<Q>(request: &Request<Q>) -> Option<(Option<&str>, &str)> {
+    let claims = request.extensions().get::<crate::auth::Claims>()?;
+    Some((claims.issuer(), claims.subject()?))
+}
+
+#[cfg(not(feature = "auth"))]
+fn subject<Q>(_: &Request<Q>) -> Option<(Option<&str>, &str)> {
+    None
 }
 
 /// The part of an address that one client cannot choose: all of IPv4, and of IPv6 the first 64

@@ -42,7 +42,7 @@ fn limited_rate(
     Error = Infallible,
 > + Clone {
     let handler = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(reply(Code::Ok)) });
-    RateLimitLayer::new(&config).layer(handler)
+    RateLimitLayer::of_anybody(&config).layer(handler)
 }
 
 /// The code of a call of `path` from `peer` with `x-tenant: {tenant}`.

@@ -1,0 +1,135 @@
+//! The keys as they are now, fetched from time to time and when a token names one that is not
+//! known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::cache::Cache;
+use super::fetch::Source;
+use super::keys::Keys;
+
+/// Keys, and the tokens that they have verified: when keys go, so do those.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) keys: Keys,
+    pub(super) cache: Cache,
+}
+
+/// Where the keys are kept.
+#[derive(Debug)]
+pub(super) struct Store {
+    current: ArcSwap<Current>,
+    cached_tokens: u32,
+    origin: Option<Origin>,
+}
+
+/// Where they come from.
+#[derive(Debug)]
+struct Origin {
+    source: Source,
+    min_refresh: Duration,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    /// When somebody has last looked.
+    attempt: Option<Instant>,
+    text: Vec<u8>,
+}
+
+impl Store {
+    /// Keys that never change.
+    pub(super) fn fixed(keys: Keys, cached_tokens: u32) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(Current {
+                keys,
+                cache: Cache::new(cached_tokens),
+            }),
+            cached_tokens,
+            origin: None,
+        }
+    }
+
+    /// Keys from `source`: none before the first refresh.
+    pub(super) fn fetched(source: Source, min_refresh: Duration, cached_tokens: u32) -> Self {
+        Self {
+            origin: Some(Origin {
+                source,
+                min_refresh,
+                last: Mutex::default(),
+            }),
+            ..Self::fixed(Keys::default(), cached_tokens)
+        }
+    }
+
+    pub(super) fn current(&self) -> arc_swap::Guard<Arc<Current>> {
+        self.current.load()
+    }
+
+    /// Whether looking for more keys may help.
+    pub(super) fn can_refresh(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// Looks for keys unless somebody has just done that; who comes meanwhile waits for them.
+    pub(super) async fn refresh_for_unknown_key(&self) {
+        let Some(origin) = &self.origin else { return };
+        let mut last = origin.last.lock().await;
+        let recent = |at: Instant| at.elapsed() < origin.min_refresh;
+        if !last.attempt.is_some_and(recent) {
+            report(self.refresh(origin, &mut last).await);
+        }
+    }
+
+    /// Looks for keys.
+    ///
+    /// # Errors
+    /// What went wrong, to be shown. The keys stay as they are.
+    pub(super) async fn refresh_now(&self) -> Result<(), String> {
+        let Some(origin) = &self.origin else {
+            return Ok(());
+        };
+        let mut last = origin.last.lock().await;
+        self.refresh(origin, &mut last).await
+    }
+
+    async fn refresh(&self, origin: &Origin, last: &mut Last) -> Result<(), String> {
+        last.attempt = Some(Instant::now());
+        let problem = |problem: String| format!("{} {problem}", origin.source);
+        let text = origin.source.fetch().await.map_err(problem)?;
+        if last.text == text {
+            return Ok(());
+        }
+        let keys = Keys::parse(&text).map_err(problem)?;
+        last.text = text.to_vec();
+        self.current.store(Arc::new(Current {
+            keys,
+            cache: Cache::new(self.cached_tokens),
+        }));
+        tracing::info!(from = %origin.source, "keys of tokens loaded");
+        Ok(())
+    }
+}
+
+/// Looks for keys `every` so often, until it is aborted.
+pub(super) fn keep_fresh(store: Arc<Store>, every: Duration) -> AbortHandle {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            report(store.refresh_now().await);
+        }
+    })
+    .abort_handle()
+}
+
+pub(super) fn report(refreshed: Result<(), String>) {
+    if let Err(problem) = refreshed {
+        tracing::error!(problem, "failed to load the keys of tokens");
+    }
+}
