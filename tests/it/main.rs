@@ -2,8 +2,8 @@
 
 mod bench;
 mod call;
-mod chassis_protos;
 mod cert;
+mod chassis_protos;
 mod chat_fixture;
 mod cli;
 mod consul_conformance;
