@@ -99,9 +99,13 @@ impl Schedule {
         }
     }
 
-    /// How many calls are left.
-    pub fn left(&self) -> u64 {
-        self.end.saturating_sub(self.next).div_ceil(self.workers)
+    /// How many measured calls of those that are left are due by this time from the beginning.
+    pub fn due_by(&self, time: Duration) -> u64 {
+        // The same rounding as that of the intended starts, so that none is due before its time.
+        let numbers = (time.as_secs_f64() * self.rate + 1e-9).floor() as u64;
+        let end = self.end.min(numbers.saturating_add(1));
+        let before = |end: u64| end.saturating_sub(self.next).div_ceil(self.workers);
+        before(end) - before(self.first_measured.min(end))
     }
 }
 
@@ -147,7 +151,11 @@ mod tests {
             for seconds in [0.5, 1.0, 2.0, 10.0] {
                 let schedule = Schedule::new(&plan(0.0, Some(seconds), None), rate, 1, 0);
                 let expected = (rate * seconds - 1e-9).ceil() as u64;
-                assert_eq!(schedule.left(), expected, "{rate}/s for {seconds} s");
+                assert_eq!(
+                    schedule.due_by(Duration::from_secs_f64(seconds)),
+                    expected,
+                    "{rate}/s for {seconds} s"
+                );
                 assert_eq!(
                     schedule.count() as u64,
                     expected,
@@ -187,6 +195,25 @@ mod tests {
                 (1000, true)
             ]
         );
+    }
+
+    #[test]
+    fn a_call_is_due_from_its_intended_start_on() {
+        let plan = plan(0.5, Some(600.0), None);
+        for workers in 1..4 {
+            for index in 0..workers {
+                let mut schedule = Schedule::new(&plan, 30.0, workers, index);
+                for _ in 0..3 {
+                    for milliseconds in [0, 499, 500, 501, 1_000, 10_007, 600_499, 700_000] {
+                        let time = Duration::from_millis(milliseconds);
+                        let counted = schedule.filter(|due| due.measured && due.at <= time);
+                        let expected = counted.count() as u64;
+                        assert_eq!(schedule.due_by(time), expected, "{time:?} of {schedule:?}");
+                    }
+                    schedule.next();
+                }
+            }
+        }
     }
 
     #[test]

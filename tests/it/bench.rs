@@ -1,7 +1,8 @@
 //! `msvc bench` against real servers, against servers that stop, die and lie, and against things that
 //! are no servers.
 
-use std::process::{Output, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use h2::Reason;
@@ -78,6 +79,16 @@ fn number(value: &Value) -> f64 {
     value
         .as_f64()
         .unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Waits until the bench tells how it goes, which it does while it measures; then sends it Ctrl-C.
+fn interrupt_at_first_progress(child: &mut Child) -> String {
+    let mut said = BufReader::new(child.stderr.as_mut().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("it tells how it goes");
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    line
 }
 
 #[test]
@@ -532,6 +543,30 @@ fn an_interrupt_ends_the_measurement_and_prints_what_there_is() {
         shown.ends_with("  note: ended early: interrupted\n"),
         "{shown}"
     );
+}
+
+#[test]
+fn an_interrupted_open_loop_does_not_count_calls_that_were_not_yet_due() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let address = server.address();
+    let args = ["bench", &address, "SendMessage", "-d", HELLO];
+    let load = ["--rate", "20", "--duration", "10m", "--format", "json"];
+    let mut child = sandbox
+        .command(args.into_iter().chain(load))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("msvc starts");
+    let progress = interrupt_at_first_progress(&mut child);
+    let (exit, report) = parse(&child.wait_with_output().expect("it ends"));
+    assert_eq!(exit, 130, "{progress}");
+    // It is 12,000 calls in all; up to the first line of progress, after 5 s, 100 were due.
+    let calls = &report["calls"];
+    assert!(number(&calls["unsent"]) < 1_000.0, "{report:#}");
+    assert!(number(&calls["ok"]) > 0.0, "{report:#}");
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("ended early: interrupted"), "{notes}");
+    assert!(!notes.contains("never sent"), "{notes}");
 }
 
 #[test]

@@ -47,8 +47,8 @@ struct Worker {
     in_flight: Cell<usize>,
     /// Told when a call ended.
     freed: Notify,
-    /// Whether no more calls shall start, for the bench is broken off.
-    is_over: Cell<bool>,
+    /// Since when no more calls shall start, for the bench is broken off.
+    over_since: Cell<Option<Instant>>,
     over: Notify,
     last_end: Cell<Instant>,
 }
@@ -118,7 +118,7 @@ async fn live(
         ),
         in_flight: Cell::new(0),
         freed: Notify::new(),
-        is_over: Cell::new(false),
+        over_since: Cell::new(None),
         over: Notify::new(),
         last_end: Cell::new(measured_from),
         job: Arc::clone(&job),
@@ -212,7 +212,7 @@ impl Worker {
 
     async fn caller(self: Rc<Self>, link: Rc<Link>) {
         let mut now = Instant::now();
-        while !self.is_over.get() && self.ends.is_none_or(|end| now < end) {
+        while !self.is_over() && self.ends.is_none_or(|end| now < end) {
             let measured = now >= self.measured_from;
             if measured {
                 match self.budget.get() {
@@ -256,7 +256,7 @@ impl Worker {
                 now = Instant::now();
             }
             is_held_back |= self.in_flight.get() >= cap;
-            while self.in_flight.get() >= cap && !self.is_over.get() && !self.is_past(now) {
+            while self.in_flight.get() >= cap && !self.is_over() && !self.is_past(now) {
                 tokio::select! {
                     () = self.freed.notified() => {}
                     () = self.over.notified() => {}
@@ -264,8 +264,11 @@ impl Worker {
                 }
                 now = Instant::now();
             }
-            if self.is_over.get() || self.is_past(now) {
-                self.recorder.borrow_mut().unsent += 1 + schedule.left();
+            if self.is_over() || self.is_past(now) {
+                // What was still to come when the bench was broken off was never due.
+                let time = self.over_since.get().unwrap_or(now) - begin;
+                let this = u64::from(due.measured && due.at <= time);
+                self.recorder.borrow_mut().unsent += this + schedule.due_by(time);
                 break;
             }
             if due.measured {
@@ -296,6 +299,11 @@ impl Worker {
     /// One more call is in flight; [`Worker::call`] lands it.
     fn take_off(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    /// Whether the bench is broken off.
+    fn is_over(&self) -> bool {
+        self.over_since.get().is_some()
     }
 
     fn is_past(&self, now: Instant) -> bool {
@@ -384,7 +392,7 @@ impl Worker {
                 return;
             }
         }
-        self.is_over.set(true);
+        self.over_since.set(Some(Instant::now()));
         self.over.notify_waiters();
         self.over.notify_one();
         tokio::select! {

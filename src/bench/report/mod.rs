@@ -98,7 +98,7 @@ pub struct Calls {
     pub ok: u64,
     /// Those of them that ended with anything else.
     pub failed: u64,
-    /// Those that were due and never sent.
+    /// Those that were due, up to when the bench was broken off, and never sent.
     pub unsent: u64,
     /// Those in flight when the bench was broken off; they are in no other figure.
     pub abandoned: u64,
@@ -388,7 +388,8 @@ fn notes(report: &Report) -> Vec<String> {
             ));
         }
     }
-    if report.calls.unsent > 0 {
+    // What a bench that was broken off did not come to says nothing of the server.
+    if report.calls.unsent > 0 && !report.interrupted && report.vanished.is_none() {
         notes.push(format!(
             "{} calls were due and never sent: the server did not keep up with the rate, and latencies \
              would be longer with them",

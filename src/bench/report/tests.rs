@@ -167,6 +167,33 @@ fn a_closed_loop_says_what_its_latency_leaves_out() {
 }
 
 #[test]
+fn a_bench_that_was_broken_off_does_not_blame_the_server_for_calls_not_sent() {
+    for end in [End::Interrupted, End::Vanished("reset".to_owned())] {
+        let mut recorder = recorder();
+        recorder.unsent = 3;
+        recorder.lateness = Latencies::default();
+        recorder.busiest = 0.1;
+        let model = Model::Open {
+            rate_per_second: 1_200.0,
+            max_in_flight: 10_000,
+        };
+        let early = match &end {
+            End::Interrupted => "ended early: interrupted".to_owned(),
+            _ => "ended early: the server went away and did not come back within 10s (reset)"
+                .to_owned(),
+        };
+        let outcome = Outcome {
+            recorder,
+            elapsed: Duration::from_secs(10),
+            end,
+        };
+        let report = conclude(subject(), &plan(model), &outcome);
+        assert_eq!(report.notes, [early]);
+        assert_eq!(report.calls.unsent, 3);
+    }
+}
+
+#[test]
 fn a_bench_without_an_answer_has_no_table() {
     let outcome = Outcome {
         recorder: Recorder::default(),
