@@ -27,8 +27,10 @@ pub struct Place {
     pub column: usize,
     /// How many characters are meant, at least 1.
     pub length: usize,
-    /// The text of the line.
+    /// The text of the line, but for what is skipped of it.
     pub text: String,
+    /// How many characters are left out at the beginning of the line, for it is long.
+    pub skipped: usize,
     /// What the place is: "defined here".
     pub label: Option<String>,
 }
@@ -74,11 +76,13 @@ impl fmt::Display for ProtoDiagnostic {
             let number = place.line.to_string();
             let margin = " ".repeat(number.len());
             let text = place.text.replace('\t', " ");
-            let indent = " ".repeat(place.column - 1);
+            let ellipsis = if place.skipped > 0 { "…" } else { "" };
+            let indent = place.column - 1 - place.skipped + ellipsis.chars().count();
+            let indent = " ".repeat(indent);
             let carets = "^".repeat(place.length);
             write!(
                 formatter,
-                "\n {margin} |\n {number} | {text}\n {margin} | {indent}{carets}"
+                "\n {margin} |\n {number} | {ellipsis}{text}\n {margin} | {indent}{carets}"
             )?;
             if let Some(label) = &place.label {
                 write!(formatter, " {label}")?;
@@ -127,6 +131,7 @@ fn place(source: &dyn SourceCode, label: &LabeledSpan) -> Option<Place> {
         column: before[line_start..].chars().count() + 1,
         length,
         text: text.to_owned(),
+        skipped: 0,
         label: label.label().map(str::to_owned),
     })
 }

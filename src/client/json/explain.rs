@@ -369,12 +369,17 @@ fn place(value: &JsonValue, start: usize, end: usize) -> Place {
     let text = &value.text;
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let is_first = line_start == 0;
-    let before = if is_first { value.before.as_str() } else { "" };
+    let (before, skipped) = if is_first {
+        (value.before.as_str(), value.skipped)
+    } else {
+        ("", 0)
+    };
     let rest_of_line = text[line_start..].lines().next().unwrap_or_default();
     let meant = text[start..end].lines().next().unwrap_or_default();
     Place {
         line: value.line + text[..start].matches('\n').count(),
-        column: before.chars().count() + text[line_start..start].chars().count() + 1,
+        column: skipped + before.chars().count() + text[line_start..start].chars().count() + 1,
+        skipped,
         length: meant.chars().count().max(1),
         text: format!("{before}{rest_of_line}"),
         label: None,

@@ -217,6 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_long_line_is_shown() {
+        let text = format!("{}{{\"ids\": 1}}", "{\"id\": 1} ".repeat(20));
+        insta::assert_snapshot!(error(&text), @r#"
+        -d:1:202: `shop.v1.Order` has no field `ids`
+           |
+         1 | …{"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"id": 1} {"ids": 1}
+           |                                                                                                                           ^^^^^
+         = help: did you mean `id`?
+        "#);
+    }
+
+    #[test]
     fn what_is_not_json_is_shown_where_it_ends_to_be() {
         insta::assert_snapshot!(error("{\"id\": 1}\n{\"id\": 2,}"), @r#"
         -d:2:10: not JSON: trailing comma

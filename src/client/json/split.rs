@@ -4,13 +4,21 @@
 //! Only as much JSON is understood as finding the ends of values needs; what is inside is checked when
 //! it is read.
 
+use std::collections::VecDeque;
+
+/// How much of what stands before a value on its line is kept, in bytes: what a screen shows. Lines may
+/// be endless.
+const CONTEXT: usize = 120;
+
 /// One value of a stream of JSON values, with the place where it begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JsonValue {
     /// The value's text.
     pub text: String,
-    /// What stands before it on its first line.
+    /// The end of what stands before it on its first line.
     pub before: String,
+    /// How many characters stand before that.
+    pub skipped: usize,
     /// The number of its first line, from 1.
     pub line: usize,
 }
@@ -19,15 +27,59 @@ pub struct JsonValue {
 #[derive(Debug, Default)]
 pub struct Splitter {
     /// The line up to here, for the place of the value to come.
-    before: Vec<u8>,
+    before: Before,
     /// Complete lines so far.
     lines: usize,
     /// The value that is being read, and where it began.
     value: Vec<u8>,
-    value_before: Vec<u8>,
+    value_before: Before,
     value_line: usize,
     depth: usize,
     state: State,
+}
+
+/// The end of a line up to some place, and how much there is before it.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    /// No more than [`CONTEXT`].
+    bytes: VecDeque<u8>,
+    skipped_bytes: usize,
+    skipped_characters: usize,
+}
+
+impl Before {
+    /// How many bytes of the line there are.
+    fn len(&self) -> usize {
+        self.skipped_bytes + self.bytes.len()
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes.push_back(byte);
+        if self.bytes.len() > CONTEXT {
+            self.skip();
+            self.skipped_characters += 1;
+            // Characters are skipped as wholes.
+            while self.bytes.front().is_some_and(|byte| byte & 0xc0 == 0x80) {
+                self.skip();
+            }
+        }
+    }
+
+    fn skip(&mut self) {
+        self.bytes.pop_front();
+        self.skipped_bytes += 1;
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.skipped_bytes = 0;
+        self.skipped_characters = 0;
+    }
+
+    fn text(&self) -> String {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,7 +195,8 @@ impl Splitter {
         // a number or an enum's value.
         values.push(JsonValue {
             text: String::from_utf8_lossy(&std::mem::take(&mut self.value)).into_owned(),
-            before: String::from_utf8_lossy(&self.value_before).into_owned(),
+            before: self.value_before.text(),
+            skipped: self.value_before.skipped_characters,
             line: self.value_line,
         });
         self.state = State::Between;
@@ -196,6 +249,27 @@ mod tests {
         assert_eq!(values[0].text, "x");
         assert_eq!((values[1].line, values[1].before.as_str()), (3, " x"));
         assert_eq!(splitter.finish(), None);
+    }
+
+    #[test]
+    fn a_line_without_an_end_takes_no_more_memory_than_its_values() {
+        let mut splitter = Splitter::default();
+        let mut values = Vec::new();
+        for _ in 0..10_000 {
+            values.extend(splitter.feed("{\"ä\": 1} \r\t".as_bytes()));
+        }
+        let last = values.last().expect("10,000");
+        assert_eq!(last.line, 1);
+        assert_eq!(last.skipped + last.before.chars().count(), 11 * 9_999);
+        assert!(last.before.ends_with("{\"ä\": 1} \r\t"));
+        for value in &values {
+            assert!(value.before.len() <= CONTEXT, "{value:?}");
+        }
+        for _ in 0..10_000 {
+            assert_eq!(splitter.feed(&[b' '; 64]), []);
+        }
+        assert!(splitter.before.bytes.capacity() <= 2 * CONTEXT.next_power_of_two());
+        assert!(splitter.value.capacity() < 64);
     }
 
     #[test]
