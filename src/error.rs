@@ -23,6 +23,8 @@ pub enum Exit {
     Unreachable = 3,
     /// 4: the measurement is invalid or inconclusive.
     Inconclusive = 4,
+    /// 101: a bug of ours, the code of a Rust program that panics.
+    Bug = 101,
     /// 130: interrupted by Ctrl-C.
     Interrupted = 130,
 }

@@ -3,7 +3,8 @@
 //! - [`load`] says when calls start, [`payload`] what they carry, [`framing`] what the answers hold;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill, so that another engine can take its place;
-//! - [`stats`] counts, [`report`] concludes and renders.
+//! - [`stats`] counts, [`report`] concludes and renders;
+//! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts.
 //!
 //! All but [`engine`] are pure: no I/O, no clock, no printing.
 
@@ -13,3 +14,5 @@ pub mod load;
 pub mod payload;
 pub mod report;
 pub mod stats;
+pub mod threshold;
+pub mod validity;

@@ -16,6 +16,7 @@ use crate::bench::engine::{self, Job, Wish};
 use crate::bench::load::{Model, Plan};
 use crate::bench::payload;
 use crate::bench::report::{self, Report, Subject};
+use crate::bench::threshold::{Threshold, Verdict};
 use crate::client::channel::USER_AGENT;
 use crate::client::{completion, json, metadata, methods};
 use crate::commands::rpc::{self, RpcArgs};
@@ -40,13 +41,20 @@ queueing that a slow server causes.
 
 Methods that take a stream are sent all messages of `-d` in each call.
 
-The report is printed on stdout, progress on stderr. Ctrl-C ends the measurement and prints what there is. \
-Exit codes: 1 when no call succeeded, 3 when the target cannot be reached or went away, 130 after Ctrl-C.
+The report is printed on stdout, progress on stderr. Ctrl-C ends the measurement and prints what there is.
+
+Calls that fail are results; `--threshold` says how many may. Its metrics are min, p50, p75, p90, p95, p99, \
+p99.9, p99.99, max and mean (latencies), errors (the share of calls that failed) and rate (calls a second).
+
+Exit codes: 1 when a threshold is breached, 3 when the target cannot be reached at the start, 4 when the \
+measurement is invalid (no measured call ended or succeeded, the server was lost, the client was the limit, \
+too few calls to tell a threshold), 130 after Ctrl-C, when there is anything to report.
 
 Examples:
   msvc bench user-service user.v1.UserService/GetUser -d '{\"id\": 1}' --duration 30s
   msvc bench user-service GetUser -d '{\"id\": 1}' --rate 2000 --warm-up 5s
   msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
+  msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
   msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
 pub struct BenchArgs {
     #[command(flatten)]
@@ -57,7 +65,7 @@ pub struct BenchArgs {
     /// The request: JSON, `@FILE`, or `-` for stdin; without it an empty message.
     #[arg(short, long, value_name = "JSON|@FILE|-")]
     data: Option<String>,
-    /// Calls a second: an open loop.
+    /// Calls a second, from 0.001 to 10000000: an open loop.
     #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "concurrency")]
     rate: Option<f64>,
     /// Calls at a time: a closed loop [default: 50].
@@ -84,6 +92,9 @@ pub struct BenchArgs {
     /// With --rate: hold back calls while so many are in flight [default: 10000].
     #[arg(long, value_name = "N", value_parser = positive, requires = "rate")]
     max_in_flight: Option<usize>,
+    /// What must hold, such as `p99<5ms`, `errors<0.1%` or `rate>1000`; may be given several times.
+    #[arg(long = "threshold", value_name = "EXPR")]
+    thresholds: Vec<Threshold>,
     /// Write the report as JSON to this file as well.
     #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
@@ -92,11 +103,13 @@ pub struct BenchArgs {
 fn rate(text: &str) -> Result<f64, String> {
     /// Above this the nanoseconds between calls are no schedule any more.
     const HIGHEST: f64 = 1e7;
+    /// Below this, a call in a quarter of an hour, the times of calls soon exceed what clocks can tell.
+    const LOWEST: f64 = 1e-3;
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value > 0.0 && value <= HIGHEST {
+    if (LOWEST..=HIGHEST).contains(&value) {
         Ok(value)
     } else {
-        Err(format!("expected a rate above 0 and up to {HIGHEST}"))
+        Err(format!("expected a rate from {LOWEST} to {HIGHEST}"))
     }
 }
 
@@ -112,23 +125,27 @@ fn positive(text: &str) -> Result<usize, String> {
 /// Why a bench that was made is a failure.
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
-    #[error("not one of {} calls succeeded", report::grouped(*.completed))]
-    NoSuccess {
-        completed: u64,
-        target: String,
-        method: String,
+    #[error("the measurement is invalid: {}", .reasons.join("; "))]
+    Invalid {
+        reasons: Vec<String>,
+        hint: Option<String>,
     },
-    #[error("not one call ended")]
-    NoCalls,
+    #[error("thresholds breached: {}", .0.join(", "))]
+    Breached(Vec<String>),
 }
 
 impl Diagnostic for BenchError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoSuccess { target, method, .. } => Some(format!(
-                "`msvc call {target} {method} -d …` shows what is wrong with one of them"
-            )),
-            Self::NoCalls => None,
+            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Breached(_) => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Invalid { .. } => Exit::Inconclusive,
+            Self::Breached(_) => Exit::Failed,
         }
     }
 }
@@ -136,8 +153,8 @@ impl Diagnostic for BenchError {
 /// Runs `msvc bench`.
 ///
 /// # Errors
-/// When the target cannot be reached, the method is not known, the request is not what it takes, or no
-/// call succeeds.
+/// When the target cannot be reached, the method is not known, the request is not what it takes, the
+/// measurement is invalid, or a threshold is breached.
 pub fn run(context: &Context, args: BenchArgs) -> Result {
     let (job, subject) = rpc::block_on(prepare(context, &args))?;
     let plan = job.plan.clone();
@@ -152,7 +169,7 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
         }
     });
     progress.clear();
-    let report = report::conclude(subject, &plan, &outcome?);
+    let report = report::conclude(subject, &plan, &outcome?, &args.thresholds);
     if let Some(path) = &args.output {
         let path = context.directory.join(path);
         let mut text = serde_json::to_string_pretty(&report).expect("reports serialize");
@@ -169,23 +186,28 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
 
 /// How a bench that was reported ends.
 fn verdict(context: &Context, report: &Report) -> Result {
-    if report.interrupted {
+    if report.interrupted && report.calls.completed > 0 {
         return Err(Silent(Exit::Interrupted).into());
     }
-    if report.vanished.is_some() {
-        // The report has said it.
-        return Err(Silent(Exit::Unreachable).into());
-    }
-    if report.calls.ok > 0 {
+    let breached = report
+        .thresholds
+        .iter()
+        .filter(|judged| judged.verdict == Verdict::Breached);
+    let breached: Vec<String> = breached
+        .map(|judged| format!("`{}` ({})", judged.threshold, judged.shown()))
+        .collect();
+    let error = if !report.invalid.is_empty() {
+        BenchError::Invalid {
+            reasons: report.invalid.clone(),
+            hint: (report.calls.completed > 0 && report.calls.ok == 0).then(|| {
+                let Subject { target, method, .. } = &report.subject;
+                format!("`msvc call {target} {method} -d …` shows what is wrong with one of them")
+            }),
+        }
+    } else if !breached.is_empty() {
+        BenchError::Breached(breached)
+    } else {
         return Ok(());
-    }
-    let error = match report.calls.completed {
-        0 => BenchError::NoCalls,
-        completed => BenchError::NoSuccess {
-            completed,
-            target: report.subject.target.clone(),
-            method: report.subject.method.clone(),
-        },
     };
     if context.printer.is_json() {
         // There is one document on stdout, and it has said it.

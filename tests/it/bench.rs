@@ -249,7 +249,7 @@ fn calls_wait_where_too_many_are_in_flight() {
         "10",
     ];
     let (exit, report) = report_with_protos(&server.address(), &args);
-    assert_eq!(exit, 1);
+    assert_eq!(exit, 4);
     assert!(number(&report["pacing"]["held_back"]) >= 10.0, "{report:#}");
     assert!(number(&report["calls"]["unsent"]) > 100.0, "{report:#}");
     assert_eq!(codes(&report)[0][0], "DEADLINE_EXCEEDED");
@@ -257,15 +257,86 @@ fn calls_wait_where_too_many_are_in_flight() {
 }
 
 #[test]
-fn a_bench_without_success_fails_with_a_hint() {
+fn a_bench_without_success_is_invalid_and_gives_a_hint() {
     let (sandbox, server) = (Sandbox::new(), ChatServer::start());
     let output = output(&sandbox, &server.address(), &["SendMessage", "-n", "10"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8_lossy(&output.stderr).replace(&server.address(), "[SERVER]");
     insta::assert_snapshot!(said, @r"
-    error: not one of 10 calls succeeded
+    error: the measurement is invalid: not one of 10 calls succeeded
     hint: `msvc call [SERVER] chat.v1.ChatService/SendMessage -d …` shows what is wrong with one of them
     ");
+}
+
+#[test]
+fn an_interrupt_of_the_warm_up_leaves_nothing_to_report() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let address = server.address();
+    let args = ["bench", &address, "SendMessage", "-d", HELLO];
+    let load = ["--rate", "20", "--warm-up", "10m", "--format", "json"];
+    let mut child = sandbox
+        .command(args.into_iter().chain(load))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("msvc starts");
+    let progress = interrupt_at_first_progress(&mut child);
+    let (exit, report) = parse(&child.wait_with_output().expect("it ends"));
+    assert_eq!(exit, 4, "{progress}");
+    assert_eq!(report["calls"]["completed"], 0);
+    assert_eq!(
+        report["invalid"],
+        json!(["it was interrupted before a measured call ended"])
+    );
+}
+
+#[test]
+fn thresholds_decide_how_a_bench_ends() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let held = ["--threshold", "p50<1h", "--threshold", "errors<=0%"];
+    let args = ["SendMessage", "-d", HELLO, "-n", "100"];
+    let all: Vec<&str> = args.iter().chain(&held).copied().collect();
+    let (exit, report) = report(&sandbox, &server.address(), &all);
+    assert_eq!(exit, 0, "{report:#}");
+    let p50 = &report["latency"]["p50_us"];
+    assert_eq!(
+        report["thresholds"],
+        json!([
+            {"threshold": "p50<1h", "measured": p50, "unit": "us", "verdict": "held"},
+            {"threshold": "errors<=0%", "measured": 0.0, "unit": "percent", "verdict": "held"},
+        ])
+    );
+    let breached = ["--threshold", "errors>0%", "--threshold", "p50<1h"];
+    let all: Vec<&str> = args.iter().chain(&breached).copied().collect();
+    let output = output(&sandbox, &server.address(), &all);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        shown.contains("\n  threshold  errors>0%          breached   0.000 %\n"),
+        "{shown}"
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    insta::assert_snapshot!(said, @"error: thresholds breached: `errors>0%` (0.000 %)");
+}
+
+#[test]
+fn a_threshold_that_too_few_calls_tell_makes_a_bench_invalid() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let args = [
+        "SendMessage",
+        "-d",
+        HELLO,
+        "-n",
+        "10",
+        "--threshold",
+        "p99<1h",
+    ];
+    let (exit, report) = report(&sandbox, &server.address(), &args);
+    assert_eq!(exit, 4, "{report:#}");
+    assert_eq!(
+        report["invalid"],
+        json!(["10 calls are too few to tell whether `p99<1h` holds"])
+    );
 }
 
 #[test]
@@ -360,7 +431,7 @@ fn a_refused_call_is_sent_again_and_then_given_up() {
     let server = Http2Server::start(Answer::Reset(Reason::REFUSED_STREAM));
     let (exit, report) =
         report_with_protos(&server.address(), &["SendMessage", "-n", "20", "-c", "2"]);
-    assert_eq!(exit, 1);
+    assert_eq!(exit, 4);
     let message =
         "the server reset the stream: refused stream before processing any application logic";
     assert_eq!(codes(&report), json!([["UNAVAILABLE", 20, [message]]]));
@@ -507,7 +578,7 @@ fn a_server_that_vanishes_ends_the_bench() {
     std::thread::sleep(Duration::from_secs(1));
     server.kill();
     let output = child.wait_with_output().expect("msvc ends");
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
     let shown = String::from_utf8_lossy(&output.stdout).replace(server.address(), "[SERVER]");
     let note = "note: ended early: the server went away and did not come back within 10s \
         (cannot connect to [SERVER]: Connection refused (os error 111))";
@@ -595,9 +666,13 @@ fn a_server_that_never_answers_does_not_hold_up_an_interrupt() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
     let (exit, report) = parse(&child.wait_with_output().expect("it ends"));
     assert!(begun.elapsed() < Duration::from_secs(5));
-    assert_eq!(exit, 130);
+    assert_eq!(exit, 4);
     assert_eq!(report["calls"]["abandoned"], 50);
     assert_eq!(report["calls"]["completed"], 0);
+    assert_eq!(
+        report["invalid"],
+        json!(["it was interrupted before a measured call ended"])
+    );
 }
 
 #[test]
@@ -650,7 +725,7 @@ fn a_server_that_lies_in_its_frames_ends_the_bench_in_time() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{lie:?}");
         // Whether the lie is noticed before the first call is a matter of timing.
         match exit {
-            1 => assert_eq!(report["calls"]["ok"], 0, "{report:#}"),
+            4 => assert_eq!(report["calls"]["ok"], 0, "{report:#}"),
             3 => assert!(report["error"]["message"].is_string(), "{report:#}"),
             _ => panic!("exit code {exit}: {report:#}"),
         }
@@ -673,7 +748,21 @@ fn what_is_wrong_with_the_arguments_is_shown() {
     insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--rate", "0"]), @r"
     exit: 2
     --- stderr ---
-    error: invalid value '0' for '--rate <R>': expected a rate above 0 and up to 10000000
+    error: invalid value '0' for '--rate <R>': expected a rate from 0.001 to 10000000
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--rate", "1e-20", "-n", "2"]), @r"
+    exit: 2
+    --- stderr ---
+    error: invalid value '1e-20' for '--rate <R>': expected a rate from 0.001 to 10000000
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--threshold", "error<1%"]), @r"
+    exit: 2
+    --- stderr ---
+    error: invalid value 'error<1%' for '--threshold <EXPR>': there is no metric `error`: did you mean `errors`?
 
     For more information, try '--help'.
     ");

@@ -134,7 +134,8 @@ impl Diagnostic for EngineError {
     fn exit(&self) -> Exit {
         match self {
             Self::Connect(error) => error.exit(),
-            Self::Worker(_) | Self::Died => Exit::Failed,
+            Self::Worker(_) => Exit::Failed,
+            Self::Died => Exit::Bug,
         }
     }
 }
@@ -153,6 +154,7 @@ enum Report {
     Ready(Result<(), ConnectError>),
     Done(Box<Recorder>, Instant),
     Failed(io::Error),
+    Died,
 }
 
 /// What workers show while they work.
@@ -243,7 +245,7 @@ impl Coordinator<'_> {
                     failure = failure.or(outcome.err());
                 }
                 Ok(Report::Failed(error)) => return Err(EngineError::Worker(error)),
-                Ok(Report::Done(..)) | Err(RecvTimeoutError::Disconnected) => {
+                Ok(Report::Done(..) | Report::Died) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(EngineError::Died);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -275,7 +277,7 @@ impl Coordinator<'_> {
                     last = last.max(at);
                 }
                 Ok(Report::Failed(error)) => return Err(EngineError::Worker(error)),
-                Ok(Report::Ready(_)) | Err(RecvTimeoutError::Disconnected) => {
+                Ok(Report::Ready(_) | Report::Died) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(EngineError::Died);
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -50,7 +50,20 @@ struct Worker {
     /// Since when no more calls shall start, for the bench is broken off.
     over_since: Cell<Option<Instant>>,
     over: Notify,
+    /// Told when a task panicked.
+    died: Notify,
     last_end: Cell<Instant>,
+}
+
+/// Does what it is told when a panic passes by: tokio keeps those of tasks to itself.
+struct OnPanic<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0();
+        }
+    }
 }
 
 /// The body of a worker's thread.
@@ -61,6 +74,9 @@ pub(super) fn work(
     orders: watch::Receiver<Order>,
     reports: &mpsc::Sender<Report>,
 ) {
+    let _alarm = OnPanic(|| {
+        let _ = reports.send(Report::Died);
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default());
@@ -120,6 +136,7 @@ async fn live(
         freed: Notify::new(),
         over_since: Cell::new(None),
         over: Notify::new(),
+        died: Notify::new(),
         last_end: Cell::new(measured_from),
         job: Arc::clone(&job),
     });
@@ -147,6 +164,10 @@ async fn live(
     tokio::select! {
         loaded = load => loaded?,
         () = worker.break_off(&mut orders) => {}
+        () = worker.died.notified() => {
+            let _ = reports.send(Report::Died);
+            return Ok(());
+        }
     }
     let mut recorder = worker.recorder.take();
     recorder.abandoned = worker.in_flight.get() as u64;
@@ -211,6 +232,7 @@ impl Worker {
     }
 
     async fn caller(self: Rc<Self>, link: Rc<Link>) {
+        let _alarm = OnPanic(|| self.died.notify_one());
         let mut now = Instant::now();
         while !self.is_over() && self.ends.is_none_or(|end| now < end) {
             let measured = now >= self.measured_from;
@@ -283,6 +305,7 @@ impl Worker {
             let link = self.next_link(&mut number);
             let worker = Rc::clone(&self);
             spawn_local(async move {
+                let _alarm = OnPanic(|| worker.died.notify_one());
                 worker.call(&link, intended, now, due.measured).await;
             });
             burst += 1;
@@ -445,5 +468,36 @@ fn unavailable(message: String) -> Ended {
         message,
         messages: 0,
         bytes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::engine::EngineError;
+    use crate::error::{Diagnostic as _, Exit};
+
+    #[test]
+    fn a_worker_that_panics_is_told_of_and_is_a_bug() {
+        let (reports, told) = mpsc::channel();
+        let worker = std::thread::spawn(move || {
+            let _alarm = OnPanic(|| reports.send(Report::Died).expect("heard"));
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().build_local(LocalOptions::default());
+            runtime.expect("a runtime").block_on(async {
+                let died = Rc::new(Notify::new());
+                let told = Rc::clone(&died);
+                spawn_local(async move {
+                    let _alarm = OnPanic(|| told.notify_one());
+                    panic!("of a task");
+                });
+                died.notified().await;
+                panic!("of the thread");
+            });
+        });
+        assert!(worker.join().is_err());
+        assert!(matches!(told.try_recv(), Ok(Report::Died)));
+        assert!(told.try_recv().is_err());
+        assert_eq!(EngineError::Died.exit(), Exit::Bug);
     }
 }

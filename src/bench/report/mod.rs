@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use crate::bench::load::{GIVE_UP, Model, Plan};
 use crate::bench::stats::{End, Latencies, Outcome, Recorder, Sample};
+use crate::bench::threshold::{Judged, Threshold, judge};
+use crate::bench::validity::{self, BUSY_PERCENT};
 
 pub use text::{grouped, text};
 
 /// The version of this schema; it grows when a field goes or changes its meaning.
 pub const SCHEMA: &str = "msvc.bench/1";
 
-/// A worker that is busy for more than this share of the time is the limit.
-const BUSY: f64 = 0.9;
 /// Calls sent later than this were not sent when they were due.
 const LATE: Duration = Duration::from_millis(1);
 /// The bounds of the histogram's rows: 1, 2 and 5 times powers of ten.
@@ -87,6 +87,10 @@ pub struct Report {
     pub client: Client,
     /// What to know before believing any of it.
     pub notes: Vec<String>,
+    /// The thresholds that were asked for.
+    pub thresholds: Vec<Judged>,
+    /// Why none of it says anything of the service; empty when it does.
+    pub invalid: Vec<String>,
 }
 
 /// Measured calls.
@@ -202,7 +206,12 @@ pub struct Client {
 }
 
 /// Concludes.
-pub fn conclude(subject: Subject, plan: &Plan, outcome: &Outcome) -> Report {
+pub fn conclude(
+    subject: Subject,
+    plan: &Plan,
+    outcome: &Outcome,
+    thresholds: &[Threshold],
+) -> Report {
     let Outcome {
         recorder,
         elapsed,
@@ -255,9 +264,16 @@ pub fn conclude(subject: Subject, plan: &Plan, outcome: &Outcome) -> Report {
         pacing: is_open.then(|| pacing(recorder)),
         client: client(recorder, completed),
         notes: Vec::new(),
+        thresholds: Vec::new(),
+        invalid: Vec::new(),
         subject,
     };
     report.notes = notes(&report);
+    report.thresholds = thresholds
+        .iter()
+        .map(|threshold| judge(threshold, &report))
+        .collect();
+    report.invalid = validity::reasons(&report);
     report
 }
 
@@ -362,7 +378,7 @@ fn notes(report: &Report) -> Vec<String> {
     if report.interrupted {
         notes.push("ended early: interrupted".to_owned());
     }
-    if report.client.busiest_thread_percent > BUSY * 100.0 {
+    if report.client.busiest_thread_percent > BUSY_PERCENT {
         notes.push(format!(
             "the client was the limit: its busiest thread was {:.0} % busy; on a machine with idle cores add \
              `--threads N --connections N`",
@@ -414,4 +430,4 @@ fn notes(report: &Report) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::bench) mod tests;

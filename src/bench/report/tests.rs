@@ -49,6 +49,44 @@ fn recorder() -> Recorder {
     recorder
 }
 
+/// Of the calls of [`recorder`], 1,200 a second of them.
+pub(in crate::bench) fn open_report() -> Report {
+    let model = Model::Open {
+        rate_per_second: 1_200.0,
+        max_in_flight: 10_000,
+    };
+    let outcome = Outcome {
+        recorder: recorder(),
+        elapsed: Duration::from_secs(10),
+        end: End::Planned,
+    };
+    conclude(subject(), &plan(model), &outcome, &[])
+}
+
+#[test]
+fn thresholds_stand_below_the_notes() {
+    let outcome = Outcome {
+        recorder: recorder(),
+        elapsed: Duration::from_secs(10),
+        end: End::Planned,
+    };
+    let thresholds =
+        ["p99<5ms", "errors<1%", "rate>1e9"].map(|text| text.parse().expect("a threshold"));
+    let model = Model::Closed { concurrency: 1 };
+    let report = conclude(subject(), &plan(model), &outcome, &thresholds);
+    let text = text(&report);
+    let (_, end) = text.split_once("(12 times)\n\n").expect("codes");
+    insta::assert_snapshot!(end, @r"
+    note: the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`
+
+    threshold  p99<5ms            breached   12.0 ms
+    threshold  errors<1%          held       0.100 %
+    threshold  rate>1e9           breached   1200.0 calls/s
+
+    invalid: the client was the limit: its busiest thread was 95 % busy
+    ");
+}
+
 #[test]
 fn an_open_loop_is_reported_with_both_times() {
     let mut recorder = recorder();
@@ -65,7 +103,7 @@ fn an_open_loop_is_reported_with_both_times() {
         elapsed: Duration::from_millis(10_005),
         end: End::Planned,
     };
-    let report = conclude(subject(), &plan(model), &outcome);
+    let report = conclude(subject(), &plan(model), &outcome, &[]);
     insta::assert_snapshot!(text(&report), @r"
     user.v1.UserService/GetUser at user-service (127.0.0.1:50051)
     open loop: 1,200 calls/s for 10s after a warm-up of 1s, on 1 connection by 1 thread
@@ -108,6 +146,8 @@ fn an_open_loop_is_reported_with_both_times() {
       note: 5 calls waited to be sent because too many were in flight (`--max-in-flight`); their latency counts from when they were due
       note: 3 calls were due and never sent: the server did not keep up with the rate, and latencies would be longer with them
       note: connections that ended during the bench: 1; calls sent again because the server had not taken them: 2
+
+      invalid: the client was the limit: its busiest thread was 95 % busy
     ");
 }
 
@@ -132,6 +172,7 @@ fn a_closed_loop_says_what_its_latency_leaves_out() {
         subject(),
         &plan(Model::Closed { concurrency: 50 }),
         &outcome,
+        &[],
     );
     insta::assert_snapshot!(text(&report), @r"
     user.v1.UserService/GetUser at user-service (127.0.0.1:50051)
@@ -187,7 +228,7 @@ fn a_bench_that_was_broken_off_does_not_blame_the_server_for_calls_not_sent() {
             elapsed: Duration::from_secs(10),
             end,
         };
-        let report = conclude(subject(), &plan(model), &outcome);
+        let report = conclude(subject(), &plan(model), &outcome, &[]);
         assert_eq!(report.notes, [early]);
         assert_eq!(report.calls.unsent, 3);
     }
@@ -200,7 +241,12 @@ fn a_bench_without_an_answer_has_no_table() {
         elapsed: Duration::ZERO,
         end: End::Vanished("cannot connect to 127.0.0.1:50051: Connection refused".to_owned()),
     };
-    let report = conclude(subject(), &plan(Model::Closed { concurrency: 1 }), &outcome);
+    let report = conclude(
+        subject(),
+        &plan(Model::Closed { concurrency: 1 }),
+        &outcome,
+        &[],
+    );
     insta::assert_snapshot!(text(&report), @r"
     user.v1.UserService/GetUser at user-service (127.0.0.1:50051)
     closed loop: 1 call at a time for 10s after a warm-up of 1s, on 1 connection by 1 thread
@@ -212,21 +258,15 @@ fn a_bench_without_an_answer_has_no_table() {
       client     0.00 CPU-s; busiest thread 0 % busy
 
       note: ended early: the server went away and did not come back within 10s (cannot connect to 127.0.0.1:50051: Connection refused)
+
+      invalid: the server was lost (cannot connect to 127.0.0.1:50051: Connection refused)
+      invalid: no measured call ended
     ");
 }
 
 #[test]
 fn the_json_has_everything_with_its_unit() {
-    let model = Model::Open {
-        rate_per_second: 1_200.0,
-        max_in_flight: 10_000,
-    };
-    let outcome = Outcome {
-        recorder: recorder(),
-        elapsed: Duration::from_secs(10),
-        end: End::Planned,
-    };
-    let mut report = conclude(subject(), &plan(model), &outcome);
+    let mut report = open_report();
     report.histogram.truncate(2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("serializes"), @r#"
     {
@@ -355,6 +395,10 @@ fn the_json_has_everything_with_its_unit() {
       "notes": [
         "the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`",
         "the client was late: 1,990 calls were sent more than 1 ms after they were due; it or the machine was too busy"
+      ],
+      "thresholds": [],
+      "invalid": [
+        "the client was the limit: its busiest thread was 95 % busy"
       ]
     }
     "#);
@@ -367,7 +411,12 @@ fn the_histogram_has_every_call_once() {
         elapsed: Duration::from_secs(10),
         end: End::Planned,
     };
-    let report = conclude(subject(), &plan(Model::Closed { concurrency: 1 }), &outcome);
+    let report = conclude(
+        subject(),
+        &plan(Model::Closed { concurrency: 1 }),
+        &outcome,
+        &[],
+    );
     let counted: u64 = report.histogram.iter().map(|bar| bar.count).sum();
     assert_eq!(counted, 12_000);
     for pair in report.histogram.windows(2) {

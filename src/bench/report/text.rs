@@ -63,6 +63,22 @@ pub fn text(report: &Report) -> String {
     for note in &report.notes {
         line(&mut out, &format!("  note: {note}"));
     }
+    if !report.thresholds.is_empty() {
+        line(&mut out, "");
+    }
+    for judged in &report.thresholds {
+        let (name, verdict, shown) = (&judged.threshold, judged.verdict, judged.shown());
+        line(
+            &mut out,
+            &format!("  threshold  {name:<18} {verdict:<10} {shown}"),
+        );
+    }
+    if !report.invalid.is_empty() {
+        line(&mut out, "");
+    }
+    for reason in &report.invalid {
+        line(&mut out, &format!("  invalid: {reason}"));
+    }
     out
 }
 
