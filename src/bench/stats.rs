@@ -185,6 +185,8 @@ pub struct Recorder {
     pub resent: u64,
     /// Calls that were due while too many were in flight, and waited.
     pub held_back: u64,
+    /// Calls that waited because the server allowed no more at a time on its connections.
+    pub limited: u64,
     /// Calls that were due and never sent.
     pub unsent: u64,
     /// Calls that were in flight when the bench was broken off.
@@ -243,6 +245,7 @@ impl Recorder {
         self.bytes_received += other.bytes_received;
         self.resent += other.resent;
         self.held_back += other.held_back;
+        self.limited += other.limited;
         self.unsent += other.unsent;
         self.abandoned += other.abandoned;
         self.connections_lost += other.connections_lost;

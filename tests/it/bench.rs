@@ -474,6 +474,36 @@ fn a_server_that_limits_streams_is_respected() {
     );
     assert_eq!(exit, 0);
     assert_eq!(codes(&report), json!([["OK", 1000, []]]));
+    assert!(number(&report["calls"]["limited"]) >= 47.0, "{report:#}");
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("SETTINGS_MAX_CONCURRENT_STREAMS"), "{notes}");
+}
+
+#[test]
+fn calls_that_the_server_does_not_take_yet_are_not_charged_to_it() {
+    let server = Http2Server::start(Manners {
+        answer: Answer::Nothing,
+        calls_per_connection: None,
+        max_streams: Some(2),
+    });
+    let args = ["SendMessage", "--timeout", "300ms", "--connections", "2"];
+    let open = ["--rate", "100", "--duration", "1s"];
+    let (exit, report) = report_with_protos(&server.address(), &[&args[..], &open].concat());
+    assert_eq!(exit, 4, "{report:#}");
+    // Four at a time for 300 ms each: the server has seen every call that is said to have timed out.
+    let calls = &report["calls"];
+    assert!(
+        number(&calls["completed"]) <= server.calls() as f64,
+        "{report:#}"
+    );
+    assert_eq!(
+        number(&calls["completed"]) + number(&calls["unsent"]),
+        100.0,
+        "{report:#}"
+    );
+    let limited = number(&calls["limited"]);
+    assert!(limited > 0.0, "{report:#}");
+    assert_eq!(report["pacing"]["held_back"], limited, "{report:#}");
 }
 
 #[test]

@@ -48,6 +48,20 @@ pub(super) struct Link {
     /// Told when that changed.
     is_spent: Notify,
     lost: Cell<u64>,
+    /// Calls that have a place.
+    calls: Cell<usize>,
+    /// Told when there may be room for a call.
+    room: Notify,
+}
+
+/// The place of a call on a connection; free again when dropped.
+pub(super) struct Place(Rc<Link>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.calls.set(self.0.calls.get() - 1);
+        self.0.room.notify_one();
+    }
 }
 
 /// As gRPC's channels: calls wait for an attempt to connect, and fail at once after one has failed.
@@ -70,6 +84,8 @@ impl Link {
             spent: Cell::new(0),
             is_spent: Notify::new(),
             lost: Cell::new(0),
+            calls: Cell::new(0),
+            room: Notify::new(),
         })
     }
 
@@ -85,6 +101,35 @@ impl Link {
             }
             changed.await;
         }
+    }
+
+    /// Whether the server takes another call at once. Beyond what it allows (RFC 9113, 5.1.2,
+    /// SETTINGS_MAX_CONCURRENT_STREAMS) `h2` queues calls in the client, which is no time of the service.
+    pub(super) fn has_room(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Up(sender) => match sender.current_max_send_streams() {
+                // It takes none for now: calls wait for it, until they time out.
+                0 => true,
+                most => self.calls.get() < most,
+            },
+            State::Connecting | State::Down { .. } => true,
+        }
+    }
+
+    /// Waits until there may be room for one more; whoever has no use for it passes it on.
+    pub(super) async fn room(&self) {
+        self.room.notified().await;
+    }
+
+    /// Wakes another one who waits for room.
+    pub(super) fn pass_on(&self) {
+        self.room.notify_one();
+    }
+
+    /// Takes a place for a call.
+    pub(super) fn take(self: &Rc<Self>) -> Place {
+        self.calls.set(self.calls.get() + 1);
+        Place(Rc::clone(self))
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -234,16 +234,36 @@ impl Worker {
     async fn caller(self: Rc<Self>, link: Rc<Link>) {
         let _alarm = OnPanic(|| self.died.notify_one());
         let mut now = Instant::now();
+        let mut is_limited = false;
         while !self.is_over() && self.ends.is_none_or(|end| now < end) {
             let measured = now >= self.measured_from;
+            if !link.has_room() {
+                if measured && !is_limited {
+                    is_limited = true;
+                    self.recorder.borrow_mut().limited += 1;
+                }
+                tokio::select! {
+                    () = link.room() => {}
+                    () = self.over.notified() => {}
+                    () = until(self.ends) => {}
+                }
+                now = Instant::now();
+                continue;
+            }
             if measured {
                 match self.budget.get() {
-                    0 => return,
+                    0 => {
+                        link.pass_on();
+                        return;
+                    }
                     left => self.budget.set(left - 1),
                 }
             }
             self.take_off();
+            let place = link.take();
             now = self.call(&link, now, now, measured).await;
+            drop(place);
+            is_limited = false;
             if link.down().is_some() {
                 // Without a connection a call fails at once: one for each attempt to connect is enough.
                 tokio::select! {
@@ -268,17 +288,28 @@ impl Worker {
         let mut number = 0;
         // From a call that waits for others until the schedule is caught up with.
         let mut is_held_back = false;
+        // The same where it is the server that allows no more.
+        let mut is_limited = false;
         while let Some(due) = schedule.next() {
             let intended = begin + due.at;
             let mut now = Instant::now();
             if now < intended {
                 burst = 0;
                 is_held_back = false;
+                is_limited = false;
                 timer.sleep_until(intended).await;
                 now = Instant::now();
             }
-            is_held_back |= self.in_flight.get() >= cap;
-            while self.in_flight.get() >= cap && !self.is_over() && !self.is_past(now) {
+            let mut link = None;
+            while !self.is_over() && !self.is_past(now) {
+                if self.in_flight.get() < cap {
+                    link = self.next_link(&mut number);
+                    if link.is_some() {
+                        break;
+                    }
+                    is_limited = true;
+                }
+                is_held_back = true;
                 tokio::select! {
                     () = self.freed.notified() => {}
                     () = self.over.notified() => {}
@@ -286,15 +317,16 @@ impl Worker {
                 }
                 now = Instant::now();
             }
-            if self.is_over() || self.is_past(now) {
+            let Some(link) = link else {
                 // What was still to come when the bench was broken off was never due.
                 let time = self.over_since.get().unwrap_or(now) - begin;
                 let this = u64::from(due.measured && due.at <= time);
                 self.recorder.borrow_mut().unsent += this + schedule.due_by(time);
                 break;
-            }
+            };
             if due.measured {
                 let mut recorder = self.recorder.borrow_mut();
+                recorder.limited += u64::from(is_limited);
                 if is_held_back {
                     recorder.held_back += 1;
                 } else {
@@ -302,11 +334,12 @@ impl Worker {
                 }
             }
             self.take_off();
-            let link = self.next_link(&mut number);
+            let place = link.take();
             let worker = Rc::clone(&self);
             spawn_local(async move {
                 let _alarm = OnPanic(|| worker.died.notify_one());
                 worker.call(&link, intended, now, due.measured).await;
+                drop(place);
             });
             burst += 1;
             if burst % BURST == 0 {
@@ -333,16 +366,23 @@ impl Worker {
         self.ends.is_some_and(|end| now >= end + LAST_CALL)
     }
 
-    /// Connections take turns; those that are lost are passed over while there are others.
-    fn next_link(&self, number: &mut usize) -> Rc<Link> {
+    /// Connections take turns; those that are lost are passed over while there are others. None, when
+    /// all that there are have as many calls as the server allows.
+    fn next_link(&self, number: &mut usize) -> Option<Rc<Link>> {
         let count = self.links.len();
-        for _ in 0..count {
-            *number = (*number + 1) % count;
-            if self.links[*number].is_up() {
-                break;
+        let first = *number;
+        let mut is_any_up = false;
+        for step in 1..=count {
+            let turn = (first + step) % count;
+            let link = &self.links[turn];
+            is_any_up |= link.is_up();
+            if link.is_up() && link.has_room() {
+                *number = turn;
+                return Some(Rc::clone(link));
             }
         }
-        Rc::clone(&self.links[*number])
+        *number = (first + 1) % count;
+        (!is_any_up).then(|| Rc::clone(&self.links[*number]))
     }
 
     /// Makes one call that is meant to start at `intended` and does at `now`; gives the time of its end.

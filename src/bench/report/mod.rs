@@ -110,6 +110,8 @@ pub struct Calls {
     pub resent: u64,
     /// Connections that ended during the bench.
     pub connections_lost: u64,
+    /// Those that waited in the client because the server allowed no more at a time on its connections.
+    pub limited: u64,
 }
 
 /// Messages and bytes.
@@ -190,7 +192,8 @@ pub struct Pacing {
     pub lateness_p99_us: Option<f64>,
     /// None was sent later than this.
     pub lateness_max_us: Option<f64>,
-    /// Calls that were due while too many were in flight, and waited.
+    /// Calls that were due while too many were in flight, for `--max-in-flight` or for the server, and
+    /// waited.
     pub held_back: u64,
 }
 
@@ -244,6 +247,7 @@ pub fn conclude(
             abandoned: recorder.abandoned,
             resent: recorder.resent,
             connections_lost: recorder.connections_lost,
+            limited: recorder.limited,
         },
         calls_per_second: if elapsed_seconds > 0.0 {
             round(completed as f64 / elapsed_seconds)
@@ -396,13 +400,21 @@ fn notes(report: &Report) -> Vec<String> {
                 grouped(pacing.late)
             ));
         }
-        if pacing.held_back > 0 {
+        let held_back = pacing.held_back - report.calls.limited;
+        if held_back > 0 {
             notes.push(format!(
                 "{} calls waited to be sent because too many were in flight (`--max-in-flight`); their \
                  latency counts from when they were due",
-                grouped(pacing.held_back)
+                grouped(held_back)
             ));
         }
+    }
+    if report.calls.limited > 0 {
+        notes.push(format!(
+            "{} calls waited to be sent because the server allows no more at a time on a connection \
+             (SETTINGS_MAX_CONCURRENT_STREAMS); add `--connections N`",
+            grouped(report.calls.limited)
+        ));
     }
     // What a bench that was broken off did not come to says nothing of the server.
     if report.calls.unsent > 0 && !report.interrupted && report.vanished.is_none() {

@@ -91,6 +91,7 @@ fn thresholds_stand_below_the_notes() {
 fn an_open_loop_is_reported_with_both_times() {
     let mut recorder = recorder();
     recorder.held_back = 5;
+    recorder.limited = 2;
     recorder.unsent = 3;
     recorder.connections_lost = 1;
     recorder.resent = 2;
@@ -143,7 +144,8 @@ fn an_open_loop_is_reported_with_both_times() {
 
       note: the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`
       note: the client was late: 1,990 calls were sent more than 1 ms after they were due; it or the machine was too busy
-      note: 5 calls waited to be sent because too many were in flight (`--max-in-flight`); their latency counts from when they were due
+      note: 3 calls waited to be sent because too many were in flight (`--max-in-flight`); their latency counts from when they were due
+      note: 2 calls waited to be sent because the server allows no more at a time on a connection (SETTINGS_MAX_CONCURRENT_STREAMS); add `--connections N`
       note: 3 calls were due and never sent: the server did not keep up with the rate, and latencies would be longer with them
       note: connections that ended during the bench: 1; calls sent again because the server had not taken them: 2
 
@@ -298,7 +300,8 @@ fn the_json_has_everything_with_its_unit() {
         "unsent": 0,
         "abandoned": 0,
         "resent": 0,
-        "connections_lost": 0
+        "connections_lost": 0,
+        "limited": 0
       },
       "calls_per_second": 1200.0,
       "traffic": {
