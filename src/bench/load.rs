@@ -99,6 +99,11 @@ impl Schedule {
         }
     }
 
+    /// When the call after the last one would be due, from the beginning; none, if there is no last one.
+    pub fn over_at(&self) -> Option<Duration> {
+        (self.end < u64::MAX).then(|| Duration::from_secs_f64(self.end as f64 / self.rate))
+    }
+
     /// How many measured calls of those that are left are due by this time from the beginning.
     pub fn due_by(&self, time: Duration) -> u64 {
         // The same rounding as that of the intended starts, so that none is due before its time.
@@ -195,6 +200,21 @@ mod tests {
                 (1000, true)
             ]
         );
+    }
+
+    #[test]
+    fn the_last_call_takes_its_time_as_every_other() {
+        for (duration, calls, milliseconds) in [
+            (Some(10.0), None, Some(10_500)),
+            (Some(0.1), None, Some(750)),
+            (None, Some(3), Some(1_250)),
+            (Some(10.0), Some(3), Some(1_250)),
+            (None, None, None),
+        ] {
+            let schedule = Schedule::new(&plan(0.5, duration, calls), 4.0, 2, 1);
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(schedule.over_at(), expected, "{duration:?}, {calls:?}");
+        }
     }
 
     #[test]

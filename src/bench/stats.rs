@@ -193,11 +193,13 @@ pub struct Recorder {
     pub abandoned: u64,
     /// Connections that ended before they should have.
     pub connections_lost: u64,
-    /// Processor time.
+    /// Processor time from the start of the measurement.
     pub cpu: Duration,
-    /// The time in which it was used.
-    pub wall: Duration,
-    /// The greatest share of a worker's time in which it was busy.
+    /// How long measured calls were sent.
+    pub window: Duration,
+    /// Calls that ended in that time, those of the warm-up included.
+    pub ended_in_window: u64,
+    /// The greatest share of that time in which a worker was busy.
     pub busiest: f64,
 }
 
@@ -250,7 +252,8 @@ impl Recorder {
         self.abandoned += other.abandoned;
         self.connections_lost += other.connections_lost;
         self.cpu += other.cpu;
-        self.wall = self.wall.max(other.wall);
+        self.window = self.window.max(other.window);
+        self.ended_in_window += other.ended_in_window;
         self.busiest = self.busiest.max(other.busiest);
     }
 

@@ -32,7 +32,7 @@ pub fn reasons(report: &Report) -> Vec<String> {
         _ => {}
     }
     let busy = report.client.busiest_thread_percent;
-    if busy > BUSY_PERCENT && report.elapsed_seconds >= LONG_ENOUGH_SECONDS {
+    if busy > BUSY_PERCENT && report.sending_seconds >= LONG_ENOUGH_SECONDS {
         reasons.push(format!(
             "the client was the limit: its busiest thread was {busy:.0} % busy"
         ));
@@ -73,7 +73,7 @@ mod tests {
             reasons(&report),
             ["the client was the limit: its busiest thread was 95 % busy"]
         );
-        report.elapsed_seconds = 0.9;
+        report.sending_seconds = 0.9;
         assert_eq!(reasons(&report), Vec::<String>::new());
         report.calls.ok = 0;
         assert_eq!(reasons(&report), ["not one of 12,000 calls succeeded"]);

@@ -7,6 +7,7 @@
 mod exchange;
 mod link;
 mod timer;
+mod window;
 mod worker;
 
 use std::io;

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinSet, spawn_local, yield_now};
@@ -16,6 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout_at};
 use super::exchange::{NotTaken, exchange};
 use super::link::Link;
 use super::timer::Timer;
+use super::window::Window;
 use super::{Interval, Job, Order, Report, Shown};
 use crate::bench::load::{GIVE_UP, Model, Schedule, share};
 use crate::bench::stats::{Ended, Recorder};
@@ -53,6 +53,7 @@ struct Worker {
     /// Told when a task panicked.
     died: Notify,
     last_end: Cell<Instant>,
+    window: Rc<Window>,
 }
 
 /// Does what it is told when a panic passes by: tokio keeps those of tasks to itself.
@@ -122,12 +123,24 @@ async fn live(
         }
     };
     let measured_from = begin + plan.warm_up;
+    let ends = plan.duration.map(|duration| measured_from + duration);
+    let schedule = match plan.model {
+        Model::Closed { .. } => None,
+        Model::Open {
+            rate_per_second, ..
+        } => Some(Schedule::new(plan, rate_per_second, plan.threads, index)),
+    };
+    let sent_by = match schedule {
+        None => ends,
+        // The last call takes its share of the time as every other does.
+        Some(schedule) => schedule.over_at().map(|over| begin + over),
+    };
     let worker = Rc::new(Worker {
         links,
         recorder: RefCell::default(),
         interval: RefCell::default(),
         measured_from,
-        ends: plan.duration.map(|duration| measured_from + duration),
+        ends,
         budget: Cell::new(
             plan.calls
                 .map_or(u64::MAX, |calls| share(calls, plan.threads, index)),
@@ -138,27 +151,24 @@ async fn live(
         over: Notify::new(),
         died: Notify::new(),
         last_end: Cell::new(measured_from),
+        window: Window::new(measured_from, sent_by),
         job: Arc::clone(&job),
     });
     spawn_local(Rc::clone(&worker).show(index, shown));
-    let used = Rc::new(Cell::new(None));
-    spawn_local(note_cpu_at(measured_from, Rc::clone(&used)));
+    spawn_local(Rc::clone(&worker.window).keep());
     sleep_until(begin.into()).await;
     let load = async {
-        match plan.model {
-            Model::Closed { concurrency } => {
+        match (plan.model, schedule) {
+            (Model::Open { max_in_flight, .. }, Some(schedule)) => {
+                let cap = share(max_in_flight as u64, plan.threads, index).max(1) as usize;
+                Rc::clone(&worker).open_loop(begin, schedule, cap).await
+            }
+            (Model::Closed { concurrency }, _) => {
                 let callers = share(concurrency as u64, plan.threads, index);
                 Rc::clone(&worker).closed_loop(callers as usize).await;
                 Ok(())
             }
-            Model::Open {
-                rate_per_second,
-                max_in_flight,
-            } => {
-                let schedule = Schedule::new(plan, rate_per_second, plan.threads, index);
-                let cap = share(max_in_flight as u64, plan.threads, index).max(1) as usize;
-                Rc::clone(&worker).open_loop(begin, schedule, cap).await
-            }
+            (Model::Open { .. }, None) => Ok(()),
         }
     };
     tokio::select! {
@@ -172,12 +182,10 @@ async fn live(
     let mut recorder = worker.recorder.take();
     recorder.abandoned = worker.in_flight.get() as u64;
     recorder.connections_lost = worker.links.iter().map(|link| link.lost()).sum();
-    if let Some((before, since)) = used.get() {
-        let since: Instant = since;
-        recorder.cpu = thread_cpu() - before;
-        recorder.wall = since.elapsed();
-        recorder.busiest = recorder.cpu.as_secs_f64() / recorder.wall.as_secs_f64();
-    }
+    let sent = worker.over_since.get().or(sent_by);
+    let sent = sent.unwrap_or_else(Instant::now);
+    worker.window.close(sent);
+    worker.window.note(&mut recorder);
     let _ = reports.send(Report::Done(Box::new(recorder), worker.last_end.get()));
     Ok(())
 }
@@ -205,19 +213,6 @@ async fn connect(links: &[Rc<Link>]) -> Result<(), ConnectError> {
         Some(error) if !is_any_up => Err(error),
         _ => Ok(()),
     }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        time.tv_sec.try_into().unwrap_or(0),
-        time.tv_nsec.try_into().unwrap_or(0),
-    )
-}
-
-async fn note_cpu_at(then: Instant, noted: Rc<Cell<Option<(Duration, Instant)>>>) {
-    sleep_until(then.into()).await;
-    noted.set(Some((thread_cpu(), Instant::now())));
 }
 
 impl Worker {
@@ -253,10 +248,16 @@ impl Worker {
             if measured {
                 match self.budget.get() {
                     0 => {
+                        self.window.close(now);
                         link.pass_on();
                         return;
                     }
-                    left => self.budget.set(left - 1),
+                    left => {
+                        self.budget.set(left - 1);
+                        if left == 1 {
+                            self.window.close(now);
+                        }
+                    }
                 }
             }
             self.take_off();
@@ -412,6 +413,7 @@ impl Worker {
             }
             self.last_end.set(end);
         }
+        self.window.count(end);
         self.in_flight.set(self.in_flight.get() - 1);
         self.freed.notify_one();
         end

@@ -17,7 +17,7 @@ use crate::bench::validity::{self, BUSY_PERCENT};
 pub use text::{grouped, text};
 
 /// The version of this schema; it grows when a field goes or changes its meaning.
-pub const SCHEMA: &str = "msvc.bench/1";
+pub const SCHEMA: &str = "msvc.bench/2";
 
 /// Calls sent later than this were not sent when they were due.
 const LATE: Duration = Duration::from_millis(1);
@@ -61,6 +61,8 @@ pub struct Report {
     pub timeout_seconds: f64,
     /// From the start of the measurement to its last answer.
     pub elapsed_seconds: f64,
+    /// How long measured calls were sent; after that their answers were waited for.
+    pub sending_seconds: f64,
     /// Whether the user ended it early.
     pub interrupted: bool,
     /// Why it ended early, if the server went away.
@@ -69,6 +71,8 @@ pub struct Report {
     pub calls: Calls,
     /// Calls that ended, by the second.
     pub calls_per_second: f64,
+    /// Over which time that is.
+    pub rate_over: RateOver,
     /// Messages and bytes of the measured calls.
     pub traffic: Traffic,
     /// From the (intended) start to the end of all calls, whatever they ended with.
@@ -112,6 +116,18 @@ pub struct Calls {
     pub connections_lost: u64,
     /// Those that waited in the client because the server allowed no more at a time on its connections.
     pub limited: u64,
+}
+
+/// The time that calls a second are counted over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateOver {
+    /// The time in which measured calls were sent, and the calls that ended in it: the wait for
+    /// stragglers is no part of it.
+    Sending,
+    /// The time up to the last answer, and all measured calls: of so few or so long calls, too many
+    /// ended after the last one was sent.
+    Elapsed,
 }
 
 /// Messages and bytes.
@@ -204,7 +220,7 @@ pub struct Client {
     pub cpu_seconds: f64,
     /// The same for a million calls; null without calls.
     pub cpu_seconds_per_million_calls: Option<f64>,
-    /// How busy the busiest of these threads was, in percent of the time.
+    /// How busy the busiest of these threads was while it sent calls, in percent of the time.
     pub busiest_thread_percent: f64,
 }
 
@@ -225,6 +241,7 @@ pub fn conclude(
     let all = recorder.all();
     let is_open = matches!(plan.model, Model::Open { .. });
     let elapsed_seconds = elapsed.as_secs_f64();
+    let (calls_per_second, rate_over) = rate(recorder, *elapsed);
     let mut report = Report {
         schema: SCHEMA,
         model: plan.model,
@@ -234,6 +251,7 @@ pub fn conclude(
         duration_seconds: plan.duration.map(|duration| duration.as_secs_f64()),
         timeout_seconds: plan.timeout.as_secs_f64(),
         elapsed_seconds,
+        sending_seconds: recorder.window.as_secs_f64(),
         interrupted: *end == End::Interrupted,
         vanished: match end {
             End::Vanished(why) => Some(why.clone()),
@@ -249,11 +267,8 @@ pub fn conclude(
             connections_lost: recorder.connections_lost,
             limited: recorder.limited,
         },
-        calls_per_second: if elapsed_seconds > 0.0 {
-            round(completed as f64 / elapsed_seconds)
-        } else {
-            0.0
-        },
+        calls_per_second,
+        rate_over,
         traffic: Traffic {
             messages_sent: completed * subject.messages_per_call,
             messages_received: recorder.messages_received,
@@ -279,6 +294,23 @@ pub fn conclude(
         .collect();
     report.invalid = validity::reasons(&report);
     report
+}
+
+/// Calls a second, and over which time.
+fn rate(recorder: &Recorder, elapsed: Duration) -> (f64, RateOver) {
+    /// The share of the calls that must end while calls are sent, for that time to be typical.
+    const TYPICAL: f64 = 0.9;
+    let completed = recorder.completed() as f64;
+    let (ended, window) = (recorder.ended_in_window as f64, recorder.window);
+    if !window.is_zero() && ended > 0.0 && ended >= completed * TYPICAL {
+        return (round(ended / window.as_secs_f64()), RateOver::Sending);
+    }
+    let rate = if elapsed.is_zero() {
+        0.0
+    } else {
+        completed / elapsed.as_secs_f64()
+    };
+    (round(rate), RateOver::Elapsed)
 }
 
 /// Three decimals are more than anyone measures.

@@ -44,7 +44,8 @@ fn recorder() -> Recorder {
         recorder.lateness.record(Duration::from_micros(index / 10));
     }
     recorder.cpu = Duration::from_millis(9_500);
-    recorder.wall = Duration::from_secs(10);
+    recorder.window = Duration::from_secs(10);
+    recorder.ended_in_window = 12_000;
     recorder.busiest = 0.95;
     recorder
 }
@@ -110,7 +111,7 @@ fn an_open_loop_is_reported_with_both_times() {
     open loop: 1,200 calls/s for 10s after a warm-up of 1s, on 1 connection by 1 thread
 
       calls      12,000 in 10.0 s, 12 failed (0.10 %)
-      rate       1,199 calls/s
+      rate       1,200 calls/s over the 10.0 s in which calls were sent
       sent       12,000 messages, 84.0 kB (8.4 kB/s)
       received   12,000 messages, 240 kB (24.0 kB/s)
       client     9.50 CPU-s, 791.67 for a million calls; busiest thread 95 % busy
@@ -237,6 +238,34 @@ fn a_bench_that_was_broken_off_does_not_blame_the_server_for_calls_not_sent() {
 }
 
 #[test]
+fn a_straggler_changes_neither_the_rate_nor_how_busy_the_client_was() {
+    for (ended, elapsed, expected) in [
+        (11_950, 10, (1_195.0, RateOver::Sending)),
+        (11_950, 40, (1_195.0, RateOver::Sending)),
+        // Calls of the warm-up that ended in the window make up for those that ended after it.
+        (12_100, 12, (1_210.0, RateOver::Sending)),
+        // Of so few none is typical.
+        (6_000, 20, (600.0, RateOver::Elapsed)),
+        (0, 20, (600.0, RateOver::Elapsed)),
+    ] {
+        let mut recorder = recorder();
+        recorder.ended_in_window = ended;
+        let outcome = Outcome {
+            recorder,
+            elapsed: Duration::from_secs(elapsed),
+            end: End::Planned,
+        };
+        let model = Model::Closed { concurrency: 50 };
+        let report = conclude(subject(), &plan(model), &outcome, &[]);
+        assert_eq!((report.calls_per_second, report.rate_over), expected);
+        assert_eq!(
+            report.invalid,
+            ["the client was the limit: its busiest thread was 95 % busy"]
+        );
+    }
+}
+
+#[test]
 fn a_bench_without_an_answer_has_no_table() {
     let outcome = Outcome {
         recorder: Recorder::default(),
@@ -272,7 +301,7 @@ fn the_json_has_everything_with_its_unit() {
     report.histogram.truncate(2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("serializes"), @r#"
     {
-      "schema": "msvc.bench/1",
+      "schema": "msvc.bench/2",
       "target": "user-service",
       "endpoints": [
         "127.0.0.1:50051"
@@ -291,6 +320,7 @@ fn the_json_has_everything_with_its_unit() {
       "duration_seconds": 10.0,
       "timeout_seconds": 10.0,
       "elapsed_seconds": 10.0,
+      "sending_seconds": 10.0,
       "interrupted": false,
       "vanished": null,
       "calls": {
@@ -304,6 +334,7 @@ fn the_json_has_everything_with_its_unit() {
         "limited": 0
       },
       "calls_per_second": 1200.0,
+      "rate_over": "sending",
       "traffic": {
         "messages_sent": 12000,
         "messages_received": 12000,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Bar, CodeCount, Quantiles, Report};
+use super::{Bar, CodeCount, Quantiles, RateOver, Report};
 use crate::bench::load::Model;
 use crate::duration;
 
@@ -173,9 +173,18 @@ fn totals(report: &Report) -> Vec<(&'static str, String)> {
         write!(completed, ", {failed} failed ({percent:.2} %)").expect("writing to a string");
     }
     let per_second = |count: u64| {
-        let seconds = report.elapsed_seconds.max(f64::MIN_POSITIVE);
-        format!("{}/s", bytes(count as f64 / seconds))
+        let per_call = count as f64 / calls.completed.max(1) as f64;
+        format!("{}/s", bytes(per_call * report.calls_per_second))
     };
+    let mut calls_per_second = format!("{} calls/s", rate(report.calls_per_second));
+    if report.rate_over == RateOver::Sending {
+        let sending = duration::human(Duration::from_secs_f64(report.sending_seconds));
+        write!(
+            calls_per_second,
+            " over the {sending} in which calls were sent"
+        )
+        .expect("writing to a string");
+    }
     let traffic = &report.traffic;
     let amount = |messages: u64, count: u64| {
         format!(
@@ -194,7 +203,7 @@ fn totals(report: &Report) -> Vec<(&'static str, String)> {
     write!(cpu, "; busiest thread {busy:.0} % busy").expect("writing to a string");
     vec![
         ("calls", completed),
-        ("rate", format!("{} calls/s", rate(report.calls_per_second))),
+        ("rate", calls_per_second),
         ("sent", amount(traffic.messages_sent, traffic.bytes_sent)),
         (
             "received",

@@ -28,6 +28,8 @@ pub enum Answer {
     Reset(Reason),
     /// Nothing, ever.
     Nothing,
+    /// Nothing to the first call on a connection, an empty message and OK to the others.
+    NothingAtFirst,
 }
 
 /// How a server behaves.
@@ -118,7 +120,12 @@ async fn serve(stream: tokio::net::TcpStream, manners: Manners, calls: Arc<Atomi
     while let Some(Ok((request, respond))) = connection.accept().await {
         seen += 1;
         calls.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(answer(request, respond, manners.answer));
+        let given = match manners.answer {
+            Answer::NothingAtFirst if seen == 1 => Answer::Nothing,
+            Answer::NothingAtFirst => Answer::Trailers(EMPTY_MESSAGE, "0"),
+            answer => answer,
+        };
+        tokio::spawn(answer(request, respond, given));
         if Some(seen) == manners.calls_per_connection {
             connection.graceful_shutdown();
         }
@@ -163,6 +170,6 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             let _ = respond.send_response(response, true);
         }
         Answer::Reset(reason) => respond.send_reset(reason),
-        Answer::Nothing => std::future::pending().await,
+        Answer::Nothing | Answer::NothingAtFirst => std::future::pending().await,
     }
 }
