@@ -95,9 +95,9 @@ pub struct BenchArgs {
     /// What must hold, such as `p99<5ms`, `errors<0.1%` or `rate>1000`; may be given several times.
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
-    /// Write the report as JSON to this file as well.
-    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
-    output: Option<PathBuf>,
+    /// Write the report to this file as well: FILE.json, or FILE.csv for a header and one row.
+    #[arg(long, value_name = "FILE.json|FILE.csv", value_parser = output_file, value_hint = ValueHint::FilePath)]
+    output: Option<OutputFile>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -111,6 +111,24 @@ fn rate(text: &str) -> Result<f64, String> {
     } else {
         Err(format!("expected a rate from {LOWEST} to {HIGHEST}"))
     }
+}
+
+/// A file for the report; its extension says how it is written.
+#[derive(Clone, Debug)]
+struct OutputFile {
+    path: PathBuf,
+    render: fn(&Report) -> String,
+}
+
+fn output_file(text: &str) -> Result<OutputFile, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let render: fn(&Report) -> String = match extension {
+        Some("json") => report::json,
+        Some("csv") => report::csv,
+        _ => return Err("reports are written as `.json` or `.csv`".to_owned()),
+    };
+    Ok(OutputFile { path, render })
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -170,11 +188,9 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
     });
     progress.clear();
     let report = report::conclude(subject, &plan, &outcome?, &args.thresholds);
-    if let Some(path) = &args.output {
+    if let Some(OutputFile { path, render }) = &args.output {
         let path = context.directory.join(path);
-        let mut text = serde_json::to_string_pretty(&report).expect("reports serialize");
-        text.push('\n');
-        std::fs::write(&path, text).when("write", &path)?;
+        std::fs::write(&path, render(&report)).when("write", &path)?;
     }
     if context.printer.is_json() {
         context.printer.json(&report)?;

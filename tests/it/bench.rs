@@ -239,6 +239,33 @@ fn an_open_loop_keeps_its_schedule() {
 }
 
 #[test]
+fn a_report_is_written_as_csv_by_the_name_of_its_file() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let args = ["SendMessage", "-d", HELLO, "-n", "100"];
+    let args = [&args[..], &["--output", "report.csv"]].concat();
+    let (exit, report) = report(&sandbox, &server.address(), &args);
+    assert_eq!(exit, 0, "{report:#}");
+    let written = std::fs::read_to_string(sandbox.path().join("report.csv")).expect("written");
+    let rows: Vec<Vec<&str>> = written
+        .lines()
+        .map(|line| line.split(',').collect())
+        .collect();
+    let [names, fields] = &rows[..] else {
+        panic!("{written}");
+    };
+    let of = |name| names.iter().position(|column| *column == name);
+    let field = |name| fields[of(name).unwrap_or_else(|| panic!("no {name}: {written}"))];
+    assert_eq!(field("completed"), "100");
+    assert_eq!(
+        field("p50_us"),
+        report["latency"]["p50_us"]
+            .to_string()
+            .trim_end_matches(".0")
+    );
+    assert_eq!(field("p99_9_us"), "");
+}
+
+#[test]
 fn calls_wait_where_too_many_are_in_flight() {
     let server = Http2Server::start(Answer::Nothing);
     let args = [
@@ -810,6 +837,13 @@ fn what_is_wrong_with_the_arguments_is_shown() {
     exit: 2
     --- stderr ---
     error: invalid value 'error<1%' for '--threshold <EXPR>': there is no metric `error`: did you mean `errors`?
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--output", "report.html"]), @r"
+    exit: 2
+    --- stderr ---
+    error: invalid value 'report.html' for '--output <FILE.json|FILE.csv>': reports are written as `.json` or `.csv`
 
     For more information, try '--help'.
     ");

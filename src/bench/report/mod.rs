@@ -3,6 +3,7 @@
 //!
 //! Pure: counts in, conclusions out.
 
+mod csv;
 mod text;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::bench::stats::{End, Latencies, Outcome, Recorder, Sample};
 use crate::bench::threshold::{Judged, Threshold, judge};
 use crate::bench::validity::{self, BUSY_PERCENT};
 
+pub use csv::csv;
 pub use text::{grouped, text};
 
 /// The version of this schema; it grows when a field goes or changes its meaning.
@@ -116,6 +118,13 @@ pub struct Calls {
     pub connections_lost: u64,
     /// Those that waited in the client because the server allowed no more at a time on its connections.
     pub limited: u64,
+}
+
+/// Renders a report as a JSON document for a file.
+pub fn json(report: &Report) -> String {
+    let mut text = serde_json::to_string_pretty(report).expect("reports serialize");
+    text.push('\n');
+    text
 }
 
 /// The time that calls a second are counted over.
