@@ -87,6 +87,16 @@ struct Leftover {
     line: usize,
 }
 
+/// An `impl` block that was left alone because its trait comes by way of another file.
+#[derive(Debug, Serialize)]
+struct Unclear {
+    service: String,
+    file: String,
+    line: usize,
+    /// The path that makes it certain.
+    import: String,
+}
+
 /// What was done, as it is printed.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -96,6 +106,7 @@ struct Report<'a> {
     stubs_added: &'a [String],
     leftovers: &'a [Leftover],
     not_implemented: &'a [String],
+    unclear: &'a [Unclear],
     renames: &'a [Rename],
 }
 
@@ -139,6 +150,7 @@ fn generate(context: &Context, args: &GenArgs) -> Result {
         stubs_added: &user_code.added,
         leftovers: &user_code.leftovers,
         not_implemented: &user_code.not_implemented,
+        unclear: &user_code.unclear,
         renames: &generated.renames,
     };
     print(context, &report)
@@ -149,6 +161,7 @@ struct UserCode {
     added: Vec<String>,
     leftovers: Vec<Leftover>,
     not_implemented: Vec<String>,
+    unclear: Vec<Unclear>,
 }
 
 /// Adds to the plan the stubs that the services' own code lacks.
@@ -162,6 +175,7 @@ fn plan_stubs(project: &Project, services: &[Service], plan: &mut Plan) -> Resul
             .cloned()
             .collect();
         let mut implemented = BTreeSet::new();
+        let mut unclear = Vec::new();
         for path in rust_files(&source)? {
             let text = fs::read_to_string(&path).when("read", &path)?;
             let found = stubs::examine(&text, &served).map_err(|error| {
@@ -178,6 +192,16 @@ fn plan_stubs(project: &Project, services: &[Service], plan: &mut Plan) -> Resul
                 plan.write(relative.clone(), stubs::insert(&text, &found.insertions));
             }
             implemented.extend(found.implements);
+            unclear.extend(found.unclear.into_iter().filter_map(|block| {
+                let mut services = served.iter();
+                let service = services.find(|service| service.full_name == block.service)?;
+                Some(Unclear {
+                    service: block.service,
+                    file: relative.clone(),
+                    line: block.line,
+                    import: format!("{}::{}", service.server_module(), service.rust_name),
+                })
+            }));
             user_code.added.extend(found.added);
             user_code
                 .leftovers
@@ -188,11 +212,15 @@ fn plan_stubs(project: &Project, services: &[Service], plan: &mut Plan) -> Resul
                     line: leftover.line,
                 }));
         }
+        // Beside a block that is certain, another is a wrapper or has a trait of the same name.
+        unclear.retain(|block| !implemented.contains(&block.service));
+        let told: BTreeSet<String> = unclear.iter().map(|block| block.service.clone()).collect();
+        user_code.unclear.extend(unclear);
         user_code.not_implemented.extend(
             entry
                 .serves
                 .iter()
-                .filter(|served| !implemented.contains(*served))
+                .filter(|served| !implemented.contains(*served) && !told.contains(*served))
                 .map(|served| format!("{name}: {served}")),
         );
     }
@@ -229,6 +257,13 @@ fn print(context: &Context, report: &Report<'_>) -> Result {
         printer.warning(format!(
             "{}:{}: `{}` implements no method of `{}`; remove it when it is not needed",
             leftover.file, leftover.line, leftover.function, leftover.service
+        ));
+    }
+    for block in report.unclear {
+        printer.warning(format!(
+            "{}:{}: this may implement `{}`, but its trait comes by way of another file, so it got \
+             no stubs; import it as `{}`",
+            block.file, block.line, block.service, block.import
         ));
     }
     for missing in report.not_implemented {

@@ -52,6 +52,40 @@ fn a_new_method_gets_a_stub_and_every_other_byte_stays() {
     ");
 }
 
+/// A trait of the user's own by the service's name is none of ours; a re-exported one may be.
+#[test]
+fn stubs_go_into_no_other_trait_and_an_unclear_one_is_told() {
+    let sandbox = evolved();
+    let domain = "pub trait UserService {\n    fn name(&self);\n}\n\n\
+        impl UserService for () {\n    fn name(&self) {}\n}\n";
+    let path = sandbox.path().join("services/user-service/src/domain.rs");
+    fs::write(&path, domain).expect("written");
+    let api = sandbox.path().join(API);
+    let code = fs::read_to_string(&api).expect("there");
+    let import = "use protocol::user::v1::user_service_server::UserService;";
+    let moved = code.replacen(import, "use crate::grpc::UserService;", 1);
+    assert_ne!(moved, code);
+    fs::write(&api, &moved).expect("written");
+    let output = sandbox.msvc(["proto", "gen"]);
+    let line = moved
+        .lines()
+        .position(|line| line.contains("UserService for UserApi"));
+    let line = line.expect("its block") + 1;
+    let warning = format!(
+        "warning: {API}:{line}: this may implement `user.v1.UserService`, but its trait comes by \
+         way of another file, so it got no stubs; import it as \
+         `protocol::user::v1::user_service_server::UserService`"
+    );
+    assert!(output.contains(&warning), "{output}");
+    assert!(!output.contains("no `impl` block"), "{output}");
+    assert_eq!(fs::read_to_string(&path).expect("there"), domain);
+    assert_eq!(fs::read_to_string(&api).expect("there"), moved);
+    fs::write(&api, &code).expect("written");
+    let output = sandbox.msvc(["proto", "gen"]);
+    assert!(!output.contains("warning"), "{output}");
+    assert_eq!(fs::read_to_string(&path).expect("there"), domain);
+}
+
 #[test]
 fn a_stale_workspace_fails_the_check_and_changes_nothing() {
     let sandbox = evolved();

@@ -4,6 +4,7 @@
 //! then changed by insertion alone, so every byte that was there stays. Pure: text in, text out.
 
 mod render;
+mod resolve;
 mod scope;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use syn::spanned::Spanned;
 
 pub use self::render::render_method;
+use self::resolve::{Meaning, ModuleId, Modules};
 pub use self::scope::Scope;
 use crate::proto::model::Service;
 
@@ -35,6 +37,15 @@ pub struct Leftover {
     pub line: usize,
 }
 
+/// An `impl` block that may be a service's, but whose trait leads to another file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unclear {
+    /// The gRPC service.
+    pub service: String,
+    /// The line of the block, from 1.
+    pub line: usize,
+}
+
 /// What one file needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileStubs {
@@ -46,6 +57,8 @@ pub struct FileStubs {
     pub added: Vec<String>,
     /// What the protos do not have any more.
     pub leftovers: Vec<Leftover>,
+    /// What was left alone because it is not certain.
+    pub unclear: Vec<Unclear>,
 }
 
 /// Finds the `impl` blocks of services in a Rust file and what is missing in them.
@@ -58,7 +71,13 @@ pub fn examine(source: &str, services: &[Service]) -> Result<FileStubs, syn::Err
     let mark = '\u{feff}'.len_utf8() * usize::from(source.starts_with('\u{feff}'));
     let skipped = mark + file.shebang.as_deref().map_or(0, str::len);
     let mut stubs = FileStubs::default();
-    examine_items(&file.items, (source, skipped), services, &mut stubs);
+    let examination = Examination {
+        source,
+        skipped,
+        services,
+        modules: &Modules::of(&file.items),
+    };
+    examination.items(&file.items, Modules::FILE, &mut stubs);
     stubs.insertions.sort_by_key(|insertion| insertion.offset);
     Ok(stubs)
 }
@@ -76,63 +95,69 @@ pub fn insert(source: &str, insertions: &[Insertion]) -> String {
     text
 }
 
-fn examine_items(
-    items: &[syn::Item],
-    source: (&str, usize),
-    services: &[Service],
-    stubs: &mut FileStubs,
-) {
-    let scope = Scope::of(items);
-    for item in items {
-        match item {
-            syn::Item::Impl(block) => {
-                let Some((_, path, _)) = &block.trait_ else {
-                    continue;
-                };
-                if let Some(service) = implemented(path, &scope, services) {
-                    examine_block(block, service, source, &scope, stubs);
-                }
-            }
-            syn::Item::Mod(module) => {
-                if let Some((_, items)) = &module.content {
-                    examine_items(items, source, services, stubs);
-                }
-            }
-            _ => {}
-        }
-    }
+/// What the examination of a file goes by.
+struct Examination<'a> {
+    source: &'a str,
+    /// How many bytes the parser did not count at the start.
+    skipped: usize,
+    services: &'a [Service],
+    modules: &'a Modules,
 }
 
-/// The service whose trait a path names: by its full path, or by its name where only one fits.
-fn implemented<'a>(
-    path: &syn::Path,
-    scope: &Scope,
-    services: &'a [Service],
-) -> Option<&'a Service> {
-    let last = path.segments.last()?.ident.to_string();
-    let named: Vec<&Service> = services
-        .iter()
-        .filter(|service| service.rust_name == last)
-        .collect();
-    let full_path = |service: &Service| format!("{}::{last}", service.server_module());
-    if let Some(written) = scope.resolve(path) {
-        let exact = named.iter().find(|service| full_path(service) == written);
-        if exact.is_some() {
-            return exact.copied();
-        }
-        // A path that leads elsewhere is another trait of the same name, unless its start is a
-        // module that only the compiler can resolve.
-        if written.starts_with("protocol::") {
-            return None;
+impl Examination<'_> {
+    fn items(&self, items: &[syn::Item], module: ModuleId, stubs: &mut FileStubs) {
+        for item in items {
+            match item {
+                syn::Item::Impl(block) => {
+                    if let Some((_, path, _)) = &block.trait_ {
+                        let meanings = self.modules.meanings(module, path);
+                        self.block(block, &meanings, module, stubs);
+                    }
+                }
+                syn::Item::Mod(inner) => {
+                    let child = self.modules.child(module, &inner.ident.to_string());
+                    if let (Some((_, items)), Some(child)) = (&inner.content, child) {
+                        self.items(items, child, stubs);
+                    }
+                }
+                _ => {}
+            }
         }
     }
-    let by_glob = named
-        .iter()
-        .find(|service| scope.has_glob(&service.server_module()));
-    match (by_glob, named.as_slice()) {
-        (Some(service), _) => Some(service),
-        (None, [only]) => Some(only),
-        (None, _) => None,
+
+    fn block(
+        &self,
+        block: &syn::ItemImpl,
+        meanings: &[Meaning],
+        module: ModuleId,
+        stubs: &mut FileStubs,
+    ) {
+        let is_trait_of = |service: &&Service| {
+            let full = format!("{}::{}", service.server_module(), service.rust_name);
+            meanings.contains(&Meaning::Full(full))
+        };
+        if let Some(service) = self.services.iter().find(is_trait_of) {
+            let source = (self.source, self.skipped);
+            examine_block(block, service, source, self.modules.scope(module), stubs);
+            return;
+        }
+        if meanings.contains(&Meaning::Declared) {
+            return;
+        }
+        let may_be = |service: &&Service| {
+            meanings.iter().any(|meaning| match meaning {
+                Meaning::Elsewhere(path) => {
+                    path.rsplit("::").next() == Some(service.rust_name.as_str())
+                }
+                _ => false,
+            })
+        };
+        let line = block.impl_token.span.start().line;
+        let services = self.services.iter().filter(may_be);
+        stubs.unclear.extend(services.map(|service| Unclear {
+            service: service.full_name.clone(),
+            line,
+        }));
     }
 }
 

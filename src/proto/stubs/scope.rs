@@ -9,6 +9,9 @@ use syn::UseTree;
 pub struct Scope {
     /// Full path → the name it has here.
     imported: BTreeMap<String, String>,
+    /// Every import: the name it has here and its full path. A path may have two names, and a name
+    /// two paths, of which a `cfg` chooses.
+    bindings: Vec<(String, String)>,
     /// Modules whose names are all in scope.
     globs: Vec<String>,
 }
@@ -57,29 +60,17 @@ impl Scope {
         }
     }
 
-    /// The full path that a path written here stands for, where an import tells.
-    pub fn resolve(&self, written: &syn::Path) -> Option<String> {
-        let parts: Vec<String> = written
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
-        let (first, rest) = parts.split_first()?;
-        let full = self
-            .imported
-            .iter()
-            .find(|(_, name)| *name == first)
-            .map(|(full, _)| full.clone());
-        match full {
-            Some(full) => Some(rest.iter().fold(full, |path, part| path + "::" + part)),
-            None if parts.len() > 1 => Some(parts.join("::")),
-            None => None,
-        }
+    /// The full paths that imports give a name here.
+    pub fn imports_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let bindings = self.bindings.iter();
+        bindings
+            .filter(move |(local, _)| local == name)
+            .map(|(_, full)| full.as_str())
     }
 
-    /// Whether everything in a module is in scope.
-    pub fn has_glob(&self, module: &str) -> bool {
-        self.globs.iter().any(|glob| glob == module)
+    /// The modules whose names are all in scope.
+    pub fn globs(&self) -> impl Iterator<Item = &str> {
+        self.globs.iter().map(String::as_str)
     }
 
     fn add(&mut self, tree: &UseTree, path: &mut Vec<String>) {
@@ -117,6 +108,7 @@ impl Scope {
     fn bind(&mut self, full: String, name: String) {
         // `use Trait as _` brings no name.
         if name != "_" {
+            self.bindings.push((name.clone(), full.clone()));
             self.imported.insert(full, name);
         }
     }
@@ -155,20 +147,6 @@ mod tests {
             ("()", "()"),
         ] {
             assert_eq!(scope.shorten(path), expected);
-        }
-    }
-
-    #[test]
-    fn written_paths_are_resolved() {
-        let scope = scope("use a::b::{self, C};");
-        for (written, expected) in [
-            ("C", Some("a::b::C")),
-            ("b::D", Some("a::b::D")),
-            ("x::Y", Some("x::Y")),
-            ("Unknown", None),
-        ] {
-            let path = syn::parse_str(written).expect("a path");
-            assert_eq!(scope.resolve(&path).as_deref(), expected);
         }
     }
 }

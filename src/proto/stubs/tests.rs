@@ -75,11 +75,12 @@ fn all_four_kinds_of_method_are_typed() {
         method("Up", (true, false)),
         method("Both", (true, true)),
     ])];
-    let source = "use protocol::user::v1::*;\nuse tonic::{Request, Response, Status, Streaming};\n\
+    let source = "use protocol::user::v1::*;\nuse protocol::user::v1::user_service_server::UserService;\nuse tonic::{Request, Response, Status, Streaming};\n\
         use tonic::codegen::BoxStream;\nimpl UserService for UserApi {}\n";
     let stubs = examine(source, &services).expect("valid Rust");
     insta::assert_snapshot!(insert(source, &stubs.insertions), @r#"
     use protocol::user::v1::*;
+    use protocol::user::v1::user_service_server::UserService;
     use tonic::{Request, Response, Status, Streaming};
     use tonic::codegen::BoxStream;
     impl UserService for UserApi {
@@ -149,13 +150,21 @@ fn two_services_of_one_name_are_told_apart_by_their_path() {
     assert_eq!(stubs.added, ["other.v1.UserService/Pong"]);
     // Where nothing tells them apart, neither is touched.
     let stubs = examine("impl UserService for Api {\n}\n", &services).expect("valid Rust");
-    assert_eq!(stubs, FileStubs::default());
+    let unclear = ["user.v1.UserService", "other.v1.UserService"].map(|service| Unclear {
+        service: service.to_owned(),
+        line: 1,
+    });
+    let expected = FileStubs {
+        unclear: unclear.into(),
+        ..FileStubs::default()
+    };
+    assert_eq!(stubs, expected);
 }
 
 #[test]
 fn line_ends_byte_order_marks_and_nesting_are_kept() {
     let services = [service(vec![method("Ping", (false, false))])];
-    let source = "\u{feff}#!/usr/bin/env rust\r\nmod inner {\r\n    impl UserService for Ähnlich {\r\n    }\r\n}\r\n";
+    let source = "\u{feff}#!/usr/bin/env rust\r\nmod inner {\r\n    use protocol::user::v1::user_service_server::*;\r\n    impl UserService for Ähnlich {\r\n    }\r\n}\r\n";
     let stubs = examine(source, &services).expect("valid Rust");
     let changed = insert(source, &stubs.insertions);
     let inserted = &stubs.insertions[0].text;
@@ -163,4 +172,88 @@ fn line_ends_byte_order_marks_and_nesting_are_kept() {
     assert!(!inserted.replace("\r\n", "").contains('\n'));
     assert!(inserted.starts_with("        async fn ping("), "{inserted}");
     assert!(changed.contains("        }\r\n    }\r\n}\r\n"), "{changed}");
+}
+
+#[test]
+fn only_a_path_that_leads_to_the_services_trait_gets_stubs() {
+    let services = [service(vec![method("Ping", (false, false))])];
+    const SERVER: &str = "protocol::user::v1::user_service_server";
+    for (certain, source) in [
+        (
+            true,
+            format!("use {SERVER}::UserService;\nimpl UserService for A {{}}"),
+        ),
+        (
+            true,
+            format!("use {SERVER}::UserService as Grpc;\nimpl Grpc for A {{}}"),
+        ),
+        (
+            true,
+            format!("use {SERVER} as server;\nimpl server::UserService for A {{}}"),
+        ),
+        (
+            true,
+            format!("use {SERVER}::*;\nimpl UserService for A {{}}"),
+        ),
+        (
+            true,
+            "use protocol::user::v1::*;\nimpl user_service_server::UserService for A {}".to_owned(),
+        ),
+        (true, format!("impl ::{SERVER}::UserService for A {{}}")),
+        (
+            true,
+            format!(
+                "use {SERVER}::UserService;\nmod tests {{ use super::*;\nimpl UserService for A {{}} }}"
+            ),
+        ),
+        (
+            false,
+            "pub trait UserService { fn get(&self); }\nimpl UserService for Postgres {}".to_owned(),
+        ),
+        (
+            false,
+            "pub mod domain { pub trait UserService {} }\nimpl domain::UserService for Postgres {}"
+                .to_owned(),
+        ),
+        (
+            false,
+            format!(
+                "use {SERVER}::UserService as Grpc;\npub trait UserService {{}}\nimpl UserService for Postgres {{}}"
+            ),
+        ),
+        (
+            false,
+            "use domain_crate::UserService;\nimpl UserService for Postgres {}".to_owned(),
+        ),
+        (
+            false,
+            "use protocol::other::v1::user_service_server::UserService;\nimpl UserService for A {}"
+                .to_owned(),
+        ),
+    ] {
+        let stubs = examine(&source, &services).expect("valid Rust");
+        assert_eq!(!stubs.insertions.is_empty(), certain, "{source}");
+        assert_eq!(!stubs.implements.is_empty(), certain, "{source}");
+        assert_eq!(stubs.unclear, [], "{source}");
+    }
+}
+
+#[test]
+fn a_trait_that_comes_by_another_file_is_told_and_left_alone() {
+    let services = [service(vec![method("Ping", (false, false))])];
+    for source in [
+        "use crate::prelude::UserService;\nimpl UserService for Api {}\n",
+        "use crate::prelude::*;\nimpl UserService for Api {}\n",
+        "use super::UserService as Grpc;\nimpl Grpc for Api {}\n",
+    ] {
+        let stubs = examine(source, &services).expect("valid Rust");
+        let expected = FileStubs {
+            unclear: vec![Unclear {
+                service: "user.v1.UserService".to_owned(),
+                line: 2,
+            }],
+            ..FileStubs::default()
+        };
+        assert_eq!(stubs, expected, "{source}");
+    }
 }
