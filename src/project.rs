@@ -1,7 +1,7 @@
 //! Finding and reading the workspace that a command was started in.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Diagnostic, IoContext, IoFailure};
 use crate::manifest::{self, Manifest, ManifestError};
@@ -84,13 +84,23 @@ pub fn find(directory: &Path) -> Result<Project, ProjectError> {
 /// # Errors
 /// [`ProjectError`] when there is one that cannot be read.
 pub fn find_if_any(directory: &Path) -> Result<Option<Project>, ProjectError> {
-    let Some(root) = directory
-        .ancestors()
-        .find(|folder| folder.join(manifest::FILE_NAME).is_file())
-    else {
-        return Ok(None);
-    };
+    for folder in directory.ancestors() {
+        if let Some(project) = at(folder)? {
+            return Ok(Some(project));
+        }
+    }
+    Ok(None)
+}
+
+/// The workspace in a folder itself, wherever that stands.
+///
+/// # Errors
+/// [`ProjectError`] when it cannot be read.
+pub fn at(root: &Path) -> Result<Option<Project>, ProjectError> {
     let path = root.join(manifest::FILE_NAME);
+    if !path.is_file() {
+        return Ok(None);
+    }
     let manifest_text = fs::read_to_string(&path).when("read", &path)?;
     let manifest = Manifest::parse(&manifest_text)
         .map_err(|ManifestError(source)| ProjectError::Manifest { path, source })?;
@@ -99,4 +109,50 @@ pub fn find_if_any(directory: &Path) -> Result<Option<Project>, ProjectError> {
         manifest,
         manifest_text,
     }))
+}
+
+/// The path of a folder that need not be there yet, without `..` and links, so that the folders
+/// above it are told by its text.
+///
+/// # Errors
+/// When a folder above it cannot be resolved.
+pub fn resolve(path: &Path) -> Result<PathBuf, IoFailure> {
+    let mut resolved = PathBuf::new();
+    for part in path.components() {
+        match part {
+            // What comes before is resolved, so it is no link.
+            Component::ParentDir => {
+                resolved.pop();
+            }
+            Component::CurDir => {}
+            part => resolved.push(part),
+        }
+        if resolved.symlink_metadata().is_ok() {
+            resolved = resolved.canonicalize().when("resolve", &resolved)?;
+        }
+    }
+    Ok(resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_is_resolved_as_far_as_it_is_there() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().canonicalize().expect("there");
+        fs::create_dir_all(root.join("real/shop")).expect("made");
+        std::os::unix::fs::symlink(root.join("real/shop"), root.join("link")).expect("linked");
+        for (given, expected) in [
+            ("real/shop/../billing", "real/billing"),
+            ("link/../billing", "real/billing"),
+            ("real/./new/deep/../other", "real/new/other"),
+            ("link", "real/shop"),
+        ] {
+            let resolved = resolve(&root.join(given)).expect("resolved");
+            assert_eq!(resolved, root.join(expected), "{given}");
+        }
+    }
 }

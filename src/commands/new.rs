@@ -43,7 +43,8 @@ pub struct NewArgs {
     /// 1000 above it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - ADMIN_PORT_OFFSET)))]
     pub port: Option<u16>,
-    /// The folder of the workspace [default: the one above that is a workspace, else this one].
+    /// The folder of the workspace, or of a new one [default: the workspace that this folder is in, else
+    /// this folder].
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub path: Option<PathBuf>,
     /// Make no git repository.
@@ -125,17 +126,22 @@ struct Report<'a> {
 pub fn run(context: &Context, args: NewArgs) -> Result {
     let name = ServiceName::parse(&given_name(context, &args)?)?;
     let target = match &args.path {
-        Some(path) => context.directory.join(path),
+        Some(path) => project::resolve(&context.directory.join(path))?,
         None => context.directory.clone(),
     };
-    let project = match project::find_if_any(&target)? {
+    // A folder that is named is meant itself, not the workspace above it.
+    let find = match &args.path {
+        Some(_) => project::at,
+        None => project::find_if_any,
+    };
+    let project = match find(&target)? {
         Some(found) => {
             apply::recover(&found.root)?;
             Some(project::find(&found.root)?)
         }
         None => {
             apply::recover(&target)?;
-            project::find_if_any(&target)?
+            find(&target)?
         }
     };
     let root = project

@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 /// Makes a git repository, unless the folder is in one; whether that went well. A machine without
 /// git is no failure.
 pub fn make_repository(root: &Path) -> bool {
+    // The folders above are those of the resolved path.
+    let Ok(root) = root.canonicalize() else {
+        return false;
+    };
     if root.ancestors().any(|folder| folder.join(".git").exists()) {
         return true;
     }

@@ -107,6 +107,33 @@ fn a_folder_that_is_not_empty_is_refused() {
     assert_eq!(files(&sandbox.path()), ["notes.txt"]);
 }
 
+/// `..` after a workspace's folder leads out of it, for the manifest and for git.
+#[test]
+fn a_named_folder_is_meant_itself_not_the_workspace_above() {
+    let sandbox = Sandbox::new();
+    let shop = sandbox.path().join("shop");
+    sandbox.msvc(["new", "user-service", "--path", "shop"]);
+    let before = files(&shop);
+    let mut command = sandbox.command(["new", "billing-service", "--path", "../billing"]);
+    let output = sandbox.render(command.current_dir(&shop).output().expect("msvc starts"));
+    insta::assert_snapshot!(output, @r"
+    exit: 0
+    --- stderr ---
+         Created a workspace in [SANDBOX]/billing
+         Created services/billing-service for billing.v1.BillingService
+           Ports gRPC 50051, admin 51051
+    hint: `msvc run` builds it and runs it; README.md has the commands of the day
+    ");
+    assert_eq!(files(&shop), before);
+    for workspace in ["shop", "billing"] {
+        let workspace = sandbox.path().join(workspace);
+        assert!(workspace.join("msvc.toml").is_file());
+        assert!(workspace.join(".git").is_dir());
+    }
+    let output = sandbox.msvc(["new", "order-service", "--path", "shop/../billing"]);
+    assert!(output.contains("Ports gRPC 50052"), "{output}");
+}
+
 #[test]
 fn all_conflicts_are_named_at_once() {
     let sandbox = Sandbox::new();
