@@ -9,11 +9,12 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::{Diagnostic, Exit, IoContext, Result};
 use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKind};
-use crate::project::{self, Project};
+use crate::project::{self, Project, STATE_FOLDER};
 use crate::proto;
 use crate::proto::model::Service;
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::incoming;
+use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::names::ServiceName;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::service::{self, NewService};
@@ -129,33 +130,49 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
         Some(path) => project::resolve(&context.directory.join(path))?,
         None => context.directory.clone(),
     };
+    while let Outcome::Overtaken = make(context, &args, &name, &target)? {}
+    Ok(())
+}
+
+/// How an attempt to make a service ended.
+enum Outcome {
+    Done,
+    /// Another process has made a workspace in the same folder: the plan was for an empty one.
+    Overtaken,
+}
+
+fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) -> Result<Outcome> {
     // A folder that is named is meant itself, not the workspace above it.
     let find = match &args.path {
         Some(_) => project::at,
         None => project::find_if_any,
     };
-    let project = match find(&target)? {
-        Some(found) => {
-            apply::recover(&found.root)?;
-            Some(project::find(&found.root)?)
-        }
-        None => {
-            apply::recover(&target)?;
-            find(&target)?
-        }
-    };
-    let root = project
-        .as_ref()
-        .map_or(&target, |project| &project.root)
-        .clone();
-    if project.is_none() {
-        refuse_unless_empty(&root)?;
+    let found = find(target)?;
+    let root = found.map_or_else(|| target.to_owned(), |project| project.root);
+    // A refused `new` leaves an empty folder empty, so there the lock is taken once the plan stands.
+    let mut lock = None;
+    let is_there = [STATE_FOLDER, manifest::FILE_NAME]
+        .iter()
+        .any(|it| root.join(it).exists());
+    if is_there && !args.dry_run {
+        let taken = WorkspaceLock::take(&root)?;
+        apply::recover(&taken)?;
+        lock = Some(taken);
     }
-    let port = choose_port(&args, project.as_ref(), &name)?;
-    let registry = choose_registry(&args, project.as_ref())?;
+    // What the plan is made from is read under the lock.
+    let project = project::at(&root)?;
+    let is_overtaken = || lock.is_none() && !args.dry_run && root.join(STATE_FOLDER).exists();
+    if project.is_none() {
+        match refuse_unless_empty(&root) {
+            Err(_) if is_overtaken() => return Ok(Outcome::Overtaken),
+            outcome => outcome?,
+        }
+    }
+    let port = choose_port(args, project.as_ref(), name)?;
+    let registry = choose_registry(args, project.as_ref())?;
 
     let protos = match args.proto.as_slice() {
-        [] => incoming::starter(&name)?,
+        [] => incoming::starter(name)?,
         files => incoming::given(&context.directory, files, &args.include)?,
     };
     let proto_roots = match &project {
@@ -176,7 +193,7 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
     let existing = protocol::read_generated(&root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
     let new_service = NewService {
-        name: &name,
+        name,
         serves: &serves,
         starter: protos.starter.as_ref(),
         port,
@@ -208,16 +225,30 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
             .map(|service| service.full_name.clone())
             .collect(),
     };
-    let manifest_text = manifest::with_service(&manifest_text, &name, &entry)?;
+    let manifest_text = manifest::with_service(&manifest_text, name, &entry)?;
     plan.write(manifest::FILE_NAME, manifest_text);
 
-    if args.dry_run {
-        let conflicts = apply::conflicts(&root, &plan);
-        if !conflicts.is_empty() {
-            return Err(ApplyError::Conflicts(conflicts).into());
-        }
-    } else {
-        apply::apply(&root, &plan)?;
+    let conflicts = apply::conflicts(&root, &plan);
+    if is_overtaken() {
+        return Ok(Outcome::Overtaken);
+    }
+    if !conflicts.is_empty() {
+        return Err(ApplyError::Conflicts(conflicts).into());
+    }
+    if !args.dry_run {
+        let lock = match lock {
+            Some(lock) => lock,
+            None => {
+                let lock = WorkspaceLock::take(&root)?;
+                // Somebody may have come between the last look and the lock.
+                apply::recover(&lock)?;
+                if project::at(&root)?.is_some() {
+                    return Ok(Outcome::Overtaken);
+                }
+                lock
+            }
+        };
+        apply::apply(&lock, &plan)?;
         if project.is_none() && !args.no_git && !git::make_repository(&root) {
             context
                 .printer
@@ -246,7 +277,8 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
             dry_run: args.dry_run,
             changes: plan.summary(),
         },
-    )
+    )?;
+    Ok(Outcome::Done)
 }
 
 fn given_name(context: &Context, args: &NewArgs) -> Result<String> {

@@ -16,6 +16,7 @@ use crate::proto::rename::Rename;
 use crate::proto::sources::Sources;
 use crate::proto::stubs;
 use crate::scaffold::apply;
+use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::protocol;
 
@@ -121,10 +122,16 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
 }
 
 fn generate(context: &Context, args: &GenArgs) -> Result {
-    let found = project::find(&context.directory)?;
-    if !args.check && !args.dry_run {
-        apply::recover(&found.root)?;
+    let looks_only = args.check || args.dry_run;
+    let root = project::find(&context.directory)?.root;
+    let lock = match looks_only {
+        true => None,
+        false => Some(WorkspaceLock::take(&root)?),
+    };
+    if let Some(lock) = &lock {
+        apply::recover(lock)?;
     }
+    // What the plan is made from is read under the lock.
     let project = project::find(&context.directory)?;
     let sources = Sources {
         memory: Default::default(),
@@ -140,8 +147,8 @@ fn generate(context: &Context, args: &GenArgs) -> Result {
         let stale = plan.changes().map(|(path, _)| path.to_owned()).collect();
         return Err(GenError::Stale(stale).into());
     }
-    if !args.check && !args.dry_run && !plan.is_empty() {
-        apply::apply(&project.root, &plan)?;
+    if let Some(lock) = lock.filter(|_| !plan.is_empty()) {
+        apply::apply(&lock, &plan)?;
     }
     let report = Report {
         up_to_date: plan.is_empty(),

@@ -1,11 +1,12 @@
 //! Performing a plan: the only writer of a workspace.
 //!
-//! Files are written to a staging folder first. A journal, put there by one rename, is the moment of
+//! Whoever changes a workspace holds its [`WorkspaceLock`] from before it reads what the plan is made
+//! from. Files are written to a staging folder first. A journal, put there by one rename, is the moment of
 //! commitment: before it nothing outside the staging folder has changed, after it the plan will be
 //! finished, if need be by the next command ([`recover`]). So a process that dies leaves either the
 //! old state or, once another command has run, the new one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,14 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Diagnostic, IoContext, IoFailure};
 use crate::project::STATE_FOLDER;
+use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{Change, Plan};
 
 /// The staging folder, below the state folder.
 const STAGING: &str = "staging";
 /// The journal, in the staging folder: what is to be moved and removed.
 const JOURNAL: &str = "journal.json";
-/// Held by the process that is changing the workspace, below the state folder.
-const LOCK: &str = "lock";
 
 /// Why a plan was not performed.
 #[derive(Debug, thiserror::Error)]
@@ -66,52 +66,43 @@ struct Journal {
     removals: Vec<String>,
 }
 
-/// Performs a plan in a folder, which is made where it is missing.
+/// Performs a plan.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing has changed then, unless the file system refuses in the last step, which
 /// the next command takes up again.
-pub fn apply(root: &Path, plan: &Plan) -> Result<(), ApplyError> {
+pub fn apply(lock: &WorkspaceLock, plan: &Plan) -> Result<(), ApplyError> {
+    let root = lock.root();
     let conflicts = conflicts(root, plan);
     if !conflicts.is_empty() {
         return Err(ApplyError::Conflicts(conflicts));
     }
-    let made_root = !root.exists();
-    let state = root.join(STATE_FOLDER);
-    let made_state = !state.exists();
-    fs::create_dir_all(&state).when("create", &state)?;
-    let lock = lock(&state)?;
-    let staging = state.join(STAGING);
+    let staging = staging(root);
     let outcome = stage(root, &staging, plan).and_then(|()| finish(root, &staging));
-    let failed = outcome.is_err() && !staging.join(JOURNAL).exists();
-    if failed {
+    if outcome.is_err() && !staging.join(JOURNAL).exists() {
         // The first error is the one to report.
         let _ = fs::remove_dir_all(&staging);
-    }
-    drop(lock);
-    let _ = fs::remove_file(state.join(LOCK));
-    if made_state {
-        let _ = fs::remove_dir(&state);
-    }
-    if failed && made_root {
-        let _ = fs::remove_dir(root);
     }
     Ok(outcome?)
 }
 
-/// Finishes what a process that died had committed to, and clears what it had not.
+/// Finishes what a process that died had committed to, and clears what it had not; whether there was
+/// something to finish.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn recover(root: &Path) -> Result<(), ApplyError> {
-    let state = root.join(STATE_FOLDER);
-    let staging = state.join(STAGING);
+pub fn recover(lock: &WorkspaceLock) -> Result<bool, ApplyError> {
+    let staging = staging(lock.root());
     if !staging.exists() {
-        return Ok(());
+        return Ok(false);
     }
-    let _lock = lock(&state)?;
-    finish(root, &staging)?;
-    Ok(())
+    let was_committed = staging.join(JOURNAL).exists();
+    finish(lock.root(), &staging)?;
+    Ok(was_committed)
+}
+
+fn staging(root: &Path) -> PathBuf {
+    root.join(STATE_FOLDER).join(STAGING)
 }
 
 /// The files that a plan would make and that are there, in their order.
@@ -127,23 +118,6 @@ pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
         .filter(|path| root.join(path).symlink_metadata().is_ok())
         .map(str::to_owned)
         .collect()
-}
-
-fn lock(state: &Path) -> Result<File, ApplyError> {
-    let path = state.join(LOCK);
-    let file = File::create(&path).when("create", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            let root = state.parent().unwrap_or(state);
-            Err(ApplyError::Busy(root.to_owned()))
-        }
-        Err(fs::TryLockError::Error(source)) => Err(IoFailure {
-            attempt: format!("lock `{}`", path.display()),
-            source,
-        }
-        .into()),
-    }
 }
 
 /// Writes everything below the staging folder, the journal last.
@@ -237,83 +211,4 @@ impl Missing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a temporary folder")
-    }
-
-    fn plan() -> Plan {
-        let mut plan = Plan::default();
-        plan.create("new/deep/file", "1");
-        plan.create("new/other", "2");
-        plan.write("there", "3");
-        plan.remove("gone");
-        plan
-    }
-
-    fn listing(root: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(root)
-            .expect("a folder")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_plan_is_performed_and_nothing_else_is_left() {
-        let folder = folder();
-        let root = folder.path();
-        fs::write(root.join("there"), "old").expect("written");
-        fs::write(root.join("gone"), "old").expect("written");
-        apply(root, &plan()).expect("applies");
-        assert_eq!(listing(root), ["new", "there"]);
-        assert_eq!(
-            fs::read_to_string(root.join("new/deep/file")).expect("there"),
-            "1"
-        );
-        assert_eq!(fs::read_to_string(root.join("there")).expect("there"), "3");
-    }
-
-    #[test]
-    fn all_conflicts_are_named_and_nothing_changes() {
-        let folder = folder();
-        let root = folder.path();
-        fs::create_dir_all(root.join("new/deep")).expect("made");
-        fs::write(root.join("new/deep/file"), "mine").expect("written");
-        fs::write(root.join("new/other"), "mine").expect("written");
-        let error = apply(root, &plan()).expect_err("conflicts");
-        assert_eq!(
-            error.to_string(),
-            "2 files that would be made are there already:\n  new/deep/file\n  new/other"
-        );
-        assert_eq!(listing(root), ["new"]);
-    }
-
-    #[test]
-    fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
-        let folder = folder();
-        let root = folder.path();
-        let staging = root.join(STATE_FOLDER).join(STAGING);
-        fs::create_dir_all(&staging).expect("made");
-        fs::write(staging.join("half"), "x").expect("written");
-        recover(root).expect("recovers");
-        assert!(!staging.exists());
-
-        fs::write(root.join("gone"), "old").expect("written");
-        stage(root, &staging, &plan()).expect("stages");
-        // The process dies after the first move.
-        fs::rename(staging.join("files/new"), root.join("new")).expect("moved");
-        recover(root).expect("recovers");
-        assert_eq!(listing(root), [".msvc", "new", "there"]);
-        assert!(!staging.exists());
-    }
-}
+mod tests;

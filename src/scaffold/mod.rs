@@ -6,6 +6,7 @@ pub mod git;
 pub mod handlers;
 pub mod incoming;
 pub mod layout;
+pub mod lock;
 pub mod names;
 pub mod plan;
 pub mod protocol;

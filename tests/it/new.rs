@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::support::Sandbox;
 
-/// Every file below a folder but those of git, relative to it and sorted.
+/// Every file below a folder but those of git and what is not checked in, relative to it and sorted.
 fn files(root: &Path) -> Vec<String> {
     fn collect(folder: &Path, root: &Path, files: &mut Vec<String>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            if path.ends_with(".git") {
+            if path.ends_with(".git") || path.ends_with(".msvc") {
                 continue;
             }
             if path.is_dir() {
@@ -72,7 +72,11 @@ fn a_workspace_with_one_service_is_made_in_an_empty_folder() {
             "services/user-service/tests/api.rs",
         ]
     );
-    assert!(!sandbox.path().join(".msvc").exists());
+    let state = fs::read_dir(sandbox.path().join(".msvc")).expect("a folder");
+    let state: Vec<_> = state
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert_eq!(state, ["lock"], "kept, and ignored by git");
 }
 
 #[test]
@@ -105,6 +109,59 @@ fn a_folder_that_is_not_empty_is_refused() {
     hint: go to an empty folder, or name a new one with `--path DIR`
     ");
     assert_eq!(files(&sandbox.path()), ["notes.txt"]);
+    assert!(!sandbox.path().join(".msvc").exists());
+}
+
+/// What is hidden may be there, unless the workspace would have a file of that name.
+#[test]
+fn a_conflict_in_an_empty_folder_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join(".gitignore"), "mine").expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["new", "user-service"]), @r"
+    exit: 1
+    --- stderr ---
+    error: a file that would be made is there already:
+      .gitignore
+    hint: move them away or choose another name; nothing was changed
+    ");
+    assert_eq!(files(&sandbox.path()), [".gitignore"]);
+    assert!(!sandbox.path().join(".msvc").exists());
+}
+
+/// Whoever comes second plans on what the first has made, even where there was no workspace yet.
+#[test]
+fn services_made_at_the_same_time_are_all_there() {
+    let sandbox = Sandbox::new();
+    let names = [
+        "a-service",
+        "b-service",
+        "c-service",
+        "d-service",
+        "e-service",
+    ];
+    let children = names.map(|name| {
+        let mut command = sandbox.command(["new", name, "--no-git", "-q"]);
+        (name, command.spawn().expect("msvc starts"))
+    });
+    for (name, mut child) in children {
+        assert!(child.wait().expect("ends").success(), "{name}");
+    }
+    let manifest = fs::read_to_string(sandbox.path().join("msvc.toml")).expect("there");
+    let modules = fs::read_to_string(sandbox.path().join("crates/protocol/src/lib.rs"));
+    let modules = modules.expect("there");
+    for name in names {
+        assert!(
+            manifest.contains(&format!("[services.{name}]")),
+            "{manifest}"
+        );
+        let module = format!("pub mod {};", &name[..1]);
+        assert!(modules.contains(&module), "{modules}");
+    }
+    for port in 50051..50056 {
+        assert!(manifest.contains(&format!("port = {port}\n")), "{manifest}");
+    }
+    let checked = sandbox.msvc(["proto", "gen", "--check"]);
+    assert!(checked.starts_with("exit: 0"), "{checked}");
 }
 
 /// `..` after a workspace's folder leads out of it, for the manifest and for git.

@@ -1,0 +1,83 @@
+use super::*;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn lock(root: &Path) -> WorkspaceLock {
+    WorkspaceLock::take(root).expect("nobody else is here")
+}
+
+fn plan() -> Plan {
+    let mut plan = Plan::default();
+    plan.create("new/deep/file", "1");
+    plan.create("new/other", "2");
+    plan.write("there", "3");
+    plan.remove("gone");
+    plan
+}
+
+fn listing(root: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(root)
+        .expect("a folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_plan_is_performed_and_nothing_else_is_left() {
+    let folder = folder();
+    let root = folder.path();
+    fs::write(root.join("there"), "old").expect("written");
+    fs::write(root.join("gone"), "old").expect("written");
+    apply(&lock(root), &plan()).expect("applies");
+    assert_eq!(listing(root), [".msvc", "new", "there"]);
+    assert_eq!(listing(&root.join(STATE_FOLDER)), ["lock"]);
+    assert_eq!(
+        fs::read_to_string(root.join("new/deep/file")).expect("there"),
+        "1"
+    );
+    assert_eq!(fs::read_to_string(root.join("there")).expect("there"), "3");
+}
+
+#[test]
+fn all_conflicts_are_named_and_nothing_changes() {
+    let folder = folder();
+    let root = folder.path();
+    fs::create_dir_all(root.join("new/deep")).expect("made");
+    fs::write(root.join("new/deep/file"), "mine").expect("written");
+    fs::write(root.join("new/other"), "mine").expect("written");
+    let error = apply(&lock(root), &plan()).expect_err("conflicts");
+    assert_eq!(
+        error.to_string(),
+        "2 files that would be made are there already:\n  new/deep/file\n  new/other"
+    );
+    assert_eq!(listing(root), [".msvc", "new"]);
+}
+
+#[test]
+fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
+    let folder = folder();
+    let root = folder.path();
+    let staging = root.join(STATE_FOLDER).join(STAGING);
+    fs::create_dir_all(&staging).expect("made");
+    fs::write(staging.join("half"), "x").expect("written");
+    recover(&lock(root)).expect("recovers");
+    assert!(!staging.exists());
+
+    fs::write(root.join("gone"), "old").expect("written");
+    stage(root, &staging, &plan()).expect("stages");
+    // The process dies after the first move.
+    fs::rename(staging.join("files/new"), root.join("new")).expect("moved");
+    recover(&lock(root)).expect("recovers");
+    assert_eq!(listing(root), [".msvc", "new", "there"]);
+    assert!(!staging.exists());
+}
