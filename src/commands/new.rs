@@ -19,7 +19,7 @@ use crate::scaffold::names::ServiceName;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::service::{self, NewService};
 use crate::scaffold::workspace::{self, NewWorkspace};
-use crate::scaffold::{git, protocol};
+use crate::scaffold::{git, protocol, taken};
 
 /// Arguments of `msvc new`.
 #[derive(Args, Debug)]
@@ -125,7 +125,7 @@ struct Report<'a> {
 /// # Errors
 /// When a name, a proto or the target does not do; nothing has changed then.
 pub fn run(context: &Context, args: NewArgs) -> Result {
-    let name = ServiceName::parse(&given_name(context, &args)?)?;
+    let name = taken::parse(&given_name(context, &args)?)?;
     let target = match &args.path {
         Some(path) => project::resolve(&context.directory.join(path))?,
         None => context.directory.clone(),
@@ -167,6 +167,11 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
             Err(_) if is_overtaken() => return Ok(Outcome::Overtaken),
             outcome => outcome?,
         }
+    }
+    let lock_file = root.join("Cargo.lock");
+    if project.is_some() && lock_file.is_file() {
+        let text = fs::read_to_string(&lock_file).when("read", &lock_file)?;
+        taken::refuse_dependency(name, &text)?;
     }
     let port = choose_port(args, project.as_ref(), name)?;
     let registry = choose_registry(args, project.as_ref())?;
@@ -291,7 +296,7 @@ fn given_name(context: &Context, args: &NewArgs) -> Result<String> {
     dialoguer::Input::new()
         .with_prompt("What is the service called?")
         .with_initial_text("user-service")
-        .validate_with(|name: &String| match ServiceName::parse(name) {
+        .validate_with(|name: &String| match taken::parse(name) {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
         })

@@ -11,5 +11,6 @@ pub mod names;
 pub mod plan;
 pub mod protocol;
 pub mod service;
+pub mod taken;
 pub mod templates;
 pub mod workspace;

@@ -26,33 +26,53 @@ const RESERVED: &[&str] = &[
     "tonic",
 ];
 
-/// Entity names whose Rust type would shadow a name that generated code uses.
+/// Entity names whose Rust type would shadow a name that generated code uses; a test in `service`
+/// derives those of the starter's own code. A field `kind` or `update_mask` would be there twice.
 const SHADOWING: &[&str] = &[
     "Arc",
+    "BTreeMap",
     "Body",
     "Box",
     "BoxStream",
+    "Clone",
     "Code",
     "Config",
+    "Debug",
+    "Default",
+    "Deserialize",
     "Err",
     "Error",
+    "Excluded",
+    "FieldMask",
+    "Future",
+    "Kind",
     "Message",
+    "Mutex",
+    "MutexGuard",
     "None",
     "Ok",
     "Option",
+    "Output",
     "Path",
     "Pin",
+    "PoisonError",
+    "R",
     "Request",
     "Response",
     "Result",
     "Self",
+    "Send",
     "Services",
     "Settings",
     "Some",
     "Status",
     "Stream",
     "String",
+    "Sync",
+    "TestServer",
     "Timestamp",
+    "Unbounded",
+    "UpdateMask",
     "Vec",
     "Violations",
 ];
@@ -89,6 +109,8 @@ pub enum NameError {
         given: String,
         /// Who has it.
         taken_by: &'static str,
+        /// A name that would do.
+        suggestion: String,
     },
 }
 
@@ -102,7 +124,7 @@ impl Diagnostic for NameError {
             Self::Form { .. } => {
                 "use lowercase letters, digits and hyphens, as in `user-service`".to_owned()
             }
-            Self::Reserved { given, .. } => format!("try `{given}-service`"),
+            Self::Reserved { suggestion, .. } => format!("try `{suggestion}`"),
         })
     }
 
@@ -129,12 +151,14 @@ impl ServiceName {
             return Err(NameError::Reserved {
                 given: given.to_owned(),
                 taken_by: "a crate of that name is part of every workspace",
+                suggestion: format!("{given}-service"),
             });
         }
         if is_keyword(given) {
             return Err(NameError::Reserved {
                 given: given.to_owned(),
                 taken_by: "it is a keyword of Rust",
+                suggestion: format!("{given}-service"),
             });
         }
         Ok(Self(given.to_owned()))
@@ -263,8 +287,8 @@ fn broken_rule(name: &str) -> Option<&'static str> {
 
 /// Whether Rust has the name as a keyword of any edition.
 pub fn is_keyword(name: &str) -> bool {
-    // `syn` parses an identifier only when it is no keyword.
-    syn::parse_str::<syn::Ident>(&name.replace(['-', ' '], "_")).is_err()
+    // `syn` parses an identifier only when it is no keyword, but does not know those of edition 2024.
+    name == "gen" || syn::parse_str::<syn::Ident>(&name.replace(['-', ' '], "_")).is_err()
 }
 
 /// Words of any convention as lowercase words joined by hyphens: `UserService` → `user-service`.

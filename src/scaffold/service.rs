@@ -165,3 +165,74 @@ fn services_expression(servers: &[(String, &str)]) -> String {
 fn last_part(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::scaffold::names::kebab;
+
+    /// The names of types in Rust code, without those of associated items.
+    fn type_names(code: &str) -> BTreeSet<String> {
+        let is_part = |one: char| one.is_alphanumeric() || one == '_';
+        let code: Vec<&str> = code
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default())
+            .collect();
+        let code = code.join("\n");
+        let mut names = BTreeSet::new();
+        let mut rest = code.as_str();
+        while let Some(start) = rest.find(is_part) {
+            let before = &rest[..start];
+            let word = rest[start..]
+                .split(|one| !is_part(one))
+                .next()
+                .expect("a word");
+            let is_constant = word.len() > 2 && !word.contains(|one: char| one.is_lowercase());
+            let is_type = word.starts_with(char::is_uppercase) && !is_constant;
+            if is_type && !before.ends_with("::") && !before.ends_with('"') {
+                names.insert(word.to_owned());
+            }
+            rest = &rest[start + word.len()..];
+        }
+        names
+    }
+
+    /// An entity is imported by its name, so it must have none that the starter's code uses.
+    #[test]
+    fn no_entity_has_the_name_of_a_type_that_a_starter_uses() {
+        let name = ServiceName::parse("zebra-service").expect("valid");
+        let names = StarterNames::new(&name);
+        let mut context = Context::new();
+        context.insert("names", &names);
+        for key in [
+            "service",
+            "crate_name",
+            "rust_package",
+            "server_module",
+            "client_module",
+            "services_expression",
+        ] {
+            context.insert(key, "x");
+        }
+        let mut checked = 0;
+        let mut shadowing = BTreeSet::new();
+        for template in ["lib", "api", "repository", "tests"] {
+            let path = format!("starter/{template}.rs.tera");
+            let code = templates::render(&path, &context).expect("renders");
+            let used = type_names(&code).into_iter();
+            for used in used.filter(|used| !used.contains("Zebra")) {
+                let Ok(name) = ServiceName::parse(&format!("{}-service", kebab(&used))) else {
+                    continue;
+                };
+                checked += 1;
+                if StarterNames::new(&name).entity == used {
+                    shadowing.insert(used);
+                }
+            }
+        }
+        assert_eq!(shadowing, BTreeSet::new());
+        assert!(checked > 40, "{checked} names");
+    }
+}

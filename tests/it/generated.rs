@@ -47,6 +47,7 @@ fn cargo(sandbox: &Sandbox, args: &[&str]) {
 #[test]
 fn what_is_generated_builds_is_clean_and_serves() {
     hard_protos_build_and_pass_their_tests();
+    names_that_collide_with_code_build();
     a_starter_is_run_called_and_benched();
 }
 
@@ -119,6 +120,44 @@ fn hard_protos_build_and_pass_their_tests() {
     );
     cargo(&sandbox, &["test", "--quiet", "--workspace"]);
     succeed(&sandbox, &["proto", "gen", "--check"]);
+}
+
+/// Names that the starter's code, Rust or cargo use for something else.
+fn names_that_collide_with_code_build() {
+    let sandbox = Sandbox::new();
+    for name in [
+        "sync",
+        "send",
+        "state",
+        "kind",
+        "channel",
+        "client",
+        "name",
+        "id",
+        "change",
+        "r",
+        "gen-service",
+        "self-service",
+        "http-service",
+        "setting",
+        "violation",
+        "api",
+        "main",
+        "default",
+    ] {
+        succeed(&sandbox, &["new", name]);
+    }
+    cargo(&sandbox, &["fmt", "--all", "--check"]);
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    cargo(&sandbox, &clippy);
 }
 
 fn a_starter_is_run_called_and_benched() {

@@ -221,6 +221,25 @@ fn a_bad_name_is_refused_with_a_suggestion() {
     assert_eq!(files(&sandbox.path()), [""; 0]);
 }
 
+/// A crate that a workspace depends on, also by its own lock file, makes `cargo build -p` ambiguous.
+#[test]
+fn the_name_of_a_dependency_is_refused() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.msvc(["new", "http"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `http` cannot name a service: the workspace depends on a crate of that name
+    hint: try `http-service`
+    ");
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("Cargo.lock");
+    let lock = fs::read_to_string(&path).expect("there");
+    let added = "\n[[package]]\nname = \"sqlx\"\nversion = \"0.9.0\"\nsource = \"registry+x\"\n";
+    fs::write(&path, lock + added).expect("written");
+    let output = sandbox.msvc(["new", "sqlx"]);
+    assert!(output.contains("try `sqlx-service`"), "{output}");
+}
+
 #[test]
 fn a_broken_proto_is_shown_with_its_place_and_nothing_is_left() {
     let sandbox = Sandbox::new();

@@ -60,6 +60,7 @@ fn pure_modules_do_no_io() {
         "scaffold/plan.rs",
         "scaffold/handlers.rs",
         "scaffold/service.rs",
+        "scaffold/taken.rs",
         "scaffold/workspace.rs",
         "run/supervisor.rs",
     ];
