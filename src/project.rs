@@ -36,6 +36,19 @@ impl Project {
         let roots = self.manifest.proto.roots.iter();
         roots.map(|root| self.root.join(root)).collect()
     }
+
+    /// Refuses to go on where a folder for protos is not there: generated code whose proto is not
+    /// found is removed, so a slip in its name would remove all.
+    ///
+    /// # Errors
+    /// [`ProjectError::NoRoot`] with the first that is missing.
+    pub fn refuse_missing_roots(&self) -> Result<(), ProjectError> {
+        let mut roots = self.manifest.proto.roots.iter();
+        match roots.find(|root| !self.root.join(root).is_dir()) {
+            Some(root) => Err(ProjectError::NoRoot(root.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why there is no workspace to work in.
@@ -44,6 +57,9 @@ pub enum ProjectError {
     /// Neither the folder nor one above it has a manifest.
     #[error("`{}` is not inside a workspace: no `{}` here or above", .0.display(), manifest::FILE_NAME)]
     NotFound(PathBuf),
+    /// A folder for protos is not there.
+    #[error("`roots` in `{}` has `{}`, which is not a folder", manifest::FILE_NAME, .0)]
+    NoRoot(String),
     /// The manifest cannot be read.
     #[error(transparent)]
     Io(#[from] IoFailure),
@@ -64,6 +80,10 @@ impl Diagnostic for ProjectError {
             Self::NotFound(_) => Some(
                 "go to a workspace's folder or name it with `--project DIR`; \
                  `msvc new user-service` makes one"
+                    .to_owned(),
+            ),
+            Self::NoRoot(_) => Some(
+                "mend it in `[proto]`: protos and their imports are looked for in these folders"
                     .to_owned(),
             ),
             Self::Io(_) | Self::Manifest { .. } => None,

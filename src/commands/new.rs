@@ -168,6 +168,13 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
             outcome => outcome?,
         }
     }
+    // A workspace without services has nothing to lose, and may have lost its empty folder in git.
+    if let Some(project) = project
+        .as_ref()
+        .filter(|it| !it.manifest.services.is_empty())
+    {
+        project.refuse_missing_roots()?;
+    }
     let lock_file = root.join("Cargo.lock");
     if project.is_some() && lock_file.is_file() {
         let text = fs::read_to_string(&lock_file).when("read", &lock_file)?;

@@ -46,6 +46,8 @@ pub struct GenArgs {
 enum GenError {
     #[error("{}", stale_message(.0))]
     Stale(Vec<String>),
+    #[error("{}", undefined_message(.0))]
+    Undefined(Vec<String>),
     #[error("`{}` is not valid Rust: line {line}, column {column}: {message}", .path.display())]
     Unreadable {
         path: PathBuf,
@@ -58,6 +60,9 @@ enum GenError {
 impl Diagnostic for GenError {
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Undefined(_) => {
+                "mend `serves` in `msvc.toml`, or add the proto that defines it".to_owned()
+            }
             Self::Stale(_) => "run `msvc proto gen` and commit what it changes".to_owned(),
             Self::Unreadable { .. } => {
                 "mend it first: stubs are put into the `impl` blocks that are found by parsing it"
@@ -77,6 +82,13 @@ fn stale_message(paths: &[String]) -> String {
         message.push_str(path);
     }
     message
+}
+
+fn undefined_message(services: &[String]) -> String {
+    format!(
+        "no proto defines what `serves` has: {}",
+        services.join(", ")
+    )
 }
 
 /// A function that implements a method which the protos do not have.
@@ -107,6 +119,7 @@ struct Report<'a> {
     stubs_added: &'a [String],
     leftovers: &'a [Leftover],
     not_implemented: &'a [String],
+    not_defined: &'a [String],
     unclear: &'a [Unclear],
     renames: &'a [Rename],
 }
@@ -133,6 +146,7 @@ fn generate(context: &Context, args: &GenArgs) -> Result {
     }
     // What the plan is made from is read under the lock.
     let project = project::find(&context.directory)?;
+    project.refuse_missing_roots()?;
     let sources = Sources {
         memory: Default::default(),
         folders: project.proto_roots(),
@@ -147,6 +161,9 @@ fn generate(context: &Context, args: &GenArgs) -> Result {
         let stale = plan.changes().map(|(path, _)| path.to_owned()).collect();
         return Err(GenError::Stale(stale).into());
     }
+    if args.check && !user_code.not_defined.is_empty() {
+        return Err(GenError::Undefined(user_code.not_defined).into());
+    }
     if let Some(lock) = lock.filter(|_| !plan.is_empty()) {
         apply::apply(&lock, &plan)?;
     }
@@ -157,6 +174,7 @@ fn generate(context: &Context, args: &GenArgs) -> Result {
         stubs_added: &user_code.added,
         leftovers: &user_code.leftovers,
         not_implemented: &user_code.not_implemented,
+        not_defined: &user_code.not_defined,
         unclear: &user_code.unclear,
         renames: &generated.renames,
     };
@@ -168,6 +186,8 @@ struct UserCode {
     added: Vec<String>,
     leftovers: Vec<Leftover>,
     not_implemented: Vec<String>,
+    /// Those in `serves` that no proto has.
+    not_defined: Vec<String>,
     unclear: Vec<Unclear>,
 }
 
@@ -223,13 +243,14 @@ fn plan_stubs(project: &Project, services: &[Service], plan: &mut Plan) -> Resul
         unclear.retain(|block| !implemented.contains(&block.service));
         let told: BTreeSet<String> = unclear.iter().map(|block| block.service.clone()).collect();
         user_code.unclear.extend(unclear);
-        user_code.not_implemented.extend(
-            entry
-                .serves
-                .iter()
-                .filter(|served| !implemented.contains(*served) && !told.contains(*served))
-                .map(|served| format!("{name}: {served}")),
-        );
+        for full_name in &entry.serves {
+            let line = format!("{name}: {full_name}");
+            if !served.iter().any(|service| service.full_name == *full_name) {
+                user_code.not_defined.push(line);
+            } else if !implemented.contains(full_name) && !told.contains(full_name) {
+                user_code.not_implemented.push(line);
+            }
+        }
     }
     Ok(user_code)
 }
@@ -272,6 +293,9 @@ fn print(context: &Context, report: &Report<'_>) -> Result {
              no stubs; import it as `{}`",
             block.file, block.line, block.service, block.import
         ));
+    }
+    for missing in report.not_defined {
+        printer.warning(format!("{missing} is in `serves`, but no proto defines it"));
     }
     for missing in report.not_implemented {
         printer.warning(format!(

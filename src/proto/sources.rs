@@ -28,7 +28,9 @@ pub struct Sources {
 
 impl Sources {
     /// The names, relative to their folder and sorted, of every proto file in the folders and in
-    /// memory. Hidden folders are passed over, folders that do not exist are empty.
+    /// memory. Hidden folders are passed over. A folder that does not exist is empty: that of a
+    /// workspace that is not made yet; one of a manifest is refused by
+    /// [`Project::refuse_missing_roots`](crate::project::Project::refuse_missing_roots).
     ///
     /// # Errors
     /// When a folder cannot be listed.

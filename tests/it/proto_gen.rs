@@ -146,6 +146,58 @@ fn a_method_that_went_is_reported_with_its_place_and_kept() {
     assert!(code.contains("async fn delete_user"));
 }
 
+/// With the protos not found, all generated code would count as left over.
+#[test]
+fn a_missing_root_is_named_and_nothing_changes() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let manifest = sandbox.path().join("msvc.toml");
+    let text = fs::read_to_string(&manifest).expect("there");
+    let mistyped = text.replacen("[\"proto\"]", "[\"proto\", \"protos\"]", 1);
+    assert_ne!(mistyped, text);
+    fs::write(&manifest, mistyped).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r"
+    exit: 1
+    --- stderr ---
+    error: `roots` in `msvc.toml` has `protos`, which is not a folder
+    hint: mend it in `[proto]`: protos and their imports are looked for in these folders
+    ");
+    let output = sandbox.msvc(["new", "order-service"]);
+    assert!(
+        output.contains("`protos`, which is not a folder"),
+        "{output}"
+    );
+    fs::write(&manifest, text).expect("written");
+    let output = sandbox.msvc(["proto", "gen", "--check"]);
+    assert!(output.starts_with("exit: 0"), "{output}");
+}
+
+#[test]
+fn a_service_that_no_proto_defines_is_told_and_fails_the_check() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let manifest = sandbox.path().join("msvc.toml");
+    let text = fs::read_to_string(&manifest).expect("there");
+    let mistyped = text.replacen(
+        "[\"user.v1.UserService\"]",
+        "[\"user.v1.UserService\", \"user.v1.Users\"]",
+        1,
+    );
+    fs::write(&manifest, mistyped).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r"
+    exit: 0
+    --- stderr ---
+    warning: user-service: user.v1.Users is in `serves`, but no proto defines it
+           Fresh the generated code matches the protos
+    ");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen", "--check"]), @r"
+    exit: 1
+    --- stderr ---
+    error: no proto defines what `serves` has: user-service: user.v1.Users
+    hint: mend `serves` in `msvc.toml`, or add the proto that defines it
+    ");
+}
+
 #[test]
 fn outside_a_workspace_it_says_what_to_do() {
     let sandbox = Sandbox::new();
