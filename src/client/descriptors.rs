@@ -11,7 +11,7 @@ use crate::client::reflection::{self, ReflectionError};
 use crate::client::status;
 use crate::error::{Diagnostic, Exit, IoContext, IoFailure};
 use crate::proto::compile::{CompileError, compile};
-use crate::proto::sources::Sources;
+use crate::proto::entries::{self, EntryError};
 
 /// Where a workspace keeps the encoded descriptors of all its protos.
 pub const WORKSPACE_FILE: &str = "crates/protocol/src/descriptors.binpb";
@@ -75,9 +75,9 @@ pub enum DescriptorsError {
     /// A proto does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// A proto is in none of the folders.
-    #[error("`{}` is in none of the folders given with `-I`", .0.display())]
-    Outside(PathBuf),
+    /// A proto has no name to compile it by.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
 }
 
 impl Diagnostic for DescriptorsError {
@@ -97,7 +97,8 @@ impl Diagnostic for DescriptorsError {
                     .to_owned(),
             ),
             Self::Compile(error) => error.hint(),
-            Self::Invalid { .. } | Self::Io(_) | Self::Outside(_) => None,
+            Self::Entry(error) => error.hint(),
+            Self::Invalid { .. } | Self::Io(_) => None,
         }
     }
 
@@ -105,7 +106,7 @@ impl Diagnostic for DescriptorsError {
         match self {
             Self::TimedOut { .. } => Exit::Unreachable,
             Self::Refused { is_transport, .. } if *is_transport => Exit::Unreachable,
-            Self::Outside(_) => Exit::Usage,
+            Self::Entry(error) => error.exit(),
             _ => Exit::Failed,
         }
     }
@@ -175,36 +176,7 @@ pub fn from_protos(
     files: &[PathBuf],
     folders: &[PathBuf],
 ) -> Result<DescriptorPool, DescriptorsError> {
-    let mut sources = Sources {
-        folders: folders
-            .iter()
-            .map(|folder| directory.join(folder))
-            .collect(),
-        ..Sources::default()
-    };
-    let mut names = Vec::new();
-    for file in files {
-        let path = directory.join(file);
-        // A missing file is told by its path, before the compiler looks for it by its name.
-        std::fs::metadata(&path).when("read", &path)?;
-        let folder = sources
-            .folders
-            .iter()
-            .find(|folder| path.starts_with(folder));
-        let folder = match folder {
-            Some(folder) => folder.clone(),
-            None if folders.is_empty() => {
-                let parent = path.parent().unwrap_or(directory).to_owned();
-                sources.folders.push(parent.clone());
-                parent
-            }
-            None => return Err(DescriptorsError::Outside(file.clone())),
-        };
-        let name = path
-            .strip_prefix(&folder)
-            .expect("it starts with the folder");
-        names.push(name.to_string_lossy().replace('\\', "/"));
-    }
+    let (sources, names) = entries::resolve(directory, files, folders)?;
     let compiled = compile(&sources, &names)?;
     decode(&compiled.encoded, "the protos")
 }

@@ -1,12 +1,13 @@
 //! Protos: from files to descriptors, from descriptors to Rust, and stubs into the user's code.
 //!
-//! - [`sources`] finds files, [`compile`](mod@compile) makes descriptors of them (the adapters);
+//! - [`sources`] and [`entries`] find files, [`compile`](mod@compile) makes descriptors of them (the adapters);
 //! - [`model`], [`codegen`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
 //!   text out.
 
 pub mod codegen;
 pub mod compile;
 pub mod diagnostic;
+pub mod entries;
 pub mod model;
 pub mod modules;
 pub mod rename;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, IoContext, Result};
 use crate::proto::compile::{self, Compiled};
+use crate::proto::entries;
 use crate::proto::model::Service;
 use crate::proto::sources::{Sources, is_built_in, is_well_known};
 use crate::scaffold::names::{ServiceName, StarterNames};
@@ -14,9 +15,6 @@ use crate::scaffold::service;
 /// Why protos do not do for a new service.
 #[derive(Debug, thiserror::Error)]
 pub enum IncomingError {
-    /// It cannot be said by which name others import it.
-    #[error("`{}` is in none of the folders that imports are relative to", .0.display())]
-    NotIncluded(PathBuf),
     /// They define messages only.
     #[error("{0} has no service to serve")]
     NothingToServe(String),
@@ -28,7 +26,6 @@ pub enum IncomingError {
 impl Diagnostic for IncomingError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotIncluded(_) => "add the folder above it with `-I DIR`".to_owned(),
             Self::NothingToServe(_) => {
                 "add a `service` to it, or leave `--proto` out to get a starter".to_owned()
             }
@@ -67,32 +64,9 @@ pub fn starter(name: &ServiceName) -> Result<Incoming> {
 /// Reads the user's protos and everything that they import; all paths are relative to `directory`.
 ///
 /// # Errors
-/// When one cannot be read, does not compile, or is in none of the folders `includes`.
+/// When one cannot be read, does not compile, or has no name in the folders `includes`.
 pub fn given(directory: &Path, files: &[PathBuf], includes: &[PathBuf]) -> Result<Incoming> {
-    let mut folders: Vec<PathBuf> = includes.iter().map(|dir| directory.join(dir)).collect();
-    let files: Vec<PathBuf> = files.iter().map(|file| directory.join(file)).collect();
-    if folders.is_empty() {
-        folders.extend(
-            files
-                .iter()
-                .filter_map(|file| file.parent())
-                .map(Path::to_owned),
-        );
-    }
-    let mut entries = Vec::new();
-    for file in &files {
-        fs::metadata(file).when("read", file)?;
-        let relative = folders
-            .iter()
-            .find_map(|folder| file.strip_prefix(folder).ok());
-        let relative = relative.ok_or_else(|| IncomingError::NotIncluded(file.clone()))?;
-        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        entries.push(parts.join("/"));
-    }
-    let sources = Sources {
-        memory: BTreeMap::new(),
-        folders,
-    };
+    let (sources, entries) = entries::resolve(directory, files, includes)?;
     let compiled = compile::compile(&sources, &entries)?;
     let mut texts = BTreeMap::new();
     let names = compiled.descriptors.file.iter().map(|file| file.name());

@@ -247,7 +247,11 @@ impl StarterNames {
             words.push_str(" item");
         }
         let variable = words.replace(' ', "_");
-        let stem = subject.replace('-', "_");
+        let mut stem = subject.replace('-', "_");
+        // Modules of these names would be taken for the files of a crate.
+        if ["lib", "main"].contains(&stem.as_str()) {
+            stem.push_str("_item");
+        }
         Self {
             entities: plural(&entity),
             variables: plural(&variable),
@@ -449,6 +453,11 @@ mod tests {
     fn entities_never_shadow_names_of_generated_code() {
         let names = StarterNames::new(&ServiceName::parse("status-service").expect("valid"));
         assert_eq!(names.entity, "StatusItem");
+        let main = StarterNames::new(&ServiceName::parse("main").expect("valid"));
+        assert_eq!(
+            (main.entity.as_str(), main.package.as_str()),
+            ("Main", "main_item.v1")
+        );
         assert_eq!(names.service, "StatusService");
         let names =
             StarterNames::new(&ServiceName::parse("user-notification-service").expect("valid"));

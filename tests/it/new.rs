@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::support::Sandbox;
 
@@ -257,6 +256,27 @@ fn a_broken_proto_is_shown_with_its_place_and_nothing_is_left() {
 }
 
 #[test]
+fn two_protos_by_one_name_are_refused_until_a_folder_tells_them_apart() {
+    let sandbox = Sandbox::new();
+    for name in ["user", "order"] {
+        let folder = sandbox.path().join(".protos").join(name);
+        fs::create_dir_all(&folder).expect("made");
+        let proto = format!("syntax = \"proto3\";\npackage {name}.v1;\nservice S {{}}\n");
+        fs::write(folder.join("service.proto"), proto).expect("written");
+    }
+    let (user, order) = (".protos/user/service.proto", ".protos/order/service.proto");
+    let given = ["new", "shop", "--proto", user, "--proto", order];
+    insta::assert_snapshot!(sandbox.msvc(given), @r"
+    exit: 2
+    --- stderr ---
+    error: `.protos/order/service.proto` would be read as `service.proto`, which is `.protos/user/service.proto`
+    hint: name the folder above both with `-I DIR`, ahead of others
+    ");
+    let output = sandbox.msvc(given.into_iter().chain(["-I", ".protos"]));
+    assert!(output.contains("for order.v1.S, user.v1.S"), "{output}");
+}
+
+#[test]
 fn a_missing_import_says_where_it_was_looked_for() {
     let sandbox = Sandbox::new();
     let proto = "syntax = \"proto3\";\nimport \"no/such.proto\";\nservice S {}\n";
@@ -297,33 +317,6 @@ fn a_dry_run_shows_the_plan_and_makes_nothing() {
     create services/order-service/tests/api.rs
     ");
     assert_eq!(files(&sandbox.path()), before);
-}
-
-/// Killed at any moment, the folder has either nothing of the workspace or all of it once another
-/// command has run.
-#[test]
-fn a_kill_at_any_moment_leaves_no_half_made_tree() {
-    let complete = {
-        let sandbox = Sandbox::new();
-        sandbox.msvc(["new", "user-service", "--no-git"]);
-        files(&sandbox.path())
-    };
-    for micros in (0..40_000).step_by(1_500) {
-        let sandbox = Sandbox::new();
-        let mut child = sandbox
-            .command(["new", "user-service", "--no-git", "-q"])
-            .spawn()
-            .expect("msvc starts");
-        std::thread::sleep(Duration::from_micros(micros));
-        child.kill().expect("killed, or ended before");
-        child.wait().expect("ended");
-        // The next command takes up what was committed; a second `new` then says so.
-        let again = sandbox.msvc(["new", "user-service", "--no-git", "-q"]);
-        let is_whole =
-            again.starts_with("exit: 0") || again.contains("has a service `user-service` already");
-        assert!(is_whole, "after {micros} µs: {again}");
-        assert_eq!(files(&sandbox.path()), complete, "after {micros} µs");
-    }
 }
 
 #[test]
