@@ -20,6 +20,10 @@ pub const TERM: &str = "TERM";
 /// Where a Docker engine answers, as Docker's own command line reads it.
 pub const DOCKER_HOST: &str = "DOCKER_HOST";
 
+/// For tests of debug builds: the step of a change after which the process ends.
+#[cfg(debug_assertions)]
+pub const ABORT_AFTER: &str = "MSVC_ABORT_AFTER";
+
 /// What `msvc` took from its environment, read once at the start.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -55,6 +59,12 @@ impl Environment {
             docker_host: text(DOCKER_HOST),
         }
     }
+}
+
+/// [`ABORT_AFTER`].
+#[cfg(debug_assertions)]
+pub fn abort_after() -> Option<String> {
+    text(ABORT_AFTER)
 }
 
 /// A variable's value; unset and empty are the same.

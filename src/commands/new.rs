@@ -147,6 +147,9 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         Some(_) => project::at,
         None => project::find_if_any,
     };
+    if args.dry_run {
+        apply::refuse_interrupted(target)?;
+    }
     let found = find(target)?;
     let root = found.map_or_else(|| target.to_owned(), |project| project.root);
     // A refused `new` leaves an empty folder empty, so there the lock is taken once the plan stands.

@@ -136,6 +136,11 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
 
 fn generate(context: &Context, args: &GenArgs) -> Result {
     let looks_only = args.check || args.dry_run;
+    match looks_only {
+        true => apply::refuse_interrupted(&context.directory)?,
+        // The manifest may be among what is not there yet.
+        false => apply::recover_above(&context.directory)?,
+    }
     let root = project::find(&context.directory)?.root;
     let lock = match looks_only {
         true => None,

@@ -18,6 +18,7 @@ use crate::client::target::{Endpoint, Target};
 use crate::context::Context;
 use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result, Silent};
 use crate::project;
+use crate::scaffold::apply;
 
 /// Which server is called, and what is sent to it.
 #[derive(Args, Clone, Debug)]
@@ -75,6 +76,7 @@ impl RpcArgs {
 /// # Errors
 /// When any of that fails; exit code 3 when the target cannot be reached.
 pub async fn open(context: &Context, args: &RpcArgs, method: Option<&str>) -> Result<Session> {
+    apply::recover_above(&context.directory)?;
     // What is wrong with the user's own files is told without a server.
     let given = match args.source() {
         Source::Reflection => None,

@@ -20,6 +20,7 @@ use crate::run::signals::Signals;
 use crate::run::state_file::{self, RunLock};
 use crate::run::system::{Options, System};
 use crate::run::view::event;
+use crate::scaffold::apply;
 
 /// Arguments of `msvc run`.
 #[derive(Args, Debug)]
@@ -83,6 +84,7 @@ pub fn run(context: &Context, args: RunArgs) -> Result {
 
 async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     let printer = &context.printer;
+    apply::recover_above(&context.directory)?;
     let project = project::find(&context.directory)?;
     let manifest = &project.manifest;
     let services = plan::services(manifest, &args.services, &args.replicas)?;

@@ -8,12 +8,14 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Diagnostic, IoContext, IoFailure};
+use crate::manifest;
 use crate::project::STATE_FOLDER;
+use crate::scaffold::fail_point::passed;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{Change, Plan};
 
@@ -28,6 +30,17 @@ pub enum ApplyError {
     /// Files that the plan would make are there.
     #[error("{}", conflict_message(.0))]
     Conflicts(Vec<String>),
+    /// What a process that died had begun would have to be finished first.
+    #[error("a change of `{}` was interrupted and is not finished", .0.display())]
+    Interrupted(PathBuf),
+    /// The journal names something outside the workspace.
+    #[error("`{}` names `{path}`, which is outside the workspace", .journal.display())]
+    Outside {
+        /// The journal.
+        journal: PathBuf,
+        /// What it names.
+        path: String,
+    },
     /// Another process is changing the workspace.
     #[error("another `msvc` is changing `{}` right now", .0.display())]
     Busy(PathBuf),
@@ -42,6 +55,10 @@ impl Diagnostic for ApplyError {
             Self::Conflicts(_) => {
                 Some("move them away or choose another name; nothing was changed".to_owned())
             }
+            Self::Interrupted(_) => Some(
+                "run the command without `--dry-run` or `--check`, which finishes it".to_owned(),
+            ),
+            Self::Outside { .. } => Some("remove that file: `msvc` did not write it".to_owned()),
             Self::Busy(_) => Some("wait for it to end, then try again".to_owned()),
             Self::Io(_) => None,
         }
@@ -78,27 +95,58 @@ pub fn apply(lock: &WorkspaceLock, plan: &Plan) -> Result<(), ApplyError> {
         return Err(ApplyError::Conflicts(conflicts));
     }
     let staging = staging(root);
-    let outcome = stage(root, &staging, plan).and_then(|()| finish(root, &staging));
+    let staged = stage(root, &staging, plan).map_err(ApplyError::from);
+    let outcome = staged.and_then(|()| finish(root, &staging));
     if outcome.is_err() && !staging.join(JOURNAL).exists() {
         // The first error is the one to report.
         let _ = fs::remove_dir_all(&staging);
     }
-    Ok(outcome?)
+    outcome
 }
 
-/// Finishes what a process that died had committed to, and clears what it had not; whether there was
-/// something to finish.
+/// Finishes what a process that died had committed to, and clears what it had not.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn recover(lock: &WorkspaceLock) -> Result<bool, ApplyError> {
+pub fn recover(lock: &WorkspaceLock) -> Result<(), ApplyError> {
     let staging = staging(lock.root());
-    if !staging.exists() {
-        return Ok(false);
+    if staging.exists() {
+        finish(lock.root(), &staging)?;
     }
-    let was_committed = staging.join(JOURNAL).exists();
-    finish(lock.root(), &staging)?;
-    Ok(was_committed)
+    Ok(())
+}
+
+/// As [`recover`], for the workspace that holds a folder, before it is opened for work that does not
+/// change it. Nothing is written where nothing was committed to.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn recover_above(directory: &Path) -> Result<(), ApplyError> {
+    match interrupted(directory) {
+        Some(root) => recover(&WorkspaceLock::take(root)?),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to look at a workspace that is half changed.
+///
+/// # Errors
+/// [`ApplyError::Interrupted`].
+pub fn refuse_interrupted(directory: &Path) -> Result<(), ApplyError> {
+    match interrupted(directory) {
+        Some(root) => Err(ApplyError::Interrupted(root.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// The folder, this or above, with a committed change that is not finished. Its manifest may be among
+/// what is not there yet.
+fn interrupted(directory: &Path) -> Option<&Path> {
+    let mut folders = directory.ancestors();
+    let nearest = folders.find(|folder| {
+        folder.join(manifest::FILE_NAME).is_file() || staging(folder).join(JOURNAL).is_file()
+    })?;
+    staging(nearest).join(JOURNAL).is_file().then_some(nearest)
 }
 
 fn staging(root: &Path) -> PathBuf {
@@ -126,10 +174,11 @@ fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
         fs::remove_dir_all(staging).when("clear", staging)?;
     }
     fs::create_dir(staging).when("create", staging)?;
+    passed("staging-made", 1);
     let mut journal = Journal::default();
     let mut missing = Missing::default();
     let mut made = PathBuf::new();
-    for (path, change) in plan.changes() {
+    for ((path, change), times) in plan.changes().zip(1..) {
         match change {
             Change::Create(contents) | Change::Write(contents) => {
                 let staged = staging.join("files").join(path);
@@ -145,44 +194,72 @@ fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
             }
             Change::Remove => journal.removals.push(path.to_owned()),
         }
+        passed("staged", times);
     }
     journal.moves.dedup();
     let text = serde_json::to_vec(&journal).expect("a journal serializes");
     let draft = staging.join("journal.draft");
     fs::write(&draft, &text).when("write", &draft)?;
-    fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)
+    passed("drafted", 1);
+    fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)?;
+    passed("committed", 1);
+    Ok(())
 }
 
-/// Performs what the journal says, as far as it is not done, and clears the staging folder.
-fn finish(root: &Path, staging: &Path) -> Result<(), IoFailure> {
+/// Performs what the journal says, as far as it is not done, and clears the staging folder. Each step
+/// can be done again: what was moved is not there any more, nor what was removed.
+fn finish(root: &Path, staging: &Path) -> Result<(), ApplyError> {
     let path = staging.join(JOURNAL);
     match fs::read(&path) {
         Ok(text) => {
             let journal: Journal = serde_json::from_slice(&text)
                 .map_err(io::Error::from)
                 .when("read", &path)?;
-            for moved in &journal.moves {
-                let from = staging.join("files").join(moved);
-                if from.symlink_metadata().is_ok() {
-                    let to = root.join(moved);
-                    if let Some(folder) = to.parent() {
-                        fs::create_dir_all(folder).when("create", folder)?;
-                    }
-                    fs::rename(&from, &to).when("write", &to)?;
-                }
-            }
-            for removed in &journal.removals {
-                let path = root.join(removed);
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    outcome => outcome.when("remove", &path)?,
-                }
-            }
+            perform(root, staging, &journal)?;
+            // With it gone the change is done, whatever is left of the folder.
+            fs::remove_file(&path).when("remove", &path)?;
+            passed("closed", 1);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).when("read", &path),
+        Err(error) => Err(error).when("read", &path)?,
     }
-    fs::remove_dir_all(staging).when("clear", staging)
+    fs::remove_dir_all(staging).when("clear", staging)?;
+    passed("cleared", 1);
+    Ok(())
+}
+
+fn perform(root: &Path, staging: &Path, journal: &Journal) -> Result<(), ApplyError> {
+    let is_inside = |path: &String| {
+        let mut parts = Path::new(path).components();
+        parts.all(|part| matches!(part, Component::Normal(_)))
+    };
+    let mut named = journal.moves.iter().chain(&journal.removals);
+    if let Some(path) = named.find(|path| !is_inside(path)) {
+        return Err(ApplyError::Outside {
+            journal: staging.join(JOURNAL),
+            path: path.clone(),
+        });
+    }
+    for (moved, times) in journal.moves.iter().zip(1..) {
+        let from = staging.join("files").join(moved);
+        if from.symlink_metadata().is_ok() {
+            let to = root.join(moved);
+            if let Some(folder) = to.parent() {
+                fs::create_dir_all(folder).when("create", folder)?;
+            }
+            fs::rename(&from, &to).when("write", &to)?;
+        }
+        passed("moved", times);
+    }
+    for (removed, times) in journal.removals.iter().zip(1..) {
+        let path = root.join(removed);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome.when("remove", &path)?,
+        }
+        passed("removed", times);
+    }
+    Ok(())
 }
 
 /// Looks for what of a path is not there, and remembers it for the paths that come next in order.

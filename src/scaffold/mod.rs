@@ -2,6 +2,7 @@
 //! reads the protos that a service is made from, [`apply`] is the only writer but for [`git`].
 
 pub mod apply;
+mod fail_point;
 pub mod git;
 pub mod handlers;
 pub mod incoming;

@@ -10,6 +10,7 @@ mod consul_conformance;
 mod doctor;
 mod generated;
 mod install;
+mod interrupted;
 mod layout;
 mod new;
 mod proto_gen;

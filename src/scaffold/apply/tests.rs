@@ -81,3 +81,17 @@ fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
     assert_eq!(listing(root), [".msvc", "new", "there"]);
     assert!(!staging.exists());
 }
+
+#[test]
+fn a_journal_that_leads_out_of_the_workspace_is_refused() {
+    let folder = folder();
+    let root = folder.path().join("work");
+    let staging = root.join(STATE_FOLDER).join(STAGING);
+    fs::create_dir_all(&staging).expect("made");
+    fs::write(folder.path().join("mine"), "mine").expect("written");
+    let journal = r#"{"moves": [], "removals": ["../mine"]}"#;
+    fs::write(staging.join(JOURNAL), journal).expect("written");
+    let error = recover(&lock(&root)).expect_err("is refused");
+    assert!(matches!(error, ApplyError::Outside { path, .. } if path == "../mine"));
+    assert!(folder.path().join("mine").exists());
+}
