@@ -319,6 +319,24 @@ fn a_dry_run_shows_the_plan_and_makes_nothing() {
     assert_eq!(files(&sandbox.path()), before);
 }
 
+/// `git init` names the first branch as the user likes it, so the checks are not bound to a name.
+#[test]
+fn the_checks_run_on_any_branch_and_the_readme_tells_how_to_configure() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let read = |path: &str| fs::read_to_string(sandbox.path().join(path)).expect(path);
+    let checks = read(".github/workflows/ci.yml");
+    assert!(
+        checks.contains("\non:\n  push:\n  pull_request:\n"),
+        "{checks}"
+    );
+    let readme = read("README.md");
+    let (_, production) = readme.split_once("## In production").expect("a section");
+    for word in ["`config/`", "`APP_CONFIG_DIR`", "`APP_ENV=prod`"] {
+        assert!(production.contains(word), "{word}");
+    }
+}
+
 #[test]
 fn the_registry_of_a_workspace_can_be_etcd() {
     let sandbox = Sandbox::new();
