@@ -1,5 +1,8 @@
 //! One thread that makes its share of the calls on its share of the connections.
 
+mod alarm;
+mod loops;
+
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -9,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::{JoinSet, spawn_local, yield_now};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, sleep_until, timeout_at};
 
+use self::alarm::OnPanic;
 use super::exchange::{NotTaken, exchange};
 use super::link::Link;
-use super::timer::Timer;
 use super::window::Window;
 use super::{Interval, Job, Order, Report, Shown};
 use crate::bench::load::{GIVE_UP, Model, Schedule, share};
@@ -28,10 +31,6 @@ const SHOW: Duration = Duration::from_millis(200);
 const ATTEMPTS: usize = 3;
 /// When a bench is broken off, answers are waited for no longer than this.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-/// Calls that are due at the end of the time are still sent within this time.
-const LAST_CALL: Duration = Duration::from_millis(50);
-/// A pacer that is behind its schedule lets answers in after so many calls.
-const BURST: usize = 16;
 
 struct Worker {
     job: Arc<Job>,
@@ -54,17 +53,6 @@ struct Worker {
     died: Notify,
     last_end: Cell<Instant>,
     window: Rc<Window>,
-}
-
-/// Does what it is told when a panic passes by: tokio keeps those of tasks to itself.
-struct OnPanic<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnPanic<F> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0();
-        }
-    }
 }
 
 /// The body of a worker's thread.
@@ -216,143 +204,6 @@ async fn connect(links: &[Rc<Link>]) -> Result<(), ConnectError> {
 }
 
 impl Worker {
-    /// Callers that each wait for an answer before the next call.
-    async fn closed_loop(self: Rc<Self>, callers: usize) {
-        let mut tasks = JoinSet::new();
-        for number in 0..callers {
-            let link = Rc::clone(&self.links[number % self.links.len()]);
-            tasks.spawn_local(Rc::clone(&self).caller(link));
-        }
-        while tasks.join_next().await.is_some() {}
-    }
-
-    async fn caller(self: Rc<Self>, link: Rc<Link>) {
-        let _alarm = OnPanic(|| self.died.notify_one());
-        let mut now = Instant::now();
-        let mut is_limited = false;
-        while !self.is_over() && self.ends.is_none_or(|end| now < end) {
-            let measured = now >= self.measured_from;
-            if !link.has_room() {
-                if measured && !is_limited {
-                    is_limited = true;
-                    self.recorder.borrow_mut().limited += 1;
-                }
-                tokio::select! {
-                    () = link.room() => {}
-                    () = self.over.notified() => {}
-                    () = until(self.ends) => {}
-                }
-                now = Instant::now();
-                continue;
-            }
-            if measured {
-                match self.budget.get() {
-                    0 => {
-                        self.window.close(now);
-                        link.pass_on();
-                        return;
-                    }
-                    left => {
-                        self.budget.set(left - 1);
-                        if left == 1 {
-                            self.window.close(now);
-                        }
-                    }
-                }
-            }
-            self.take_off();
-            let place = link.take();
-            now = self.call(&link, now, now, measured).await;
-            drop(place);
-            is_limited = false;
-            if link.down().is_some() {
-                // Without a connection a call fails at once: one for each attempt to connect is enough.
-                tokio::select! {
-                    () = link.changed() => {}
-                    () = self.over.notified() => {}
-                    () = until(self.ends) => {}
-                }
-                now = Instant::now();
-            }
-        }
-    }
-
-    /// Calls at their intended times, whatever came of those before.
-    async fn open_loop(
-        self: Rc<Self>,
-        begin: Instant,
-        mut schedule: Schedule,
-        cap: usize,
-    ) -> io::Result<()> {
-        let timer = Timer::new()?;
-        let mut burst = 0;
-        let mut number = 0;
-        // From a call that waits for others until the schedule is caught up with.
-        let mut is_held_back = false;
-        // The same where it is the server that allows no more.
-        let mut is_limited = false;
-        while let Some(due) = schedule.next() {
-            let intended = begin + due.at;
-            let mut now = Instant::now();
-            if now < intended {
-                burst = 0;
-                is_held_back = false;
-                is_limited = false;
-                timer.sleep_until(intended).await;
-                now = Instant::now();
-            }
-            let mut link = None;
-            while !self.is_over() && !self.is_past(now) {
-                if self.in_flight.get() < cap {
-                    link = self.next_link(&mut number);
-                    if link.is_some() {
-                        break;
-                    }
-                    is_limited = true;
-                }
-                is_held_back = true;
-                tokio::select! {
-                    () = self.freed.notified() => {}
-                    () = self.over.notified() => {}
-                    () = until(self.ends.map(|end| end + LAST_CALL)) => {}
-                }
-                now = Instant::now();
-            }
-            let Some(link) = link else {
-                // What was still to come when the bench was broken off was never due.
-                let time = self.over_since.get().unwrap_or(now) - begin;
-                let this = u64::from(due.measured && due.at <= time);
-                self.recorder.borrow_mut().unsent += this + schedule.due_by(time);
-                break;
-            };
-            if due.measured {
-                let mut recorder = self.recorder.borrow_mut();
-                recorder.limited += u64::from(is_limited);
-                if is_held_back {
-                    recorder.held_back += 1;
-                } else {
-                    recorder.lateness.record(now - intended);
-                }
-            }
-            self.take_off();
-            let place = link.take();
-            let worker = Rc::clone(&self);
-            spawn_local(async move {
-                let _alarm = OnPanic(|| worker.died.notify_one());
-                worker.call(&link, intended, now, due.measured).await;
-                drop(place);
-            });
-            burst += 1;
-            if burst % BURST == 0 {
-                yield_now().await;
-            }
-        }
-        while self.in_flight.get() > 0 {
-            self.freed.notified().await;
-        }
-        Ok(())
-    }
-
     /// One more call is in flight; [`Worker::call`] lands it.
     fn take_off(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
@@ -361,29 +212,6 @@ impl Worker {
     /// Whether the bench is broken off.
     fn is_over(&self) -> bool {
         self.over_since.get().is_some()
-    }
-
-    fn is_past(&self, now: Instant) -> bool {
-        self.ends.is_some_and(|end| now >= end + LAST_CALL)
-    }
-
-    /// Connections take turns; those that are lost are passed over while there are others. None, when
-    /// all that there are have as many calls as the server allows.
-    fn next_link(&self, number: &mut usize) -> Option<Rc<Link>> {
-        let count = self.links.len();
-        let first = *number;
-        let mut is_any_up = false;
-        for step in 1..=count {
-            let turn = (first + step) % count;
-            let link = &self.links[turn];
-            is_any_up |= link.is_up();
-            if link.is_up() && link.has_room() {
-                *number = turn;
-                return Some(Rc::clone(link));
-            }
-        }
-        *number = (first + 1) % count;
-        (!is_any_up).then(|| Rc::clone(&self.links[*number]))
     }
 
     /// Makes one call that is meant to start at `intended` and does at `now`; gives the time of its end.
@@ -510,36 +338,5 @@ fn unavailable(message: String) -> Ended {
         message,
         messages: 0,
         bytes: 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bench::engine::EngineError;
-    use crate::error::{Diagnostic as _, Exit};
-
-    #[test]
-    fn a_worker_that_panics_is_told_of_and_is_a_bug() {
-        let (reports, told) = mpsc::channel();
-        let worker = std::thread::spawn(move || {
-            let _alarm = OnPanic(|| reports.send(Report::Died).expect("heard"));
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().build_local(LocalOptions::default());
-            runtime.expect("a runtime").block_on(async {
-                let died = Rc::new(Notify::new());
-                let told = Rc::clone(&died);
-                spawn_local(async move {
-                    let _alarm = OnPanic(|| told.notify_one());
-                    panic!("of a task");
-                });
-                died.notified().await;
-                panic!("of the thread");
-            });
-        });
-        assert!(worker.join().is_err());
-        assert!(matches!(told.try_recv(), Ok(Report::Died)));
-        assert!(told.try_recv().is_err());
-        assert_eq!(EngineError::Died.exit(), Exit::Bug);
     }
 }
