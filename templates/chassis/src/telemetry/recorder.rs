@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{DefaultGuard, Interest};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::Log;
@@ -21,6 +23,8 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Records with the log's level `directives`.
     pub(crate) fn start(directives: &str) -> Self {
+        // It fails from the second time on.
+        let _ = tracing::subscriber::set_global_default(Undecided);
         let spans = Spans::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(spans.clone())
@@ -57,6 +61,34 @@ impl Recorder {
             .map(|line| serde_json::from_slice(line).expect("a line is JSON"))
             .collect()
     }
+}
+
+/// The subscriber of threads without a recorder. It is never told anything, and keeps `tracing` from
+/// remembering, while another thread's recorder is being set, that nobody wants to be.
+struct Undecided;
+
+impl Subscriber for Undecided {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 #[derive(Debug, Clone, Default)]
