@@ -33,6 +33,7 @@
 //! | logs, traces, panics | `telemetry` |
 //! | TLS, and who is on the other side | [`tls`] |
 //! | who calls, by a token | `auth`, in `middleware` |
+//! | values that travel with a trace | [`baggage`] |
 //! | counters and histograms | [`metrics`] |
 //! | `/healthz`, `/readyz`, `/metrics` | `admin` |
 //! | whether it should get calls | [`readiness`], and `health` for gRPC's health service |
@@ -40,6 +41,7 @@
 //! | a server for tests | [`testing`] |
 
 mod admin;
+pub mod baggage;
 pub mod client;
 pub mod config;
 mod error;
