@@ -31,9 +31,7 @@ pub(super) fn build(
 ) -> Stack {
     let layers = &config.layers;
     ServiceBuilder::new()
-        .layer(ClientTraceLayer {
-            enabled: layers.trace,
-        })
+        .layer(ClientTraceLayer::new(layers.trace, target))
         .layer(MetricsLayer {
             lookup: layers.metrics.then(|| CallFamily::client().any()),
         })

@@ -91,7 +91,7 @@ where
 }
 
 /// What is worth a place in a trace: not the inner life of HTTP/2, and not the log line of a call,
-/// which says what its span says.
+/// which says what its span says, and not that of a panic, which is in the span as an exception.
 fn is_traced(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO && metadata.target() != RPC_LOG
+    *metadata.level() <= Level::INFO && ![RPC_LOG, panic::TARGET].contains(&metadata.target())
 }

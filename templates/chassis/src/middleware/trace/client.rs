@@ -1,7 +1,9 @@
 //! The client's side: hands the trace on.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::uri::Authority;
 use http::{Request, Response};
 use tower::{Layer, Service};
 use tracing::Span;
@@ -9,14 +11,56 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::body::TracedBody;
 use super::future::Traced;
-use super::span::{self, Side, SpanEnd};
+use super::span::{self, Recording, Side, SpanEnd};
+use crate::client::Target;
 use crate::middleware::observe::{HasCode, Observed};
 use crate::telemetry::propagation;
 
 /// Wraps a client in a span for each call, whose context goes along in the metadata.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ClientTraceLayer {
-    pub(crate) enabled: bool,
+    enabled: bool,
+    server: Arc<Server>,
+}
+
+/// What spans say of where calls go.
+#[derive(Debug, PartialEq, Eq)]
+struct Server {
+    address: String,
+    port: Option<u16>,
+}
+
+impl ClientTraceLayer {
+    /// For calls of `target`.
+    pub(crate) fn new(enabled: bool, target: &Target) -> Self {
+        Self {
+            enabled,
+            server: Arc::new(Server::of(target)),
+        }
+    }
+}
+
+impl Server {
+    /// The name of a service is the address of all its instances; a list of addresses is one, and
+    /// has no port of its own.
+    fn of(target: &Target) -> Self {
+        let text = target.to_string();
+        let text = match text.split_once(":///") {
+            Some((_, name)) => name.to_owned(),
+            None => text,
+        };
+        let authority = text.parse::<Authority>().ok();
+        match authority.filter(|it| it.port().is_some()) {
+            Some(authority) => Self {
+                address: authority.host().to_owned(),
+                port: authority.port_u16(),
+            },
+            None => Self {
+                address: text,
+                port: None,
+            },
+        }
+    }
 }
 
 impl<S> Layer<S> for ClientTraceLayer {
@@ -26,6 +70,7 @@ impl<S> Layer<S> for ClientTraceLayer {
         ClientTrace {
             inner,
             enabled: self.enabled,
+            server: Arc::clone(&self.server),
         }
     }
 }
@@ -34,6 +79,7 @@ impl<S> Layer<S> for ClientTraceLayer {
 pub(crate) struct ClientTrace<S> {
     inner: S,
     enabled: bool,
+    server: Arc<Server>,
 }
 
 impl<S, Q, B> Service<Request<Q>> for ClientTrace<S>
@@ -57,11 +103,37 @@ where
         if !span.is_disabled() {
             propagation::inject(&span.context(), request.headers_mut());
         }
-        let observer = (!span.is_disabled()).then(|| SpanEnd {
-            span: span.clone(),
+        let recording = Recording::of(&span);
+        if let Some(recording) = &recording {
+            recording.server(&self.server.address, self.server.port);
+        }
+        let observer = recording.map(|span| SpanEnd {
+            span,
             side: Side::Client,
         });
         let inner = span.in_scope(|| self.inner.call(request));
         Traced::new(span, Observed::new(inner, observer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_address_or_the_name_of_a_group() {
+        let server = |target: &str| {
+            let Server { address, port } = Server::of(&target.parse().expect(target));
+            (address, port)
+        };
+        let expected = |address: &str, port| (address.to_owned(), port);
+        assert_eq!(server("consul:///users"), expected("users", None));
+        assert_eq!(server("users"), expected("users", None));
+        assert_eq!(server("dns:///users:80"), expected("users", Some(80)));
+        assert_eq!(server("static:///[::1]:2"), expected("[::1]", Some(2)));
+        assert_eq!(
+            server("static:///10.0.0.1:1,10.0.0.2:1"),
+            expected("10.0.0.1:1,10.0.0.2:1", None)
+        );
     }
 }

@@ -3,13 +3,14 @@
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::body::TracedBody;
 use super::future::Traced;
-use super::span::{self, Side, SpanEnd};
+use super::span::{self, Recording, Side, SpanEnd};
 use crate::middleware::call;
 use crate::middleware::observe::{HasCode, Observed};
 use crate::telemetry::propagation;
@@ -60,8 +61,18 @@ where
             // An error says that nobody collects spans, which is as good as no parent.
             let _ = span.set_parent(propagation::extract(request.headers()));
         }
-        let observer = (!span.is_disabled()).then(|| SpanEnd {
-            span: span.clone(),
+        let recording = Recording::of(&span);
+        if let Some(recording) = &recording {
+            if let Some(server) = request.uri().authority() {
+                recording.server(server.host(), server.port_u16());
+            }
+            let connection = request.extensions().get::<TcpConnectInfo>();
+            if let Some(peer) = connection.and_then(TcpConnectInfo::remote_addr) {
+                recording.peer(peer);
+            }
+        }
+        let observer = recording.map(|span| SpanEnd {
+            span,
             side: Side::Server,
         });
         let inner = span.in_scope(|| self.inner.call(request));

@@ -1,39 +1,43 @@
-//! The spans of calls, by OpenTelemetry's semantic conventions for RPC and gRPC.
+//! The spans of calls, by OpenTelemetry's semantic conventions for gRPC in the form that is the
+//! release candidate of the stable one (<https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>):
+//! since 1.38, `rpc.system.name` and `rpc.response.status_code` stand for what were `rpc.system`
+//! and `rpc.grpc.status_code`, and `rpc.method` for `rpc.service` and `rpc.method`.
+//!
+//! The name and the kind are fields, which every subscriber sees. The rest is only worth its price
+//! in a span that is recorded, and goes to OpenTelemetry directly.
 
+use std::net::SocketAddr;
+
+use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use tonic::Code;
-use tracing::field::Empty;
 use tracing::{Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::middleware::call;
 use crate::middleware::observe::Observer;
 
 /// The span of a call that this process answers.
 pub(super) fn server(path: &str) -> Span {
-    let (service, method) = call::split(path);
+    let method = path.trim_start_matches('/');
     info_span!(
         "rpc",
-        otel.name = path.trim_start_matches('/'),
+        otel.name = method,
         otel.kind = "server",
-        otel.status_code = Empty,
-        rpc.system = "grpc",
-        rpc.service = service,
+        rpc.system.name = "grpc",
         rpc.method = method,
-        rpc.grpc.status_code = Empty,
     )
 }
 
 /// The span of a call that this process makes.
 pub(super) fn client(path: &str) -> Span {
-    let (service, method) = call::split(path);
+    let method = path.trim_start_matches('/');
     info_span!(
         "rpc",
-        otel.name = path.trim_start_matches('/'),
+        otel.name = method,
         otel.kind = "client",
-        otel.status_code = Empty,
-        rpc.system = "grpc",
-        rpc.service = service,
+        rpc.system.name = "grpc",
         rpc.method = method,
-        rpc.grpc.status_code = Empty,
     )
 }
 
@@ -44,22 +48,60 @@ pub(super) enum Side {
     Client,
 }
 
+/// A span that is recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Recording(Context);
+
+impl Recording {
+    /// `None` when `span` is not sampled, or nobody collects spans.
+    pub(super) fn of(span: &Span) -> Option<Self> {
+        if span.is_disabled() {
+            return None;
+        }
+        let context = span.context();
+        context.span().is_recording().then_some(Self(context))
+    }
+
+    /// The server that was asked for: an address, or the name of a group of instances.
+    pub(super) fn server(&self, address: &str, port: Option<u16>) {
+        self.set(KeyValue::new("server.address", address.to_owned()));
+        if let Some(port) = port {
+            self.set(KeyValue::new("server.port", i64::from(port)));
+        }
+    }
+
+    /// The other end of the connection.
+    pub(super) fn peer(&self, peer: SocketAddr) {
+        let address = peer.ip().to_string();
+        self.set(KeyValue::new("network.peer.address", address));
+        let port = i64::from(peer.port());
+        self.set(KeyValue::new("network.peer.port", port));
+    }
+
+    fn set(&self, attribute: KeyValue) {
+        self.0.span().set_attribute(attribute);
+    }
+}
+
 /// Writes the outcome into the span.
 #[derive(Debug)]
 pub(crate) struct SpanEnd {
-    pub(super) span: Span,
+    pub(super) span: Recording,
     pub(super) side: Side,
 }
 
 impl Observer for SpanEnd {
     fn finish(self, code: Code) {
+        let name = call::name(code);
+        self.span
+            .set(KeyValue::new("rpc.response.status_code", name));
         let is_error = match self.side {
             Side::Server => call::is_server_fault(code),
             Side::Client => code != Code::Ok,
         };
-        self.span.record("rpc.grpc.status_code", code as i64);
         if is_error {
-            self.span.record("otel.status_code", "ERROR");
+            self.span.set(KeyValue::new("error.type", name));
+            self.span.0.span().set_status(SpanStatus::error(""));
         }
     }
 }

@@ -30,7 +30,8 @@ async fn each_attempt_that_failed_is_an_event_of_the_calls_span() {
         ..config()
     };
     let retry = Balancer::new(script).under(&config);
-    let client = ClientTraceLayer { enabled: true }.layer(retry);
+    let target = "users".parse().expect("a target");
+    let client = ClientTraceLayer::new(true, &target).layer(retry);
     let response = client.oneshot(unary(b"request")).await;
     crate::middleware::testing::read(response.expect("a response")).await;
 
