@@ -15,6 +15,7 @@
 
 mod checked;
 mod de;
+mod endpoint;
 mod error;
 mod node;
 mod sections;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio, WebUrl};
+pub use endpoint::HttpEndpoint;
 pub use error::ConfigError;
 pub use node::Origin;
 pub use sections::*;
@@ -43,6 +45,9 @@ const ENVIRONMENT: &str = "APP_ENV";
 const FOLDER: &str = "APP_CONFIG_DIR";
 const MANIFEST_FOLDER: &str = "CARGO_MANIFEST_DIR";
 const DEFAULT_ENVIRONMENT: &str = "dev";
+
+/// Where OTLP/HTTP takes traces.
+pub(crate) const OTLP_PATH: &str = "/v1/traces";
 
 /// Loads the configuration of the service `name`, `version`: pass `env!("CARGO_PKG_NAME")` and
 /// `env!("CARGO_PKG_VERSION")`.

@@ -1,4 +1,5 @@
 mod client;
+mod tracing;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -120,7 +121,7 @@ fn variables_are_typed_by_what_is_asked_for() {
     };
     assert_eq!(config.app, expected);
     assert_eq!(config.log.format, LogFormat::Json);
-    assert_eq!(config.tracing.sample_ratio.get(), 0.25);
+    assert_eq!(config.tracing.sample_ratio, Ratio::new(0.25));
     assert_eq!(config.registry.meta["zone"], "a");
 }
 
@@ -228,7 +229,7 @@ fn a_wrong_value_is_named_with_its_place_and_what_was_expected() {
     assert_eq!(
         error("APP_TRACING__ENDPOINT", "localhost:4317"),
         "failed to load the environment variable APP_TRACING__ENDPOINT: `tracing.endpoint`: \
-         expected an address of the form \"http://host:port\", got string \"localhost:4317\""
+         expected an address of the form \"http://host:port/path\", got string \"localhost:4317\""
     );
     assert_eq!(
         error("APP_METRICS__BUCKETS", "[\"1s\", 5]"),

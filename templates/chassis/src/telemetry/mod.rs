@@ -1,6 +1,5 @@
 //! Logs and traces of the process.
 
-mod exporter;
 mod log;
 mod panic;
 pub(crate) mod propagation;

@@ -1,65 +1,16 @@
 //! One trace through three processes, as a collector sees it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
-use chassis::{Services, testing};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use opentelemetry_proto::tonic::trace::v1::Span;
-use tonic::{Request, Response, Status};
+use tonic::Request;
 
+use crate::collector;
 use crate::process::Service;
 use crate::support::{Behaviour, ask};
 
-/// Spans with the name of the service that sent them.
-type Spans = Arc<Mutex<Vec<(String, Span)>>>;
-
-#[derive(Default)]
-struct Collector {
-    spans: Spans,
-}
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        for resource in request.into_inner().resource_spans {
-            let attributes = resource
-                .resource
-                .map(|it| it.attributes)
-                .unwrap_or_default();
-            let name = attributes
-                .iter()
-                .find(|it| it.key == "service.name")
-                .and_then(|it| it.value.as_ref()?.value.clone())
-                .map(|value| format!("{value:?}"))
-                .unwrap_or_default();
-            let spans = resource
-                .scope_spans
-                .into_iter()
-                .flat_map(|scope| scope.spans);
-            let spans = spans.map(|span| (name.clone(), span));
-            self.spans.lock().expect("no panic").extend(spans);
-        }
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_three_services_is_one_trace_with_the_right_parents() {
-    let spans = Spans::default();
-    let collector = Collector {
-        spans: Arc::clone(&spans),
-    };
-    let services = Services::new(&[]).add(TraceServiceServer::new(collector));
-    let collector = testing::serve(services).await;
+    let (collector, spans) = collector::grpc(0).await;
     let endpoint = format!("http://{}", collector.address());
 
     let start = |name: &str, downstream: Option<&Service>| {
@@ -105,7 +56,7 @@ async fn a_chain_of_three_services_is_one_trace_with_the_right_parents() {
     let mut parent = "00f067aa0ba902b7".to_owned();
     let mut seen = Vec::new();
     while let Some((id, service, kind)) = chain.get(&parent) {
-        seen.push((service.contains("\"order\""), *kind));
+        seen.push((*service == "order", *kind));
         parent = id.clone();
     }
     const SERVER: i32 = 2;

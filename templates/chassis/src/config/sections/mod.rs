@@ -10,6 +10,7 @@ mod retry;
 mod server;
 mod telemetry;
 mod tls;
+mod tracing;
 
 use serde::Deserialize;
 
@@ -25,8 +26,9 @@ pub use limits::{ClientKey, ClientRate, Limits, Rate, Shed};
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Connections, Deadline, Http2, Server, ServerLayers};
-pub use telemetry::{Color, Log, LogFormat, Metrics, Tracing};
+pub use telemetry::{Color, Log, LogFormat, Metrics};
 pub use tls::{ClientTls, ServerTls};
+pub use tracing::{OtlpProtocol, TraceExporter, Tracing};
 
 /// The whole configuration of a service: the chassis' sections, and the service's own as `[app]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -63,6 +65,7 @@ impl<A> Config<A> {
         mut self,
         variable: impl Fn(&'static str) -> Result<Option<&'v str>, ConfigError>,
     ) -> Result<Self, ConfigError> {
+        self.tracing.fill_from(&variable)?;
         self.registry.consul.fill_from(&variable)?;
         let is_used = self.registry.kind == RegistryKind::Etcd;
         self.registry.etcd.fill_from(is_used, &variable)?;

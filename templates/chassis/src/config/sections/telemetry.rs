@@ -1,8 +1,8 @@
-//! `[log]`, `[tracing]` and `[metrics]`.
+//! `[log]` and `[metrics]`.
 
 use serde::Deserialize;
 
-use crate::config::{Directives, Duration, HttpUrl, Ratio};
+use crate::config::{Directives, Duration};
 
 /// `[log]`: what is logged, and how it looks. Logs go to the standard output.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -38,31 +38,6 @@ pub enum Color {
     Always,
     /// In no case.
     Never,
-}
-
-/// `[tracing]`: distributed tracing with OpenTelemetry.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tracing {
-    /// The OTLP/gRPC collector, as in `"http://127.0.0.1:4317"`. Default: none, nothing is
-    /// exported; log lines have trace ids all the same.
-    pub endpoint: Option<HttpUrl>,
-    /// The share of traces that start here and are recorded, from 0 to 1. Default: 1. A trace that
-    /// a caller started is recorded if the caller recorded it.
-    pub sample_ratio: Ratio,
-    /// The longest wait for the collector, for a batch of spans and on shutdown.
-    /// Default: `"5s"`.
-    pub export_timeout: Duration,
-}
-
-impl Default for Tracing {
-    fn default() -> Self {
-        Self {
-            endpoint: None,
-            sample_ratio: Ratio::ONE,
-            export_timeout: Duration::from_secs(5),
-        }
-    }
 }
 
 /// `[metrics]`: metrics in the Prometheus text format, at `/metrics` of the admin server.
