@@ -5,7 +5,9 @@
 //! | `/healthz` | 200 while the process works: restart it when it does not |
 //! | `/readyz` | 200 when it should get calls, else 503; JSON with the state of each dependency |
 //! | `/metrics` | metrics in the OpenMetrics text format |
+//! | `/log/level` | what is logged; `PUT` changes it, with `?for=5m` for a while |
 
+mod level;
 mod routes;
 
 use std::time::Duration;
@@ -62,7 +64,7 @@ async fn serve(listener: TcpListener, readiness: Readiness) {
 async fn serve_connection(stream: TcpStream, readiness: Readiness) {
     let service = service_fn(move |request| {
         let readiness = readiness.clone();
-        async move { routes::answer(&request, &readiness).await }
+        async move { routes::answer(request, &readiness).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

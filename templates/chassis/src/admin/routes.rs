@@ -3,26 +3,40 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::Full;
 
+use super::level;
 use crate::metrics;
 use crate::readiness::Readiness;
+use crate::telemetry::log::level::installed;
 
-type Answer = Result<Response<Full<Bytes>>, http::Error>;
+pub(super) type Answer = Result<Response<Full<Bytes>>, http::Error>;
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
-/// Answers `request`; the body of it is of no interest.
-pub(super) async fn answer<B>(request: &Request<B>, readiness: &Readiness) -> Answer {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let response = Response::builder().header(ALLOW, "GET, HEAD");
+const LOG_LEVEL: &str = "/log/level";
+
+/// Answers `request`.
+pub(super) async fn answer<B>(request: Request<B>, readiness: &Readiness) -> Answer
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let (path, method) = (request.uri().path(), request.method());
+    let allowed = match (path, method) {
+        (LOG_LEVEL, &Method::PUT) | (_, &Method::GET | &Method::HEAD) => None,
+        (LOG_LEVEL, _) => Some("GET, HEAD, PUT"),
+        _ => Some("GET, HEAD"),
+    };
+    if let Some(allowed) = allowed {
+        let response = Response::builder().header(ALLOW, allowed);
         return body(
             response.status(StatusCode::METHOD_NOT_ALLOWED),
             JSON,
             r#"{"error":"method not allowed"}"#.to_owned(),
         );
     }
-    match request.uri().path() {
+    match path {
         "/healthz" => ok(JSON, r#"{"status":"ok"}"#.to_owned()),
         "/readyz" => {
             let report = readiness.report().await;
@@ -34,10 +48,10 @@ pub(super) async fn answer<B>(request: &Request<B>, readiness: &Readiness) -> An
             body(Response::builder().status(status), JSON, json)
         }
         "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render()),
-        _ => body(
-            Response::builder().status(StatusCode::NOT_FOUND),
-            JSON,
-            r#"{"error":"not found: try /healthz, /readyz or /metrics"}"#.to_owned(),
+        LOG_LEVEL => level::answer(request, installed()).await,
+        _ => refuse(
+            StatusCode::NOT_FOUND,
+            "not found: try /healthz, /readyz, /metrics or /log/level",
         ),
     }
 }
@@ -46,7 +60,17 @@ fn ok(content_type: &'static str, text: String) -> Answer {
     body(Response::builder(), content_type, text)
 }
 
-fn body(response: http::response::Builder, content_type: &'static str, text: String) -> Answer {
+/// Says what is wrong.
+pub(super) fn refuse(status: StatusCode, error: &str) -> Answer {
+    let json = serde_json::json!({ "error": error });
+    body(Response::builder().status(status), JSON, json.to_string())
+}
+
+pub(super) fn body(
+    response: http::response::Builder,
+    content_type: &'static str,
+    text: String,
+) -> Answer {
     response
         .header(CONTENT_TYPE, content_type)
         .body(Full::new(text.into()))
@@ -61,8 +85,8 @@ mod tests {
 
     async fn ask(method: Method, path: &str, readiness: &Readiness) -> (u16, String, String) {
         let request = Request::builder().method(method).uri(path);
-        let request = request.body(()).expect("a request");
-        let response = answer(&request, readiness).await.expect("an answer");
+        let request = request.body(Full::default()).expect("a request");
+        let response = answer(request, readiness).await.expect("an answer");
         let status = response.status().as_u16();
         let content_type = response.headers()[CONTENT_TYPE].to_str().expect("ASCII");
         let content_type = content_type.to_owned();
@@ -115,5 +139,7 @@ mod tests {
         let readiness = Readiness::new(Vec::new());
         assert_eq!(ask(Method::GET, "/", &readiness).await.0, 404);
         assert_eq!(ask(Method::POST, "/healthz", &readiness).await.0, 405);
+        assert_eq!(ask(Method::PUT, "/healthz", &readiness).await.0, 405);
+        assert_eq!(ask(Method::POST, "/log/level", &readiness).await.0, 405);
     }
 }

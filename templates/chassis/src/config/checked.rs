@@ -118,6 +118,12 @@ impl Directives {
     }
 }
 
+impl fmt::Display for Directives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 impl Default for Directives {
     fn default() -> Self {
         Self(Targets::new().with_default(tracing::Level::INFO))

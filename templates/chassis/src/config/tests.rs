@@ -174,7 +174,7 @@ fn an_unknown_key_is_named_with_its_place_and_what_was_meant() {
     assert_eq!(
         Folder::new().error(&[("APP_LOG__TINT", "1")]),
         "failed to load the environment variable APP_LOG__TINT: unknown key `log.tint`, \
-         known here: level, format, color"
+         known here: level, format, color, adjustable"
     );
 }
 

@@ -1,6 +1,6 @@
 //! Logs and traces of the process.
 
-mod log;
+pub(crate) mod log;
 mod panic;
 pub(crate) mod propagation;
 #[cfg(test)]
@@ -42,12 +42,16 @@ pub(crate) struct Telemetry {
 /// [`Error::Exporter`]
 pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
     let provider = traces::provider(config)?;
-    let (lines, log) = log::layer(&config.log);
+    let levels = log::level::Levels::new(config.log.level.clone());
+    let (lines, log) = log::layer(&config.log, &levels);
     let subscriber = tracing_subscriber::registry()
         .with(spans(&provider))
         .with(lines);
-    // It fails when there is one already, which is then the program's own choice.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    // It fails when there is one already, which is then the program's own choice, as is its level.
+    let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if is_ours && config.log.adjustable {
+        log::level::install(levels);
+    }
     opentelemetry::global::set_tracer_provider(provider.clone());
     opentelemetry::global::set_text_map_propagator(propagation::propagator());
     panic::log_panics();

@@ -10,12 +10,13 @@ use tracing::subscriber::{DefaultGuard, Interest};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::config::Log;
+use super::log::level::Levels;
 
 /// The spans and the log of the current thread, from [`Recorder::start`] to its end.
 pub(crate) struct Recorder {
     spans: Spans,
     lines: Arc<Mutex<Vec<u8>>>,
+    levels: Levels,
     _guard: DefaultGuard,
     _provider: SdkTracerProvider,
 }
@@ -30,21 +31,28 @@ impl Recorder {
             .with_simple_exporter(spans.clone())
             .build();
         let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let log = Log {
-            level: directives.parse().expect("valid directives"),
-            ..Log::default()
-        };
+        let levels = Levels::new(directives.parse().expect("valid directives"));
         let written = Arc::clone(&lines);
         let write = move |line: &[u8]| written.lock().expect("no panic").extend(line);
         let subscriber = tracing_subscriber::registry()
             .with(super::spans(&provider))
-            .with(super::log::lines_to(&log, super::log::Format::Json, write));
+            .with(super::log::lines_to(
+                &levels,
+                super::log::Format::Json,
+                write,
+            ));
         Self {
             spans,
             lines,
+            levels,
             _guard: tracing::subscriber::set_default(subscriber),
             _provider: provider,
         }
+    }
+
+    /// What is logged.
+    pub(crate) fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     /// The spans that have ended.

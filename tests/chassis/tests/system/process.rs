@@ -130,10 +130,17 @@ impl Service {
 
     /// The status and body of `GET path` from the admin server.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), "")
+    }
+
+    /// The status and body of the admin server's answer.
+    pub(crate) fn ask(&self, method_and_path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.admin).expect("it listens");
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            "{method_and_path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
         )
         .expect("open");
         let mut text = String::new();
@@ -343,6 +350,29 @@ async fn a_panic_is_logged_with_its_place_inside_its_trace() {
     let call = service.wait_for("chassis.test.v1.Probe/Unary");
     assert_eq!(call["fields"]["code"], "INTERNAL");
     assert_eq!(line["trace_id"], call["trace_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_level_is_changed_while_the_service_runs() {
+    let mut service = Service::start(&[]);
+    let (status, body) = service.ask("PUT /log/level?for=1h", "warn,rpc=debug");
+    assert_eq!(status, 200, "{body}");
+    let state: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(state["configured"], "info");
+    let mut client = service.client().await;
+    client
+        .unary(ProbeRequest::default())
+        .await
+        .expect("a reply");
+    service.wait_for("chassis.test.v1.Probe/Unary");
+    let handler = service
+        .log
+        .iter()
+        .find(|it| it["message"] == "in the handler");
+    assert_eq!(handler, None, "it is at `info`");
+
+    let fixed = Service::start(&[("APP_LOG__ADJUSTABLE", "false")]);
+    assert_eq!(fixed.ask("PUT /log/level", "debug").0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::config::{Directives, Duration};
 
 /// `[log]`: what is logged, and how it looks. Logs go to the standard output.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Directives as in `"info,chassis=debug"`. Default: `"info"`.
@@ -14,6 +14,19 @@ pub struct Log {
     pub format: LogFormat,
     /// `auto`, `always` or `never`. Default: `auto`.
     pub color: Color,
+    /// Whether `PUT /log/level` of the admin server changes the level. Default: `true`.
+    pub adjustable: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: Directives::default(),
+            format: LogFormat::default(),
+            color: Color::default(),
+            adjustable: true,
+        }
+    }
 }
 
 /// How a log line looks.

@@ -2,6 +2,7 @@
 
 mod clock;
 mod json;
+pub(crate) mod level;
 mod pretty;
 mod writer;
 
@@ -13,20 +14,21 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Color, Log, LogFormat};
 #[cfg(feature = "tls")]
 pub(crate) use clock::Utc;
+use level::Levels;
 pub(super) use writer::Writer;
 
 /// The variable that asks programs not to colour what they print (<https://no-color.org>).
 const NO_COLOR: &str = "NO_COLOR";
 
-/// The layer that writes what `config` asks for, and what to flush at the end.
-pub(super) fn layer<S>(config: &Log) -> (impl Layer<S> + use<S>, Writer)
+/// The layer that writes what `config` asks for, changed by `levels`, and what to flush at the end.
+pub(super) fn layer<S>(config: &Log, levels: &Levels) -> (impl Layer<S> + use<S>, Writer)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -42,17 +44,17 @@ where
     };
     let writer = Writer::start(std::io::stdout());
     let lines = writer.clone();
-    let layer = lines_to(config, format, move |line| lines.write(line));
+    let layer = lines_to(levels, format, move |line| lines.write(line));
     (layer, writer)
 }
 
 /// The layer that hands lines to `write`.
-pub(super) fn lines_to<S, W>(config: &Log, format: Format, write: W) -> impl Layer<S> + use<S, W>
+pub(super) fn lines_to<S, W>(levels: &Levels, format: Format, write: W) -> impl Layer<S> + use<S, W>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: Fn(&[u8]) + Send + Sync + 'static,
 {
-    let filter = Wanted(config.level.targets().clone());
+    let filter = Wanted(levels.clone());
     Lines { format, write }.with_filter(filter)
 }
 
@@ -105,12 +107,11 @@ fn span_context() -> SpanContext {
 /// Lets events through by their level and target, and every span: a filter that hid a span would
 /// cost the events inside it their trace id.
 #[derive(Debug)]
-struct Wanted(Targets);
+struct Wanted(Levels);
 
 impl Wanted {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        (metadata.is_span() && *metadata.level() <= Level::INFO)
-            || self.0.would_enable(metadata.target(), metadata.level())
+        (metadata.is_span() && *metadata.level() <= Level::INFO) || self.0.wants(metadata)
     }
 }
 
@@ -127,9 +128,7 @@ impl<S> Filter<S> for Wanted {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let levels = self.0.iter().map(|(_, level)| level);
-        let most = levels.chain(self.0.default_level()).max();
-        Some(most.unwrap_or(LevelFilter::OFF).max(LevelFilter::INFO))
+        Some(self.0.most().max(LevelFilter::INFO))
     }
 }
 
