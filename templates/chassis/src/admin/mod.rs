@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/healthz` | 200 while the process works: restart it when it does not |
 //! | `/readyz` | 200 when it should get calls, else 503; JSON with the state of each dependency |
-//! | `/metrics` | metrics in the OpenMetrics text format |
+//! | `/metrics` | metrics, in the OpenMetrics format for those who accept it, else in Prometheus' own |
 //! | `/log/level` | what is logged; `PUT` changes it, with `?for=5m` for a while |
 
 mod level;

@@ -7,7 +7,7 @@ use http_body::Body;
 use http_body_util::Full;
 
 use super::level;
-use crate::metrics;
+use crate::metrics::{self, Format};
 use crate::readiness::Readiness;
 use crate::telemetry::log::level::installed;
 
@@ -47,7 +47,10 @@ where
             let json = serde_json::to_string(&report).unwrap_or_default();
             body(Response::builder().status(status), JSON, json)
         }
-        "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render()),
+        "/metrics" => {
+            let format = Format::wanted(request.headers());
+            ok(format.content_type(), metrics::render_as(format))
+        }
         LOG_LEVEL => level::answer(request, installed()).await,
         _ => refuse(
             StatusCode::NOT_FOUND,
@@ -124,14 +127,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_open_metrics_text() {
+    async fn metrics_have_the_format_that_is_asked_for() {
         let readiness = Readiness::new(Vec::new());
         let (status, content_type, text) = ask(Method::GET, "/metrics", &readiness).await;
         assert_eq!(
             (status, content_type.as_str()),
-            (200, metrics::CONTENT_TYPE)
+            (200, "text/plain; version=0.0.4; charset=utf-8")
         );
-        assert!(text.ends_with("# EOF\n"), "{text}");
+        assert!(!text.contains("# EOF"), "{text}");
+
+        let request = Request::builder()
+            .uri("/metrics")
+            .header(http::header::ACCEPT, "application/openmetrics-text")
+            .body(Full::default())
+            .expect("a request");
+        let response = answer(request, &readiness).await.expect("an answer");
+        assert_eq!(
+            response.headers()[CONTENT_TYPE],
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        );
+        let body = response.into_body().collect().await.expect("a body");
+        assert!(body.to_bytes().ends_with(b"# EOF\n"));
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! The chassis counts calls (`grpc_server_…`, `grpc_client_…`, the names that the Prometheus
 //! middleware of other languages uses, so that their dashboards and alerts fit), breakers and the
-//! process itself. A service adds its own with [`register`]:
+//! process and its runtime. Histograms of durations have exemplars: for each bucket a trace that was
+//! recorded and fell into it. A service adds its own with [`register`]:
 //!
 //! ```
 //! use prometheus_client::metrics::counter::Counter;
@@ -13,6 +14,8 @@
 //! ```
 
 mod process;
+mod runtime;
+mod text;
 
 use std::sync::{LazyLock, Once, OnceLock, RwLock};
 
@@ -25,13 +28,12 @@ use crate::config;
 
 pub(crate) use process::process_cpu_seconds;
 pub use prometheus_client;
-
-/// The content type of what [`render`] returns.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) use text::Format;
 
 static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(|| {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(process::Process::default()));
+    registry.register_collector(Box::new(runtime::Runtime));
     RwLock::new(registry)
 });
 
@@ -52,6 +54,15 @@ pub fn render() -> String {
     // Writing to a string does not fail.
     let _ = encode(&mut text, &registry);
     text
+}
+
+/// All metrics in `format`.
+pub(crate) fn render_as(format: Format) -> String {
+    let text = render();
+    match format {
+        Format::OpenMetrics => text,
+        Format::Prometheus => text::to_prometheus(&text),
+    }
 }
 
 /// Sets what the configuration says about metrics, and says who is measured. It counts once in a

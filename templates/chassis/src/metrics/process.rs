@@ -2,7 +2,7 @@
 //! Read from `/proc` when asked; on systems without it there is nothing to see.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -16,18 +16,25 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
 pub(super) struct Process {
-    /// When the process began, nearly: when it first asked for its metrics.
-    started: Duration,
+    /// When the process began, in seconds since 1970.
+    started: f64,
 }
 
 impl Default for Process {
     fn default() -> Self {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        let system = fs::read_to_string("/proc/stat").unwrap_or_default();
         Self {
-            started: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            // Where the system does not say, it is nearly when metrics are first asked for.
+            started: started(&stat, &system).unwrap_or_else(now),
         }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 impl Collector for Process {
@@ -43,7 +50,12 @@ impl Collector for Process {
         gauge(
             "process_start_time_seconds",
             "When the process began, in seconds since 1970",
-            Some(self.started.as_secs_f64()),
+            Some(self.started),
+        )?;
+        gauge(
+            "process_uptime_seconds",
+            "How long ago that was",
+            Some((now() - self.started).max(0.0)),
         )?;
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         gauge(
@@ -102,11 +114,23 @@ pub(crate) fn process_cpu_seconds() -> Option<f64> {
 /// User and system time of `/proc/self/stat`, fields 14 and 15. The second field, the name of the
 /// program, may hold blanks and parentheses, so fields are counted from its end.
 fn cpu_seconds(stat: &str) -> Option<f64> {
+    Some((field(stat, 14)? + field(stat, 15)?) / TICKS_PER_SECOND)
+}
+
+/// The boot of the system, `btime` of `/proc/stat`, and how long after it the process began, field 22
+/// of `/proc/self/stat`.
+fn started(stat: &str, system: &str) -> Option<f64> {
+    let boot = system
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))?;
+    let boot: f64 = boot.trim().parse().ok()?;
+    Some(boot + field(stat, 22)? / TICKS_PER_SECOND)
+}
+
+/// A field of `/proc/self/stat` after the second, counted from 1.
+fn field(stat: &str, number: usize) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some((user + system) / TICKS_PER_SECOND)
+    after_name.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
 /// The soft limit of `Max open files` in `/proc/self/limits`.
@@ -125,6 +149,7 @@ mod tests {
     fn proc_files_are_understood() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 10 0 0 0 250 50 0 0 20 0 4 0 100 0 0";
         assert_eq!(cpu_seconds(stat), Some(3.0));
+        assert_eq!(started(stat, "cpu 1 2\nbtime 1000\n"), Some(1001.0));
         assert_eq!(
             status_field("VmSize:\t  10 kB\nVmRSS:\t   5 kB\n", "VmRSS:"),
             Some(5.0)
@@ -150,6 +175,7 @@ mod tests {
         let text = crate::metrics::render();
         for name in [
             "process_start_time_seconds",
+            "process_uptime_seconds",
             "process_resident_memory_bytes",
             "process_virtual_memory_bytes",
             "process_threads",

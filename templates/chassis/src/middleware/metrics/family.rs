@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use prometheus_client::encoding::EncodeLabelSet;
+use opentelemetry::trace::TraceId;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Code;
 
@@ -35,6 +36,18 @@ struct OutcomeLabels {
     grpc_method: String,
     grpc_code: &'static str,
 }
+
+/// A trace of which a measured call is part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trace(pub(super) TraceId);
+
+impl EncodeLabelSet for Trace {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        ("trace_id", self.0.to_string()).encode(encoder.encode_label())
+    }
+}
+
+type Histogram = HistogramWithExemplars<Trace>;
 
 type Durations = Family<OutcomeLabels, Histogram, fn() -> Histogram>;
 
@@ -197,7 +210,8 @@ impl Series {
         self.in_flight.inc();
     }
 
-    pub(super) fn end(&self, code: Code, duration: Duration) {
+    /// `trace` is the one that was recorded.
+    pub(super) fn end(&self, code: Code, duration: Duration, trace: Option<Trace>) {
         self.in_flight.dec();
         let (handled, durations) = self.outcomes[code as usize].get_or_init(|| {
             let labels = OutcomeLabels {
@@ -211,6 +225,7 @@ impl Series {
             (handled, durations)
         });
         handled.inc();
-        durations.observe(duration.as_secs_f64());
+        let now = trace.map(|_| SystemTime::now());
+        durations.observe(duration.as_secs_f64(), trace, now);
     }
 }

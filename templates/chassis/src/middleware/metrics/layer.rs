@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
 use tonic::Code;
 use tower::{Layer, Service};
 
-use super::family::{Lookup, Series};
+use super::family::{Lookup, Series, Trace};
 use crate::middleware::observe::{HasCode, Observed, ObservedBody, Observer};
 
 /// Wraps a server or a client in counting; with `None`, in nothing.
@@ -59,6 +60,7 @@ where
 pub(crate) struct InFlight {
     series: Arc<Series>,
     begin: Instant,
+    trace: Option<Trace>,
 }
 
 impl InFlight {
@@ -67,12 +69,22 @@ impl InFlight {
         Self {
             series,
             begin: Instant::now(),
+            trace: recorded_trace(),
         }
     }
 }
 
 impl Observer for InFlight {
     fn finish(self, code: Code) {
-        self.series.end(code, self.begin.elapsed());
+        self.series.end(code, self.begin.elapsed(), self.trace);
     }
+}
+
+/// The current trace, if it can be looked up later.
+fn recorded_trace() -> Option<Trace> {
+    opentelemetry::Context::map_current(|context| {
+        let span = context.span();
+        let span = span.span_context();
+        span.is_sampled().then(|| Trace(span.trace_id()))
+    })
 }

@@ -9,7 +9,9 @@ use tower::{Layer, ServiceExt, service_fn};
 use super::family::Lookup;
 use super::*;
 use crate::middleware::testing::{CHECK, GET_USER, read, reply, request};
+use crate::middleware::trace::ServerTraceLayer;
 use crate::server::Methods;
+use crate::telemetry::recorder::Recorder;
 
 type Body = tonic::body::Body;
 
@@ -112,4 +114,39 @@ async fn a_client_counts_every_method_that_it_calls() {
     let line = format!("grpc_server_handled_total{{{labels}}} 2\n");
     let text = text(&registry);
     assert!(text.contains(&line), "{text}");
+}
+
+#[tokio::test]
+async fn a_recorded_trace_is_the_exemplar_of_its_bucket() {
+    let recorder = Recorder::start("info");
+    let (family, registry) = family();
+    let layers = tower::ServiceBuilder::new()
+        .layer(ServerTraceLayer { enabled: true })
+        .layer(MetricsLayer {
+            lookup: Some(family.any()),
+        });
+    let trace =
+        |sampled: &str| format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{sampled}");
+    let exemplars = |text: &str| {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let exemplars = samples.filter_map(|line| line.split_once(" # "));
+        let exemplars = exemplars.map(|(_, exemplar)| exemplar.split(' ').next());
+        exemplars.flatten().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (sampled, expected) in [
+        ("00", vec![]),
+        (
+            "01",
+            vec!["{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"}".to_owned()],
+        ),
+    ] {
+        let handler = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(reply(Code::Ok)) });
+        let mut request = request(GET_USER, &[]);
+        let parent = trace(sampled).parse().expect("a value");
+        request.headers_mut().insert("traceparent", parent);
+        let response = layers.clone().service(handler).oneshot(request).await;
+        read(response.expect("a response")).await;
+        assert_eq!(exemplars(&text(&registry)), expected);
+    }
+    assert_eq!(recorder.spans().len(), 1);
 }
