@@ -49,6 +49,11 @@ pub fn plan(workspace: &NewWorkspace<'_>, plan: &mut Plan) -> Result<(), Templat
         ("Cargo.lock", "workspace/Cargo.lock"),
         (".gitignore", "workspace/gitignore"),
         (".github/workflows/ci.yml", "workspace/ci.yml"),
+        ("deploy/prometheus.yml", "workspace/deploy/prometheus.yml"),
+        (
+            "deploy/grafana/dashboard.json",
+            "workspace/deploy/grafana/dashboard.json",
+        ),
     ] {
         plan.create(path, templates::text(name));
     }

@@ -58,6 +58,8 @@ fn a_workspace_with_one_service_is_made_in_an_empty_folder() {
             "crates/protocol/src/lib.rs",
             "crates/protocol/src/user.rs",
             "crates/protocol/src/user/v1.rs",
+            "deploy/grafana/dashboard.json",
+            "deploy/prometheus.yml",
             "msvc.toml",
             "proto/user/v1/user.proto",
             "services/user-service/Cargo.toml",

@@ -25,6 +25,9 @@ pub use stopping::{UntilStopping, stopping, until_stopping};
 /// The metadata key under which a registry has the version of an instance.
 const VERSION: &str = "version";
 
+/// The same for the address of its admin server, where Prometheus finds its metrics.
+const ADMIN: &str = "admin";
+
 /// Serves `services` until SIGTERM or SIGINT, then ends gently.
 ///
 /// # Errors
@@ -155,9 +158,13 @@ fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Re
     let mut meta = config.registry.meta.clone();
     let version = config.service.version.clone();
     meta.entry(VERSION.to_owned()).or_insert(version);
+    let admin = admin_port.map(|port| server::host_port(&host, port));
+    if let Some(admin) = &admin {
+        meta.entry(ADMIN.to_owned()).or_insert(admin.clone());
+    }
     Registration {
         service: config.service.name.clone(),
-        admin: admin_port.map(|port| server::host_port(&host, port)),
+        admin,
         host,
         port,
         tags: config.registry.tags.clone(),

@@ -161,6 +161,7 @@ async fn instances_register_are_called_and_leave_before_they_drain() {
     assert_eq!(service["Address"], "127.0.0.1");
     assert_eq!(service["Port"], first.grpc.port());
     assert_eq!(service["Meta"]["version"], "1.2.3");
+    assert_eq!(service["Meta"]["admin"], first.admin.to_string());
     assert_eq!(first.get("/readyz").0, 200);
     let ready = first.get("/readyz").1;
     assert!(

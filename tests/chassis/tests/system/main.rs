@@ -8,6 +8,7 @@ mod channel;
 mod collector;
 mod connections;
 mod consul;
+mod dashboard;
 mod discovery;
 mod etcd;
 mod exporters;

@@ -34,7 +34,7 @@ async fn instances_register_are_called_and_leave_before_they_drain() {
         "address": "127.0.0.1",
         "port": first.grpc.port(),
         "tags": ["blue"],
-        "meta": {"version": "1.2.3", "weight": "10"},
+        "meta": {"admin": first.admin.to_string(), "version": "1.2.3", "weight": "10"},
     });
     let value: Value = serde_json::from_str(&value).expect("JSON");
     assert_eq!(value, expected);
