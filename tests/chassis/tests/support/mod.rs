@@ -74,6 +74,12 @@ pub(crate) fn free_port() -> u16 {
 type Replies = Pin<Box<dyn Stream<Item = Result<ProbeReply, Status>> + Send>>;
 
 impl ProbeApi {
+    fn downstream(&self) -> Result<ProbeClient<Channel>, Status> {
+        let downstream = self.downstream.clone();
+        let downstream = downstream.ok_or_else(|| Status::failed_precondition("no relay"))?;
+        Ok(ProbeClient::new(downstream))
+    }
+
     fn reply<T>(&self, request: &Request<T>, asked: &ProbeRequest) -> ProbeReply {
         let metadata = request.metadata().as_ref().iter();
         let metadata = metadata.filter_map(|(name, value)| {
@@ -103,6 +109,16 @@ impl ProbeApi {
     }
 }
 
+/// What goes to the next service: as many relays as `size` says, and at least one.
+fn relayed(asked: &ProbeRequest) -> ProbeRequest {
+    ProbeRequest {
+        behaviour: (asked.size > 1).then_some(Behaviour::Relay(true)),
+        size: asked.size.saturating_sub(1),
+        replies: asked.replies,
+        ..ProbeRequest::default()
+    }
+}
+
 async fn behave(behaviour: Option<Behaviour>) -> Result<(), Status> {
     // What was said before goes out first.
     tokio::task::yield_now().await;
@@ -119,10 +135,7 @@ impl Probe for ProbeApi {
     async fn unary(&self, request: Request<ProbeRequest>) -> Result<Response<ProbeReply>, Status> {
         let asked = request.get_ref();
         if let Some(Behaviour::Relay(true)) = asked.behaviour {
-            let downstream = self.downstream.clone();
-            let downstream = downstream.ok_or_else(|| Status::failed_precondition("no relay"))?;
-            let request = ProbeRequest::default();
-            return ProbeClient::new(downstream).unary(request).await;
+            return self.downstream()?.unary(relayed(asked)).await;
         }
         tracing::info!(instance = self.instance, "in the handler");
         behave(self.always.clone().or(asked.behaviour.clone())).await?;
@@ -136,6 +149,10 @@ impl Probe for ProbeApi {
         request: Request<ProbeRequest>,
     ) -> Result<Response<Replies>, Status> {
         let asked = request.get_ref().clone();
+        if let Some(Behaviour::Relay(true)) = asked.behaviour {
+            let replies = self.downstream()?.server_stream(relayed(&asked)).await?;
+            return Ok(replies.map(|replies| Box::pin(replies) as Replies));
+        }
         let reply = self.reply(&request, &asked);
         let replies = tokio_stream::iter((0..asked.replies).map(move |_| Ok(reply.clone())));
         let end = tokio_stream::once(asked.behaviour).then(behave);

@@ -1,70 +1,123 @@
-//! One trace through three processes, as a collector sees it.
+//! One trace through processes, as a collector sees it, and the baggage that goes along.
 
 use std::collections::BTreeMap;
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use tokio_stream::StreamExt;
 use tonic::Request;
 
 use crate::collector;
 use crate::process::Service;
-use crate::support::{Behaviour, ask};
+use crate::support::{Behaviour, ProbeRequest, ask};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chain_of_three_services_is_one_trace_with_the_right_parents() {
-    let (collector, spans) = collector::grpc(0).await;
-    let endpoint = format!("http://{}", collector.address());
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
 
-    let start = |name: &str, downstream: Option<&Service>| {
-        let target = downstream.map(|it| format!("static:///{}", it.grpc));
+/// Services that call the one before each, and send their traces to `collector`.
+fn chain<const N: usize>(collector: &str, names: [&str; N]) -> [Service; N] {
+    let mut downstream = None;
+    names.map(|name| {
         let mut variables = vec![
-            ("APP_TRACING__ENDPOINT", endpoint.as_str()),
+            ("APP_TRACING__ENDPOINT", collector),
             ("APP_SERVICE__NAME", name),
         ];
-        variables.extend(target.as_deref().map(|it| ("PROBE_DOWNSTREAM", it)));
-        Service::start(&variables)
-    };
-    let mut user = start("user", None);
-    let mut order = start("order", Some(&user));
+        variables.extend(downstream.as_deref().map(|it| ("PROBE_DOWNSTREAM", it)));
+        let service = Service::start(&variables);
+        downstream = Some(format!("static:///{}", service.grpc));
+        service
+    })
+}
 
-    let mut client = order.client().await;
-    let mut request = Request::new(ask(Behaviour::Relay(true)));
-    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let metadata = request.metadata_mut();
-    metadata.insert("traceparent", parent.parse().expect("ASCII"));
-    client.unary(request).await.expect("a reply");
-    drop(client);
-
-    // The end of a service flushes what it has not yet sent.
-    for service in [&mut order, &mut user] {
+/// Ends `services`, which flushes what they have not yet sent.
+fn end<const N: usize>(services: [Service; N]) {
+    for mut service in services.into_iter().rev() {
         service.signal("TERM");
         assert!(service.wait().success());
     }
-    let spans = spans.lock().expect("no panic");
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let mut chain = BTreeMap::new();
-    for (service, span) in &*spans {
-        assert_eq!(hex(&span.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
-        chain.insert(
-            hex(&span.parent_span_id),
-            (hex(&span.span_id), service, span.kind),
-        );
+}
+
+/// `message` from a caller that traces, with baggage.
+fn traced(message: ProbeRequest) -> Request<ProbeRequest> {
+    let mut request = Request::new(message);
+    let metadata = request.metadata_mut();
+    let parent = format!("00-{TRACE}-{PARENT}-01");
+    metadata.insert("traceparent", parent.parse().expect("ASCII"));
+    metadata.insert("baggage", "tenant=caf%C3%A9;p".parse().expect("ASCII"));
+    request
+}
+
+/// The service and kind of each span, from the caller's on.
+fn path(spans: &[(String, Span)]) -> Vec<(&str, SpanKind)> {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|it| format!("{it:02x}")).collect() };
+    let mut children = BTreeMap::new();
+    for (service, span) in spans {
+        assert_eq!(hex(&span.trace_id), TRACE);
+        let child = (hex(&span.span_id), service.as_str(), span.kind());
+        let other = children.insert(hex(&span.parent_span_id), child);
+        assert_eq!(other, None, "{spans:#?}");
     }
-    let mut parent = "00f067aa0ba902b7".to_owned();
-    let mut seen = Vec::new();
-    while let Some((id, service, kind)) = chain.get(&parent) {
-        seen.push((*service == "order", *kind));
-        parent = id.clone();
+    let mut path = Vec::new();
+    let mut parent = PARENT.to_owned();
+    while let Some((id, service, kind)) = children.remove(&parent) {
+        path.push((service, kind));
+        parent = id;
     }
-    const SERVER: i32 = 2;
-    const CLIENT: i32 = 3;
+    assert!(children.is_empty(), "{children:#?}");
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_through_two_services_is_one_trace_and_takes_baggage_along() {
+    let (collector, spans) = collector::grpc(0).await;
+    let endpoint = format!("http://{}", collector.address());
+    let services = chain(&endpoint, ["user", "order"]);
+    let mut client = services[1].client().await;
+    let reply = client.unary(traced(ask(Behaviour::Relay(true)))).await;
+    let reply = reply.expect("a reply").into_inner();
+    assert_eq!(reply.metadata["baggage"], "tenant=caf%C3%A9;p");
+    drop(client);
+    end(services);
     assert_eq!(
-        seen,
-        [(true, SERVER), (true, CLIENT), (false, SERVER)],
-        "{spans:#?}"
+        path(&spans.lock().expect("no panic")),
+        [
+            ("order", SpanKind::Server),
+            ("order", SpanKind::Client),
+            ("user", SpanKind::Server)
+        ]
     );
-    assert_eq!(spans.len(), 3, "{spans:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_through_three_services_is_one_trace_and_takes_baggage_along() {
+    let (collector, spans) = collector::grpc(0).await;
+    let endpoint = format!("http://{}", collector.address());
+    let services = chain(&endpoint, ["stock", "user", "order"]);
+    let mut client = services[2].client().await;
+    let asked = ProbeRequest {
+        // Relays.
+        size: 2,
+        replies: 3,
+        ..ask(Behaviour::Relay(true))
+    };
+    let replies = client.server_stream(traced(asked)).await.expect("replies");
+    let replies: Vec<_> = replies.into_inner().collect().await;
+    let baggage = replies.into_iter().map(|reply| {
+        let mut reply = reply.expect("a reply");
+        reply.metadata.remove("baggage")
+    });
+    let expected = Some("tenant=caf%C3%A9;p".to_owned());
+    assert_eq!(baggage.collect::<Vec<_>>(), vec![expected; 3]);
+    drop(client);
+    end(services);
+    assert_eq!(
+        path(&spans.lock().expect("no panic")),
+        [
+            ("order", SpanKind::Server),
+            ("order", SpanKind::Client),
+            ("user", SpanKind::Server),
+            ("user", SpanKind::Client),
+            ("stock", SpanKind::Server)
+        ]
+    );
 }
