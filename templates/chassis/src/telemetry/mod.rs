@@ -80,7 +80,7 @@ impl Telemetry {
 }
 
 /// The layer that makes OpenTelemetry's spans of `tracing`'s.
-fn spans<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+pub(crate) fn spans<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {

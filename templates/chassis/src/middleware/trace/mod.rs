@@ -10,4 +10,6 @@ pub(crate) use client::{ClientTrace, ClientTraceLayer};
 pub(crate) use server::ServerTraceLayer;
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod tests;
