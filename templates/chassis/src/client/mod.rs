@@ -34,6 +34,7 @@ mod random;
 mod retry;
 mod stack;
 mod target;
+mod tried;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -18,6 +18,7 @@ use tonic::codegen::Service;
 
 use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
 use super::target::Target;
+use super::tried::Tried;
 use crate::config;
 use crate::registry::Instances;
 use crate::tls::ClientTls;
@@ -50,7 +51,7 @@ impl Balance {
 impl Balance {
     /// A place for a call of the method with this path, if there is one now.
     pub(super) fn pick(&self, path: &str) -> Option<Picked> {
-        self.pool.pick(path).ok()
+        self.pool.pick(path, None).ok()
     }
 }
 
@@ -79,11 +80,12 @@ async fn send(
     let mut unsent = 0;
     loop {
         let path = request.uri().path();
-        let picked = match pool.pick(path) {
+        let tried = request.extensions().get::<Tried>();
+        let picked = match pool.pick(path, tried) {
             Ok(picked) => picked,
             Err(Unpicked::Open) => return Err(pool.unavailable(path)),
             Err(Unpicked::NotReady) => {
-                let ready = tokio::time::timeout(ready_timeout, pool.ready(path)).await;
+                let ready = tokio::time::timeout(ready_timeout, pool.ready(path, tried)).await;
                 match ready {
                     Ok(Ok(picked)) => picked,
                     Ok(Err(_)) | Err(_) => return Err(pool.unavailable(path)),

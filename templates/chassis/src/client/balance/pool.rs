@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::policy::{Candidates, Policy};
 use crate::client::endpoint::{self, Endpoint, Picked, Refusal, Settings, Watched};
 use crate::client::target::Target;
+use crate::client::tried::{Addresses, Tried};
 use crate::client::{breaker, random};
 use crate::config;
 use crate::registry::Instances;
@@ -96,22 +97,37 @@ impl Pool {
     }
 
     /// An endpoint that is connected and whose breaker lets a call of the method with this path
-    /// through. It takes no lock unless a breaker is not closed.
-    pub(super) fn pick(&self, path: &str) -> Result<Picked, Unpicked> {
+    /// through; one that was `tried` only when no other candidate is. It takes no lock that other
+    /// calls take unless a breaker is not closed.
+    pub(super) fn pick(&self, path: &str, tried: Option<&Tried>) -> Result<Picked, Unpicked> {
         let endpoints = self.shared.endpoints.load();
         let now = self.shared.is_timed.then(Instant::now);
-        let picked = endpoints.pick(&self.shared.policy, path, now);
+        let policy = &self.shared.policy;
+        let picked = match tried.map(Tried::lock) {
+            Some(mut tried) => {
+                let picked = endpoints.pick(policy, path, now, Some(&*tried));
+                if let Ok(picked) = &picked {
+                    tried.add(picked.address());
+                }
+                picked
+            }
+            None => endpoints.pick(policy, path, now, None),
+        };
         self.shared.metrics.count(&picked);
         picked
     }
 
     /// Waits until an endpoint can be picked, or until it is clear that none can.
-    pub(super) async fn ready(&self, path: &str) -> Result<Picked, Unpicked> {
+    pub(super) async fn ready(
+        &self,
+        path: &str,
+        tried: Option<&Tried>,
+    ) -> Result<Picked, Unpicked> {
         loop {
             let mut news = std::pin::pin!(self.shared.news.notified());
             // News that come between the look and the wait must not be missed.
             news.as_mut().enable();
-            match self.pick(path) {
+            match self.pick(path, tried) {
                 Err(Unpicked::NotReady) => news.await,
                 decided => return decided,
             }
@@ -157,10 +173,19 @@ impl Endpoints {
         self.candidates.endpoints.iter().chain(&self.ejected)
     }
 
-    /// The endpoint that the policy chooses, or chooses next when that one cannot take the call;
-    /// any that can, when it seems to choose only from those that cannot.
-    fn pick(&self, policy: &Policy, path: &str, now: Option<Instant>) -> Result<Picked, Unpicked> {
+    /// The endpoint that the policy chooses, or chooses next when that one cannot take the call or
+    /// was tried; any that can, when it seems to choose only from those that cannot.
+    fn pick(
+        &self,
+        policy: &Policy,
+        path: &str,
+        now: Option<Instant>,
+        tried: Option<&Addresses>,
+    ) -> Result<Picked, Unpicked> {
         let endpoints = &self.candidates.endpoints;
+        let tried = tried.filter(|it| !it.is_empty());
+        let is_tried =
+            |endpoint: &Endpoint| tried.is_some_and(|it| it.contains(endpoint.address()));
         let mut reason = Unpicked::NotReady;
         let mut attempt = |endpoint: &Endpoint| match endpoint.pick(path, now) {
             Ok(picked) => Some(picked),
@@ -174,16 +199,25 @@ impl Endpoints {
         // away over all others, and not on its neighbour.
         for _ in 0..endpoints.len() {
             let choice = policy.choose(&self.candidates, now);
-            let picked = attempt(&endpoints[choice.first]);
-            let second = || choice.second.and_then(|it| attempt(&endpoints[it]));
-            if let Some(picked) = picked.or_else(second) {
-                return Ok(picked);
+            for index in std::iter::once(choice.first).chain(choice.second) {
+                let endpoint = &endpoints[index];
+                if !is_tried(endpoint)
+                    && let Some(picked) = attempt(endpoint)
+                {
+                    return Ok(picked);
+                }
             }
         }
         let begin = random::below(endpoints.len(), random::random() as u32);
         let (later, first) = endpoints.split_at(begin);
-        let rest = first.iter().chain(later).chain(&self.ejected);
-        for endpoint in rest {
+        let candidates = || first.iter().chain(later);
+        let untried = candidates().filter(|it| !is_tried(it));
+        let again = candidates().filter(|it| is_tried(it));
+        // Of the ejected, those that this call has not been to.
+        let is_new = |it: &&Arc<Endpoint>| !is_tried(it);
+        let ejected = self.ejected.iter().filter(is_new);
+        let last = self.ejected.iter().filter(|it| !is_new(it));
+        for endpoint in untried.chain(again).chain(ejected).chain(last) {
             if let Some(picked) = attempt(endpoint) {
                 return Ok(picked);
             }

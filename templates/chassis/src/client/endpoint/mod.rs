@@ -85,6 +85,7 @@ pub(super) enum SendError {
 /// An endpoint that is going to get a call.
 #[derive(Debug)]
 pub(super) struct Picked {
+    address: SocketAddr,
     sender: CurrentSender,
     scheme: Scheme,
     call: Call,
@@ -131,6 +132,7 @@ impl Endpoint {
         let call = self.vitals.begin(path, now).ok_or(Refusal::BreakerOpen)?;
         let scheme = self.scheme.clone();
         Ok(Picked {
+            address: self.address,
             sender,
             scheme,
             call,
@@ -146,6 +148,10 @@ impl Endpoint {
 }
 
 impl Picked {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The call that this is for, which is not going to be sent.
     pub(super) fn into_call(self) -> Call {
         self.call
@@ -160,6 +166,7 @@ impl Picked {
             sender,
             scheme,
             call,
+            ..
         } = self;
         let mut sender = {
             let current = sender;

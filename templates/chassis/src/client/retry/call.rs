@@ -15,6 +15,7 @@ use super::metrics::{self, Refusal};
 use super::outcome::{Failure, Outcome, Pushback, outcome};
 use super::policy::RetryPolicy;
 use crate::client::endpoint::RequestBody;
+use crate::client::tried::Tried;
 use crate::middleware::deadline::{read_timeout, write_timeout};
 
 /// How many attempts there were before (gRFC A6, "Exposed Retry Metadata").
@@ -42,7 +43,9 @@ impl<S> Call<S> {
         shared: Arc<Shared>,
         request: Request<RequestBody>,
     ) -> (Self, Request<RequestBody>) {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        // One list, for all copies of the head.
+        head.extensions.insert(Tried::default());
         // The layer above has checked it, or none is there and nothing has to be done in time.
         let timeout = read_timeout(&head.headers).ok().flatten();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

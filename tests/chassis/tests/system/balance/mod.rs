@@ -6,3 +6,4 @@ mod limits;
 mod membership;
 mod policies;
 mod processes;
+mod tried;
