@@ -28,6 +28,7 @@ mod balance;
 mod breaker;
 mod bulkhead;
 mod endpoint;
+mod not_ready;
 mod outlier;
 pub(crate) mod picker;
 mod random;

@@ -17,6 +17,7 @@ use tonic::Status;
 use tonic::codegen::Service;
 
 use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
+use super::not_ready::not_ready;
 use super::target::Target;
 use super::tried::Tried;
 use crate::config;
@@ -88,7 +89,8 @@ async fn send(
                 let ready = tokio::time::timeout(ready_timeout, pool.ready(path, tried)).await;
                 match ready {
                     Ok(Ok(picked)) => picked,
-                    Ok(Err(_)) | Err(_) => return Err(pool.unavailable(path)),
+                    Ok(Err(_)) => return Err(pool.unavailable(path)),
+                    Err(_) => return Err(not_ready(pool.unavailable(path))),
                 }
             }
         };

@@ -106,6 +106,11 @@ impl<S> Call<S> {
                 return None;
             }
             Outcome::Failure(failure) => failure,
+            // Nothing was sent, which says nothing about whether retries help.
+            Outcome::NotReady => {
+                self.refused(Refusal::NotReady, Code::Unavailable);
+                return None;
+            }
         };
         let is_retryable = is_retryable(failure, policy);
         if is_retryable || failure.pushback == Pushback::Never {

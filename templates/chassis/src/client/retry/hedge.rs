@@ -50,6 +50,17 @@ where
                         return call.end(result);
                     }
                     Outcome::Failure(failure) => failure,
+                    // The others may be in better hands; a new one would wait as long again.
+                    Outcome::NotReady => {
+                        is_open = false;
+                        last = last.or(Some(result));
+                        if attempts.is_empty()
+                            && let Some(last) = last.take()
+                        {
+                            return call.end(last);
+                        }
+                        continue;
+                    }
                 };
                 let is_fatal = !policy.non_fatal.contains(failure.code);
                 if !is_fatal || failure.pushback == Pushback::Never {

@@ -65,6 +65,8 @@ pub(super) enum Refusal {
     Deadline,
     /// Its request was too large to be kept.
     Buffer,
+    /// It has waited for an instance in vain.
+    NotReady,
 }
 
 impl Refusal {
@@ -74,6 +76,7 @@ impl Refusal {
             Self::Throttle => "throttle",
             Self::Pushback => "pushback",
             Self::Deadline => "deadline",
+            Self::NotReady => "not_ready",
             Self::Buffer => "buffer",
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use tonic::{Code, Status};
 
+use crate::client::not_ready::is_not_ready;
 use crate::middleware::observe::head_code;
 
 /// Signed milliseconds until the next attempt is welcome (gRFC A6, "Pushback").
@@ -34,9 +35,11 @@ pub(super) enum Outcome {
     /// The response has begun, or it is empty and a success: the call is committed to it (A6, "When
     /// Retries are Valid").
     Response,
-    /// A failure, without any response: "Trailers-Only", a connection that broke, or no instance
-    /// that was ready.
+    /// A failure, without any response: "Trailers-Only", or a connection that broke.
     Failure(Failure),
+    /// No instance has become ready in the time that there is for that. Another attempt would wait
+    /// as long again.
+    NotReady,
 }
 
 /// How the attempt with `result` has ended.
@@ -49,6 +52,7 @@ pub(super) fn outcome<B>(result: &Result<Response<B>, Status>) -> Outcome {
                 pushback: pushback(response.headers()),
             }),
         },
+        Err(status) if is_not_ready(status) => Outcome::NotReady,
         Err(status) => Outcome::Failure(Failure {
             code: status.code(),
             pushback: pushback(status.metadata().as_ref()),
@@ -72,6 +76,7 @@ fn pushback(headers: &HeaderMap) -> Pushback {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::not_ready::not_ready;
     use crate::middleware::testing::reply;
 
     fn trailers_only(status: &str, pushback: Option<&str>) -> Result<Response<()>, Status> {
@@ -102,6 +107,12 @@ mod tests {
         assert_eq!(outcome(&broken), expected);
         let proxy = Response::builder().status(503).body(()).expect("valid");
         assert_eq!(outcome(&Ok(proxy)), expected);
+    }
+
+    #[test]
+    fn no_instance_is_no_failure_of_one() {
+        let waited: Result<Response<()>, _> = Err(not_ready(Status::unavailable("none is ready")));
+        assert_eq!(outcome(&waited), Outcome::NotReady);
     }
 
     #[test]

@@ -127,3 +127,25 @@ async fn turned_off_for_all_or_for_a_method_calls_are_made_once() {
     let balancer = Balancer::new([fail(Code::Unavailable)]);
     assert_eq!(code(&balancer.under(&config)).await, Code::Unavailable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn attempts_know_where_the_others_have_been() {
+    let script = [Act::Break, fail(Code::Unavailable), Act::Reply(Code::Ok)];
+    let balancer = Balancer::new(script);
+    assert_eq!(code(&balancer.under(&config())).await, Code::Ok);
+    let tried: Vec<_> = balancer.attempts().iter().map(|it| it.tried).collect();
+    assert_eq!(tried, [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_an_instance_only_once() {
+    let balancer = Balancer::new([Act::Break, Act::NotReady]);
+    let ended = end(&balancer.under(&config()), unary(b"request")).await;
+    let expected = Ended {
+        messages: 0,
+        code: Code::Unavailable,
+        text: "no instance is ready".to_owned(),
+    };
+    assert_eq!(ended, expected);
+    assert_eq!(balancer.count(), 2, "one attempt is left");
+}

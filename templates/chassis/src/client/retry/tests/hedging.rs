@@ -164,3 +164,19 @@ async fn streams_are_not_hedged() {
     assert_eq!(ended.code, Code::Ok);
     assert_eq!(balancer.count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn hedges_do_not_wait_for_an_instance_one_after_the_other() {
+    let balancer = Balancer::new([Act::NotReady]);
+    assert_eq!(code(&balancer.under(&hedged())).await, Code::Unavailable);
+    assert_eq!(balancer.count(), 1);
+
+    let balancer = Balancer::new([later(500, Act::Reply(Code::Ok)), Act::NotReady]);
+    assert_eq!(code(&balancer.under(&hedged())).await, Code::Ok);
+    let tried: Vec<_> = balancer.attempts().iter().map(|it| it.tried).collect();
+    assert_eq!(
+        tried,
+        [1, 2],
+        "the first is not given up, and nothing follows"
+    );
+}

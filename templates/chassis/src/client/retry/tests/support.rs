@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -17,6 +18,8 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::super::{Retry, RetryLayer};
 use crate::client::endpoint::RequestBody;
+use crate::client::not_ready::not_ready;
+use crate::client::tried::Tried;
 use crate::config;
 use crate::middleware::testing::{Ended, GET_USER, read, reply};
 
@@ -31,6 +34,8 @@ pub(super) enum Act {
     Fail(Code, Vec<(&'static str, &'static str)>),
     /// The connection breaks.
     Break,
+    /// No instance is ready.
+    NotReady,
     /// No answer, whatever comes.
     Hang,
     /// The other act, after so long.
@@ -62,6 +67,8 @@ pub(super) struct Attempt {
     pub(super) timeout: Option<String>,
     /// The pieces of the request that were read.
     pub(super) request: Vec<Bytes>,
+    /// How many attempts were noted in the list that they share, with this one.
+    pub(super) tried: usize,
     /// Whether it was waited for until its end.
     pub(super) ended: bool,
 }
@@ -145,6 +152,7 @@ impl Balancer {
                 Ok(response)
             }
             Act::Break => Err(Status::unavailable("the connection failed")),
+            Act::NotReady => Err(not_ready(Status::unavailable("no instance is ready"))),
             Act::Hang => {
                 self.note(index, |attempt| attempt.ended = false);
                 pending().await
@@ -166,13 +174,23 @@ impl Service<Request<RequestBody>> for Balancer {
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let mut state = self.0.lock().expect("no panic");
         let (head, body) = request.into_parts();
+        let index = state.attempts.len();
+        // As the balancer does, each goes to another instance.
+        let tried = head.extensions.get::<Tried>().map_or(0, |tried| {
+            let instance = |index: usize| SocketAddr::from(([127, 0, 0, 1], index as u16));
+            let mut tried = tried.lock();
+            tried.add(instance(index));
+            (0..=index)
+                .filter(|&it| tried.contains(instance(it)))
+                .count()
+        });
         let attempt = Attempt {
+            tried,
             millis: state.begin.elapsed().as_millis(),
             previous: text(&head.headers, "grpc-previous-rpc-attempts"),
             timeout: text(&head.headers, "grpc-timeout"),
             ..Attempt::default()
         };
-        let index = state.attempts.len();
         state.attempts.push(attempt);
         let act = state.script.pop_front().expect("no more attempts");
         Box::pin(self.clone().act(index, act, body))
