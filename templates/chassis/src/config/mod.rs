@@ -18,6 +18,7 @@ mod de;
 mod endpoint;
 mod error;
 mod node;
+mod registry_url;
 mod sections;
 mod suggest;
 mod units;
@@ -34,6 +35,7 @@ pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio, WebUrl};
 pub use endpoint::HttpEndpoint;
 pub use error::ConfigError;
 pub use node::Origin;
+pub use registry_url::RegistryUrl;
 pub use sections::*;
 pub use units::{Duration, NotAValue, Secret, Size};
 

@@ -1,5 +1,6 @@
 mod client;
 mod tracing;
+mod registry;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -254,81 +255,6 @@ fn a_file_that_cannot_be_read_is_named_with_the_reason() {
     assert_eq!(
         folder.error(&[]),
         "failed to read config/dev.toml: Is a directory (os error 21)"
-    );
-}
-
-#[test]
-fn consul_is_also_configured_by_its_own_variables_unless_the_keys_are_set() {
-    let standard = [
-        ("CONSUL_HTTP_ADDR", "10.0.0.1:8501"),
-        ("CONSUL_HTTP_TOKEN", "secret"),
-    ];
-    let config = Folder::new()
-        .load(&standard)
-        .expect("valid")
-        .registry
-        .consul;
-    let address = config.address.map(|address| address.to_string());
-    assert_eq!(address.as_deref(), Some("http://10.0.0.1:8501"));
-    assert_eq!(
-        config.token.map(|token| token.expose().to_owned()),
-        Some("secret".to_owned())
-    );
-
-    let folder = Folder::new().file("dev.toml", "[registry.consul]\naddress = \"http://c:1\"");
-    let config = folder.load(&standard).expect("valid").registry.consul;
-    assert_eq!(
-        config.address.map(|it| it.to_string()).as_deref(),
-        Some("http://c:1")
-    );
-
-    assert_eq!(
-        Folder::new().error(&[("CONSUL_HTTP_ADDR", "https://c:1")]),
-        "failed to load the environment variable CONSUL_HTTP_ADDR: `registry.consul.address`: \
-         expected an address of the form \"http://host:port\", got \"https://c:1\""
-    );
-}
-
-#[test]
-fn etcd_is_also_configured_by_the_variables_of_etcdctl_unless_the_keys_are_set() {
-    let standard = [
-        ("ETCDCTL_ENDPOINTS", "10.0.0.1:2379, http://etcd:1"),
-        ("ETCDCTL_USER", "root:secret"),
-    ];
-    let etcd = |folder: &Folder, variables: &[(&str, &str)]| {
-        let etcd = folder.load(variables).expect("valid").registry.etcd;
-        let endpoints: Vec<String> = etcd.endpoints.iter().map(ToString::to_string).collect();
-        let password = etcd.password.map(|password| password.expose().to_owned());
-        (endpoints.join(" "), etcd.username, password)
-    };
-    let text = |text: &str| Some(text.to_owned());
-    let expected = (
-        "http://10.0.0.1:2379 http://etcd:1".to_owned(),
-        text("root"),
-        text("secret"),
-    );
-    assert_eq!(etcd(&Folder::new(), &standard), expected);
-
-    let keys = "[registry.etcd]\nendpoints = [\"http://e:1\"]\nusername = \"app\"";
-    let folder = Folder::new().file("dev.toml", keys);
-    let password = [("ETCDCTL_PASSWORD", "other")];
-    let expected = ("http://e:1".to_owned(), text("app"), text("other"));
-    assert_eq!(
-        etcd(&folder, &[&standard[..], &password].concat()),
-        expected
-    );
-}
-
-#[test]
-fn the_endpoints_of_another_etcd_matter_only_where_etcd_is_the_registry() {
-    let elsewhere = ("ETCDCTL_ENDPOINTS", "https://etcd:2379");
-    let config = Folder::new().load(&[elsewhere]).expect("valid");
-    assert_eq!(config.registry.etcd.endpoints, []);
-    assert_eq!(
-        Folder::new().error(&[elsewhere, ("APP_REGISTRY__KIND", "etcd")]),
-        "failed to load the environment variable ETCDCTL_ENDPOINTS: `registry.etcd.endpoints`: \
-         expected an address of the form \"http://host:port\", several with commas, \
-         got \"https://etcd:2379\""
     );
 }
 

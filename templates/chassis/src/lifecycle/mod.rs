@@ -100,7 +100,7 @@ impl Running {
             "listening"
         );
 
-        let registrar = Registrar::start(registration, config);
+        let registrar = Registrar::start(registration, config)?;
         if let Some(registrar) = &registrar {
             let state = registrar.state();
             checks.push(Check::optional("registry", move || {
@@ -169,5 +169,6 @@ fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Re
         port,
         tags: config.registry.tags.clone(),
         meta,
+        tls: config.server.tls.enabled,
     }
 }

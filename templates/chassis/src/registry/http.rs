@@ -17,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use crate::config::{HttpUrl, Secret};
+use crate::config::{RegistryUrl, Secret};
+use crate::tls::{ClientTls, Stream};
 
 /// The largest answer, or line of one, that is read: 16 MiB is tens of thousands of instances.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -25,7 +26,9 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// A server, and the header by which it knows who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    pub(super) address: HttpUrl,
+    pub(super) address: RegistryUrl,
+    /// Where the address is `https://`.
+    pub(super) tls: Option<ClientTls>,
     pub(super) token: Option<(HeaderName, Secret)>,
 }
 
@@ -146,6 +149,13 @@ impl Client {
         let request = self.request(call).map_err(Error::Request)?;
         let address = (self.address.host(), self.address.port());
         let stream = TcpStream::connect(address).await.map_err(Error::Connect)?;
+        let stream = match &self.tls {
+            Some(tls) => tls
+                .connect(stream, address.0)
+                .await
+                .map_err(Error::Connect)?,
+            None => Stream::Plain(stream),
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Error::Http(error.into()))?;

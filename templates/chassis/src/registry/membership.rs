@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Registration, consul, etcd, http};
 use crate::config::{Registry, RegistryKind};
+use crate::tls::TlsError;
 
 /// An instance and the registry that is to know it.
 #[derive(Debug)]
@@ -45,18 +46,24 @@ impl fmt::Display for Membership {
 impl Membership {
     /// The membership that `config` asks for; `None` where instances do not register themselves:
     /// Kubernetes knows its pods.
-    pub(super) fn new(registration: Registration, config: &Registry) -> Option<Self> {
-        match config.kind {
+    ///
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(super) fn new(
+        registration: Registration,
+        config: &Registry,
+    ) -> Result<Option<Self>, TlsError> {
+        Ok(match config.kind {
             RegistryKind::Consul => {
-                let membership = consul::Membership::new(registration, &config.consul);
+                let membership = consul::Membership::new(registration, &config.consul)?;
                 Some(Self::Consul(Box::new(membership)))
             }
             RegistryKind::Etcd => {
-                let lease = etcd::Lease::new(&registration, &config.etcd);
+                let lease = etcd::Lease::new(&registration, &config.etcd)?;
                 Some(Self::Etcd(Box::new(lease)))
             }
             RegistryKind::Kubernetes | RegistryKind::Static | RegistryKind::None => None,
-        }
+        })
     }
 
     /// How long it holds without a call of [`keep`](Self::keep), at most.

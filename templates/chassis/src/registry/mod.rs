@@ -30,8 +30,9 @@ pub(crate) use backoff::Backoff;
 pub(crate) use registrar::Registrar;
 pub(crate) use watch::Instances;
 
+use crate::Error;
 use crate::client::Target;
-use crate::config::{Config, ConfigError, RegistryKind};
+use crate::config::{Config, RegistryKind};
 
 /// What this instance tells a registry about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) struct Registration {
     pub(crate) meta: BTreeMap<String, String>,
     /// `host:port` of the admin server, when there is one.
     pub(crate) admin: Option<String>,
+    /// Whether its gRPC server speaks TLS.
+    pub(crate) tls: bool,
 }
 
 impl Registration {
@@ -71,18 +74,19 @@ impl From<SocketAddr> for Instance {
 /// Follows the instances of `target` for as long as the result, or a clone of it, is kept.
 ///
 /// # Errors
-/// When the configuration does not say where the registry is.
-pub(crate) fn discover(target: Target, config: &Config) -> Result<Instances, ConfigError> {
+/// When the configuration does not say where the registry is, and when the files for TLS cannot be
+/// used.
+pub(crate) fn discover(target: Target, config: &Config) -> Result<Instances, Error> {
     let registry = &config.registry;
     Ok(match target {
-        Target::Consul(service) => consul::watch(service, &registry.consul),
-        Target::Etcd(service) => etcd::watch(service, &registry.etcd),
+        Target::Consul(service) => consul::watch(service, &registry.consul)?,
+        Target::Etcd(service) => etcd::watch(service, &registry.etcd)?,
         Target::Kubernetes(service) => kubernetes::watch(service, &registry.kubernetes)?,
         Target::Static(addresses) => static_list::watch(addresses),
         Target::Dns(address) => dns::watch(vec![address]),
         Target::Registry(service) => match registry.kind {
-            RegistryKind::Consul => consul::watch(service, &registry.consul),
-            RegistryKind::Etcd => etcd::watch(service, &registry.etcd),
+            RegistryKind::Consul => consul::watch(service, &registry.consul)?,
+            RegistryKind::Etcd => etcd::watch(service, &registry.etcd)?,
             RegistryKind::Kubernetes => {
                 let service = registry.kubernetes.service(service);
                 kubernetes::watch(service, &registry.kubernetes)?

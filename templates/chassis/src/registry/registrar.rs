@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::membership::Membership;
 use super::{Registration, backoff::Backoff};
 use crate::config::Config;
+use crate::tls::TlsError;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -52,17 +53,26 @@ impl Registrar {
     /// Begins to register `registration` where `config` says; `None` when it says nowhere.
     ///
     /// It works in the background: a service does not wait for its registry.
-    pub(crate) fn start(registration: Registration, config: &Config) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(crate) fn start(
+        registration: Registration,
+        config: &Config,
+    ) -> Result<Option<Self>, TlsError> {
         let id = registration.id();
-        let membership = Arc::new(Membership::new(registration, &config.registry)?);
+        let Some(membership) = Membership::new(registration, &config.registry)? else {
+            return Ok(None);
+        };
+        let membership = Arc::new(membership);
         let (sender, state) = watch::channel(State::Never("not yet registered".to_owned()));
         let task = tokio::spawn(keep(Arc::clone(&membership), id.clone(), sender));
-        Some(Self {
+        Ok(Some(Self {
             membership,
             id,
             task,
             state,
-        })
+        }))
     }
 
     /// Whether the registry knows this instance, as it was last seen.

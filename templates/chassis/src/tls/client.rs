@@ -1,6 +1,7 @@
 //! The client's side.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -11,7 +12,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use super::files::{File, Pem};
 use super::reload::{Reloaded, reloaded};
 use super::server::{ALPN, provider};
-use super::{Stream, TlsError};
+use super::{Protocol, RegistryKeys, Stream, TlsError};
 use crate::config;
 
 /// Connects with TLS. Clones share the certificates.
@@ -30,23 +31,37 @@ impl ClientTls {
         if !config.enabled {
             return Ok(None);
         }
-        let mut files = Vec::new();
-        let has_own = config.cert.is_some() || config.key.is_some();
-        if has_own {
-            files.push(File::required("client.tls.cert", config.cert.as_ref())?);
-            files.push(File::required("client.tls.key", config.key.as_ref())?);
-        }
-        files.extend(File::optional("client.tls.ca", config.ca.as_ref()));
-        let reloaded = reloaded(files, config.reload.non_zero(), move |pems| {
-            match (has_own, pems) {
-                (true, [cert, key, ca @ ..]) => make(Some((cert, key)), ca.first()),
-                (_, ca) => make(None, ca.first()),
-            }
-        })?;
+        let own = [
+            ("client.tls.cert", config.cert.as_ref()),
+            ("client.tls.key", config.key.as_ref()),
+        ];
+        let ca = ("client.tls.ca", config.ca.as_ref());
+        let made = from_files(own, ca, config.reload, Protocol::Http2)?;
         Ok(Some(Self {
-            config: Arc::new(reloaded),
+            config: Arc::new(made),
             server_name: config.server_name.as_deref().map(Arc::from),
         }))
+    }
+
+    /// For a registry whose address is `https://`, named by `keys` in errors. Must be called in a
+    /// runtime.
+    ///
+    /// # Errors
+    /// When a file is not named, not readable or not usable.
+    pub(crate) fn for_registry(
+        config: &config::RegistryTls,
+        keys: &RegistryKeys,
+        protocol: Protocol,
+    ) -> Result<Self, TlsError> {
+        let own = [
+            (keys.cert, config.cert.as_ref()),
+            (keys.key, config.key.as_ref()),
+        ];
+        let made = from_files(own, (keys.ca, config.ca.as_ref()), config.reload, protocol)?;
+        Ok(Self {
+            config: Arc::new(made),
+            server_name: config.server_name.as_deref().map(Arc::from),
+        })
     }
 
     /// For HTTPS, which is not HTTP/2 here, with the authorities in `ca` or those of the system.
@@ -54,17 +69,12 @@ impl ClientTls {
     /// # Errors
     /// When the file is not readable or not usable.
     #[cfg(feature = "auth")]
-    pub(crate) fn for_https(ca: Option<&std::path::PathBuf>) -> Result<Self, TlsError> {
-        let files = File::optional("server.auth.jwks_ca", ca)
-            .into_iter()
-            .collect();
-        let reloaded = reloaded(files, None, |pems| {
-            let mut config = make(None, pems.first())?;
-            config.alpn_protocols.clear();
-            Ok(config)
-        })?;
+    pub(crate) fn for_https(ca: Option<&PathBuf>) -> Result<Self, TlsError> {
+        let ca = ("server.auth.jwks_ca", ca);
+        let own = [("", None), ("", None)];
+        let made = from_files(own, ca, config::Duration::default(), Protocol::Http1)?;
         Ok(Self {
-            config: Arc::new(reloaded),
+            config: Arc::new(made),
             server_name: None,
         })
     }
@@ -83,7 +93,37 @@ impl ClientTls {
     }
 }
 
-fn make(own: Option<(&Pem, &Pem)>, ca: Option<&Pem>) -> Result<ClientConfig, TlsError> {
+/// A file, if there is one, and the key that names it.
+type Named<'a> = (&'static str, Option<&'a PathBuf>);
+
+/// Of a certificate with its key, and of authorities.
+fn from_files(
+    own: [Named<'_>; 2],
+    ca: Named<'_>,
+    reload: config::Duration,
+    protocol: Protocol,
+) -> Result<Reloaded<ClientConfig>, TlsError> {
+    let mut files = Vec::new();
+    let has_own = own.iter().any(|(_, path)| path.is_some());
+    if has_own {
+        for (setting, path) in own {
+            files.push(File::required(setting, path)?);
+        }
+    }
+    files.extend(File::optional(ca.0, ca.1));
+    // Nothing has to be looked at again where there is no file.
+    let every = reload.non_zero().filter(|_| !files.is_empty());
+    reloaded(files, every, move |pems| match (has_own, pems) {
+        (true, [cert, key, ca @ ..]) => make(Some((cert, key)), ca.first(), protocol),
+        (_, ca) => make(None, ca.first(), protocol),
+    })
+}
+
+fn make(
+    own: Option<(&Pem, &Pem)>,
+    ca: Option<&Pem>,
+    protocol: Protocol,
+) -> Result<ClientConfig, TlsError> {
     let roots = match ca {
         Some(ca) => ca.roots()?,
         None => {
@@ -106,6 +146,9 @@ fn make(own: Option<(&Pem, &Pem)>, ca: Option<&Pem>) -> Result<ClientConfig, Tls
             })?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = match protocol {
+        Protocol::Http2 => vec![ALPN.to_vec()],
+        Protocol::Http1 => Vec::new(),
+    };
     Ok(config)
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use super::{PeerIdentity, Stream, TlsError};
+use super::{PeerIdentity, Protocol, RegistryKeys, Stream, TlsError};
 use crate::config;
 
 /// There is none.
@@ -39,6 +39,16 @@ impl ClientTls {
             true => Err(TlsError::not_built("client.tls.enabled")),
             false => Ok(None),
         }
+    }
+
+    /// # Errors
+    /// Always.
+    pub(crate) fn for_registry(
+        _: &config::RegistryTls,
+        keys: &RegistryKeys,
+        _: Protocol,
+    ) -> Result<Self, TlsError> {
+        Err(TlsError::not_built(keys.address))
     }
 
     /// # Errors

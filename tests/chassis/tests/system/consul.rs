@@ -15,10 +15,15 @@ use crate::discovery::{wait_for_instances, wait_until};
 use crate::process::Service;
 use crate::support::{ProbeClient, free_port};
 
+mod checks;
+#[cfg(feature = "tls")]
+mod tls;
+
 /// An agent in development mode, whose data is gone when it ends.
 pub(crate) struct Agent {
     child: Child,
     address: SocketAddr,
+    arguments: Vec<String>,
 }
 
 fn binary() -> Option<PathBuf> {
@@ -33,6 +38,11 @@ fn binary() -> Option<PathBuf> {
 impl Agent {
     /// A new agent; `None` when there is no Consul here.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(Vec::new())
+    }
+
+    /// A new agent with more arguments.
+    fn start_with(arguments: Vec<String>) -> Option<Self> {
         let Some(binary) = binary() else {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
             assert!(!is_ci, "in CI there must be a Consul: set CONSUL_BIN");
@@ -41,10 +51,10 @@ impl Agent {
             return None;
         };
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        Some(Self::start_at(binary, address))
+        Some(Self::start_at(binary, address, arguments))
     }
 
-    fn start_at(binary: PathBuf, address: SocketAddr) -> Self {
+    fn start_at(binary: PathBuf, address: SocketAddr, arguments: Vec<String>) -> Self {
         let port = |name: &str, port: u16| format!("-{name}-port={port}");
         let child = Command::new(binary)
             .args([
@@ -58,12 +68,17 @@ impl Agent {
             .arg(port("http", address.port()))
             .arg(port("server", free_port()))
             .arg(port("serf-lan", free_port()))
+            .args(&arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("Consul starts");
-        let agent = Self { child, address };
+        let agent = Self {
+            child,
+            address,
+            arguments,
+        };
         wait_until(|| {
             agent
                 .try_get("/v1/status/leader")
@@ -75,7 +90,9 @@ impl Agent {
     /// Ends the agent and starts another in its place, which knows nothing.
     pub(crate) fn replace(mut self) -> Self {
         self.kill();
-        Self::start_at(binary().expect("it was here before"), self.address)
+        let arguments = std::mem::take(&mut self.arguments);
+        let binary = binary().expect("it was here before");
+        Self::start_at(binary, self.address, arguments)
     }
 
     pub(crate) fn kill(&mut self) {
@@ -120,18 +137,35 @@ impl Agent {
         ids.map(str::to_owned).collect()
     }
 
+    /// What the check of the instance says. It is the agent's own view: it tells the catalog of a
+    /// new output only once in a while.
+    fn check_output(&self) -> String {
+        let checks = self.get("/v1/agent/checks");
+        let mut checks = checks.as_object().into_iter().flat_map(|it| it.values());
+        let output = checks.find_map(|it| it["Output"].as_str());
+        output.unwrap_or_default().to_owned()
+    }
+
     /// An instance that registers here.
     pub(crate) fn service(&self, name: &str) -> Service {
-        let service = Service::start(&[
+        self.service_with(&[
             ("PROBE_INSTANCE", name),
-            ("APP_REGISTRY__KIND", "consul"),
             ("APP_REGISTRY__CONSUL__ADDRESS", &self.url()),
+        ])
+    }
+
+    /// An instance with settings beside the usual ones.
+    fn service_with(&self, more: &[(&str, &str)]) -> Service {
+        let port = free_port().to_string();
+        let usual = [
+            ("APP_REGISTRY__KIND", "consul"),
             ("APP_REGISTRY__CONSUL__CHECK_INTERVAL", "1s"),
             ("APP_REGISTRY__CONSUL__VERIFY_INTERVAL", "100ms"),
             ("APP_SERVER__PROPAGATION_DELAY", "300ms"),
-            ("APP_SERVER__PORT", &free_port().to_string()),
+            ("APP_SERVER__PORT", port.as_str()),
             ("APP_ADMIN__PORT", "0"),
-        ]);
+        ];
+        let service = Service::start(&[&usual[..], more].concat());
         let id = format!("probe-127.0.0.1-{}", service.grpc.port());
         wait_until(|| self.passing().contains(&id));
         service
@@ -188,22 +222,6 @@ async fn instances_register_are_called_and_leave_before_they_drain() {
     let position = |message| messages.iter().position(|it| *it == message);
     assert!(position("deregistered") < position("waiting for clients to notice"));
     assert!(position("waiting for clients to notice") < position("finishing calls in flight"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_agents_check_asks_the_health_service() {
-    let Some(agent) = Agent::start() else { return };
-    let service = agent.service("one");
-    let output = || {
-        // The agent's own view: it tells the catalog of a new output only once in a while.
-        let checks = agent.get("/v1/agent/checks");
-        let mut checks = checks.as_object().into_iter().flat_map(|it| it.values());
-        let output = checks.find_map(|it| it["Output"].as_str());
-        output.unwrap_or_default().to_owned()
-    };
-    wait_until(|| output().contains("success"));
-    service.signal("KILL");
-    wait_until(|| agent.passing().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

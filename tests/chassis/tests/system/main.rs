@@ -12,6 +12,8 @@ mod dashboard;
 mod discovery;
 mod etcd;
 mod exporters;
+#[cfg(feature = "tls")]
+mod kubernetes;
 mod limits;
 mod process;
 mod reliability;

@@ -62,8 +62,17 @@ impl Certificates {
         self.write(&format!("{name}.key"), &key.serialize_pem());
     }
 
+    /// What a client of a registry needs that has the certificate of the server.
+    pub(crate) fn registry(&self) -> config::RegistryTls {
+        config::RegistryTls {
+            ca: Some(self.path("ca.pem")),
+            cert: Some(self.path("client.pem")),
+            key: Some(self.path("client.key")),
+            ..config::RegistryTls::default()
+        }
+    }
+
     /// A server of something else, for `localhost`.
-    #[cfg(feature = "auth")]
     pub(crate) fn server_config(&self) -> std::sync::Arc<tokio_rustls::rustls::ServerConfig> {
         use tokio_rustls::rustls::pki_types::pem::PemObject;
         use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -2,17 +2,17 @@
 
 use serde::Deserialize;
 
-use crate::config::{ConfigError, Duration, HttpUrl, Origin, Secret};
+use super::RegistryTls;
+use crate::config::{ConfigError, Duration, Origin, RegistryUrl, Secret};
 
 /// `[registry.etcd]`: the etcd cluster (v3), and how this instance is written to it.
-///
-/// The connection is plain HTTP/2: an endpoint with `https://` is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Etcd {
-    /// The client addresses of the members: when one fails, the next is asked. Default:
-    /// `ETCDCTL_ENDPOINTS` (separated by commas), else `["http://127.0.0.1:2379"]`.
-    pub endpoints: Vec<HttpUrl>,
+    /// The client addresses of the members, `http://` or `https://`: when one fails, the next is
+    /// asked. Default: `ETCDCTL_ENDPOINTS` (separated by commas; those without a scheme are
+    /// `https://` when there are files for TLS), else `["http://127.0.0.1:2379"]`.
+    pub endpoints: Vec<RegistryUrl>,
     /// What keys begin with: an instance is `{prefix}/{service}/{host}:{port}`.
     /// Default: `"/service"`.
     pub prefix: String,
@@ -29,6 +29,8 @@ pub struct Etcd {
     /// The longest wait for an answer of an endpoint. Default: `"3s"`: a lease of 10 s survives an
     /// endpoint that does not answer.
     pub request_timeout: Duration,
+    /// `[registry.etcd.tls]`
+    pub tls: RegistryTls,
 }
 
 impl Default for Etcd {
@@ -41,6 +43,7 @@ impl Default for Etcd {
             password: None,
             dial_timeout: Duration::from_secs(2),
             request_timeout: Duration::from_secs(3),
+            tls: RegistryTls::default(),
         }
     }
 }
@@ -49,6 +52,9 @@ impl Etcd {
     const ENDPOINTS: &str = "ETCDCTL_ENDPOINTS";
     const USER: &str = "ETCDCTL_USER";
     const PASSWORD: &str = "ETCDCTL_PASSWORD";
+    const CA: &str = "ETCDCTL_CACERT";
+    const CERT: &str = "ETCDCTL_CERT";
+    const KEY: &str = "ETCDCTL_KEY";
 
     /// Variables that cannot be used are errors where etcd is the registry (`is_used`); others may
     /// have them in their environment for another cluster.
@@ -57,13 +63,19 @@ impl Etcd {
         is_used: bool,
         variable: impl Fn(&'static str) -> Result<Option<&'v str>, ConfigError>,
     ) -> Result<(), ConfigError> {
+        self.tls.fill(
+            variable(Self::CA)?,
+            variable(Self::CERT)?,
+            variable(Self::KEY)?,
+        );
+        let is_tls = self.tls.ca.is_some() || self.tls.cert.is_some();
         if self.endpoints.is_empty()
             && let Some(value) = variable(Self::ENDPOINTS)?
         {
-            match endpoints(value) {
+            match endpoints(value, is_tls) {
                 Some(endpoints) => self.endpoints = endpoints,
                 None if is_used => {
-                    let expected = HttpUrl::EXPECTED;
+                    let expected = RegistryUrl::EXPECTED;
                     let problem =
                         format!("expected {expected}, several with commas, got \"{value}\"");
                     let origin = Origin::Variable(Self::ENDPOINTS.into());
@@ -95,13 +107,10 @@ impl Etcd {
     }
 }
 
-/// As etcdctl reads them: separated by commas, `http://` unless a scheme is written.
-fn endpoints(text: &str) -> Option<Vec<HttpUrl>> {
+/// As etcdctl reads them: separated by commas; without a scheme they are what the files are for.
+fn endpoints(text: &str, is_tls: bool) -> Option<Vec<RegistryUrl>> {
     let parts = text.split(',').map(str::trim);
     parts
-        .map(|part| match part.contains("://") {
-            true => part.parse().ok(),
-            false => format!("http://{part}").parse().ok(),
-        })
+        .map(|part| RegistryUrl::with_scheme(part, is_tls).ok())
         .collect()
 }

@@ -6,6 +6,7 @@ mod etcd;
 mod kubernetes;
 mod limits;
 mod registry;
+mod registry_tls;
 mod retry;
 mod server;
 mod telemetry;
@@ -24,6 +25,7 @@ pub use etcd::Etcd;
 pub use kubernetes::Kubernetes;
 pub use limits::{ClientKey, ClientRate, Limits, Rate, Shed};
 pub use registry::{Consul, ConsulCheck, Registry, RegistryKind};
+pub use registry_tls::RegistryTls;
 pub use retry::{Hedging, Multiplier, Retry, RetryCode, RetryMethod, RetryThrottle};
 pub use server::{Admin, Connections, Deadline, Http2, Server, ServerLayers};
 pub use telemetry::{Color, Log, LogFormat, Metrics};
@@ -69,6 +71,7 @@ impl<A> Config<A> {
         self.registry.consul.fill_from(&variable)?;
         let is_used = self.registry.kind == RegistryKind::Etcd;
         self.registry.etcd.fill_from(is_used, &variable)?;
+        self.registry.kubernetes.fill_from(&variable)?;
         if self.registry.kind == RegistryKind::Kubernetes {
             self.registry.kubernetes.server()?;
         }

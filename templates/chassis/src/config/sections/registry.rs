@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Etcd, Kubernetes};
-use crate::config::{ConfigError, Duration, HttpUrl, Origin, Secret};
+use super::{Etcd, Kubernetes, RegistryTls};
+use crate::config::units::NotAValue;
+use crate::config::{ConfigError, Duration, Origin, RegistryUrl, Secret};
 
 /// `[registry]`: where the service registers itself, and finds others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -50,8 +51,9 @@ pub enum RegistryKind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consul {
-    /// The agent's HTTP address. Default: `CONSUL_HTTP_ADDR`, else `"http://127.0.0.1:8500"`.
-    pub address: Option<HttpUrl>,
+    /// The agent's address, `http://` or `https://`. Default: `CONSUL_HTTP_ADDR`, else
+    /// `"http://127.0.0.1:8500"`; with `CONSUL_HTTP_SSL` both are `https://`.
+    pub address: Option<RegistryUrl>,
     /// The ACL token. Default: `CONSUL_HTTP_TOKEN`, else none.
     pub token: Option<Secret>,
     /// How the agent checks this instance: `grpc`, `http` or `none`. Default: `grpc`.
@@ -67,6 +69,8 @@ pub struct Consul {
     pub verify_interval: Duration,
     /// How long a blocking query waits for a change. Default: `"1m"`; at most `"10m"`.
     pub wait: Duration,
+    /// `[registry.consul.tls]`
+    pub tls: RegistryTls,
 }
 
 impl Default for Consul {
@@ -80,6 +84,7 @@ impl Default for Consul {
             deregister_critical_service_after: Duration::from_secs(30),
             verify_interval: Duration::from_secs(10),
             wait: Duration::from_secs(60),
+            tls: RegistryTls::default(),
         }
     }
 }
@@ -87,29 +92,54 @@ impl Default for Consul {
 impl Consul {
     const ADDRESS: &str = "CONSUL_HTTP_ADDR";
     const TOKEN: &str = "CONSUL_HTTP_TOKEN";
+    const SSL: &str = "CONSUL_HTTP_SSL";
+    const CA: &str = "CONSUL_CACERT";
+    const CERT: &str = "CONSUL_CLIENT_CERT";
+    const KEY: &str = "CONSUL_CLIENT_KEY";
+    const SERVER_NAME: &str = "CONSUL_TLS_SERVER_NAME";
+    /// Where an agent listens unless told otherwise.
+    const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
 
     pub(super) fn fill_from<'v>(
         &mut self,
         variable: impl Fn(&'static str) -> Result<Option<&'v str>, ConfigError>,
     ) -> Result<(), ConfigError> {
-        if self.address.is_none()
-            && let Some(value) = variable(Self::ADDRESS)?
-        {
-            let address = match value.contains("://") {
-                true => value.parse(),
-                false => format!("http://{value}").parse(),
+        if self.address.is_none() {
+            let is_tls = variable(Self::SSL)?.is_some_and(is_true);
+            self.address = match (variable(Self::ADDRESS)?, is_tls) {
+                (Some(value), is_tls) => Some(address(value, is_tls).map_err(|_| {
+                    let expected = format!("expected {}, got \"{value}\"", RegistryUrl::EXPECTED);
+                    let origin = Origin::Variable(Self::ADDRESS.into());
+                    ConfigError::setting(origin, "registry.consul.address", expected)
+                })?),
+                (None, true) => address(Self::DEFAULT_ADDRESS, true).ok(),
+                (None, false) => None,
             };
-            self.address = Some(address.map_err(|_| {
-                let expected = format!("expected {}, got \"{value}\"", HttpUrl::EXPECTED);
-                let origin = Origin::Variable(Self::ADDRESS.into());
-                ConfigError::setting(origin, "registry.consul.address", expected)
-            })?);
         }
         if self.token.is_none() {
             self.token = variable(Self::TOKEN)?.map(Secret::new);
         }
+        self.tls.fill(
+            variable(Self::CA)?,
+            variable(Self::CERT)?,
+            variable(Self::KEY)?,
+        );
+        if self.tls.server_name.is_none() {
+            self.tls.server_name = variable(Self::SERVER_NAME)?.map(str::to_owned);
+        }
         Ok(())
     }
+}
+
+/// As Consul's own client reads it: where TLS is asked for, `http://` does not turn it off.
+fn address(text: &str, is_tls: bool) -> Result<RegistryUrl, NotAValue> {
+    let bare = text.strip_prefix("http://").filter(|_| is_tls);
+    RegistryUrl::with_scheme(bare.unwrap_or(text), is_tls)
+}
+
+/// As Go's `strconv.ParseBool` reads it.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// How Consul checks an instance.

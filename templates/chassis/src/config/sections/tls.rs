@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::config::Duration;
 
 /// How often files are looked at, as other servers that poll do.
-const RELOAD: Duration = Duration::from_secs(10);
+pub(super) const RELOAD: Duration = Duration::from_secs(10);
 
 /// `[server.tls]`: TLS for the gRPC server; the admin server stays without. Files are in the PEM
 /// format, and read again when they change.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::DEFAULT_ADDRESS;
 use super::api::Register;
+use super::{DEFAULT_ADDRESS, TLS_KEYS};
 use crate::config::Consul;
 use crate::registry::Registration;
 use crate::registry::http::{Call, Client, Error};
+use crate::tls::{ClientTls, Protocol, TlsError};
 
 /// The longest wait for an answer that the agent gives at once.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,19 +32,26 @@ impl fmt::Display for Agent {
 }
 
 impl Agent {
-    pub(crate) fn new(config: &Consul) -> Self {
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(crate) fn new(config: &Consul) -> Result<Self, TlsError> {
         let default = || {
             DEFAULT_ADDRESS
                 .parse()
                 .expect("the default address is valid")
         };
-        Self {
+        let address = config.address.clone().unwrap_or_else(default);
+        let tls = address
+            .is_https()
+            .then(|| ClientTls::for_registry(&config.tls, &TLS_KEYS, Protocol::Http1));
+        Ok(Self {
             client: Client {
-                address: config.address.clone().unwrap_or_else(default),
+                address,
+                tls: tls.transpose()?,
                 token: config.token.clone().map(|token| (TOKEN, token)),
             },
             config: config.clone(),
-        }
+        })
     }
 
     /// Registers, or replaces, the instance.

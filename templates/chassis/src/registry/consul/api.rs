@@ -30,6 +30,12 @@ struct Check {
     name: &'static str,
     #[serde(rename = "GRPC", skip_serializing_if = "Option::is_none")]
     grpc: Option<String>,
+    #[serde(rename = "GRPCUseTLS", skip_serializing_if = "Option::is_none")]
+    grpc_use_tls: Option<bool>,
+    /// The agent looks whether the instance lives, by its address, which need not be in its
+    /// certificate, nor its authority be the agent's.
+    #[serde(rename = "TLSSkipVerify", skip_serializing_if = "Option::is_none")]
+    tls_skip_verify: Option<bool>,
     #[serde(rename = "HTTP", skip_serializing_if = "Option::is_none")]
     http: Option<String>,
     interval: String,
@@ -71,8 +77,12 @@ fn check(registration: &Registration, config: &Consul) -> Option<Check> {
         },
         ConsulCheck::None => return None,
     };
+    // The admin server is without TLS.
+    let tls = (grpc.is_some() && registration.tls).then_some(true);
     Some(Check {
         name,
+        grpc_use_tls: tls,
+        tls_skip_verify: tls,
         grpc,
         http,
         interval: go_duration(config.check_interval),

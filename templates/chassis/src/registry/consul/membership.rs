@@ -7,6 +7,7 @@ use super::agent::Agent;
 use crate::config::Consul;
 use crate::registry::Registration;
 use crate::registry::http::Error;
+use crate::tls::TlsError;
 
 /// An instance and the agent that is to know it.
 #[derive(Debug)]
@@ -23,12 +24,14 @@ impl fmt::Display for Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(registration: Registration, config: &Consul) -> Self {
-        Self {
-            agent: Agent::new(config),
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(crate) fn new(registration: Registration, config: &Consul) -> Result<Self, TlsError> {
+        Ok(Self {
+            agent: Agent::new(config)?,
             registration,
             verify_interval: config.verify_interval.get(),
-        }
+        })
     }
 
     pub(crate) fn interval(&self) -> Duration {

@@ -5,8 +5,17 @@ mod api;
 mod membership;
 mod watch;
 
+use crate::tls::RegistryKeys;
+
 pub(crate) use membership::Membership;
 pub(crate) use watch::watch;
+
+const TLS_KEYS: RegistryKeys = RegistryKeys {
+    address: "registry.consul.address",
+    ca: "registry.consul.tls.ca",
+    cert: "registry.consul.tls.cert",
+    key: "registry.consul.tls.key",
+};
 
 /// Where an agent listens unless told otherwise.
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8500";

@@ -116,6 +116,7 @@ fn registration() -> Registration {
         tags: vec!["blue".to_owned()],
         meta: BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())]),
         admin: Some("10.0.0.7:51051".to_owned()),
+        tls: false,
     }
 }
 
@@ -124,6 +125,7 @@ async fn an_instance_is_registered_with_its_check() {
     let mut script = Script::start([ok("")]).await;
     script.config.token = Some(Secret::new("secret"));
     Agent::new(&script.config)
+        .expect("no TLS")
         .register(&registration())
         .await
         .expect("registered");
@@ -158,6 +160,7 @@ async fn the_check_can_be_http_or_none() {
             ..registration()
         };
         Agent::new(&script.config)
+            .expect("no TLS")
             .register(&registration)
             .await
             .expect("registered");
@@ -172,10 +175,29 @@ async fn the_check_can_be_http_or_none() {
 }
 
 #[tokio::test]
+async fn the_check_of_a_server_with_tls_speaks_tls() {
+    let check = async |kind| {
+        let mut script = Script::start([ok("")]).await;
+        script.config.check = kind;
+        let registration = Registration {
+            tls: true,
+            ..registration()
+        };
+        let agent = Agent::new(&script.config).expect("no TLS to the agent");
+        agent.register(&registration).await.expect("registered");
+        let check = &script.requests()[0].1["Check"];
+        (check["GRPCUseTLS"].clone(), check["TLSSkipVerify"].clone())
+    };
+    assert_eq!(check(ConsulCheck::Grpc).await, (json!(true), json!(true)));
+    // The admin server is without.
+    assert_eq!(check(ConsulCheck::Http).await, (Value::Null, Value::Null));
+}
+
+#[tokio::test]
 async fn leaving_twice_is_no_error() {
     let unknown = (404, None, "Unknown service ID".to_owned());
     let script = Script::start([ok(""), unknown, (500, None, "no\n".to_owned())]).await;
-    let agent = Agent::new(&script.config);
+    let agent = Agent::new(&script.config).expect("no TLS");
     assert!(agent.deregister("a b").await.is_ok());
     assert!(agent.deregister("a").await.is_ok());
     let error = agent.deregister("a").await.expect_err("an error");
@@ -209,7 +231,7 @@ fn addresses(instances: &crate::registry::Instances) -> Vec<String> {
 async fn instances_are_followed_by_blocking_queries() {
     let answers = [at(7, &["10.0.0.2", "10.0.0.1"]), at(9, &["10.0.0.1", ""])];
     let script = Script::start(answers).await;
-    let mut instances = watch("user service".to_owned(), &script.config);
+    let mut instances = watch("user service".to_owned(), &script.config).expect("no TLS");
     instances.changed().await;
     assert_eq!(addresses(&instances), ["10.0.0.1:50051", "10.0.0.2:50051"]);
     instances.changed().await;
@@ -228,7 +250,7 @@ async fn instances_are_followed_by_blocking_queries() {
 async fn an_index_that_goes_backwards_is_reset() {
     let answers = [at(9, &["10.0.0.1"]), at(3, &["10.0.0.1"]), at(4, &[])];
     let script = Script::start(answers).await;
-    let _instances = watch("users".to_owned(), &script.config);
+    let _instances = watch("users".to_owned(), &script.config).expect("no TLS");
     let requests = script.wait_for(4).await;
     let indices: Vec<bool> = requests.iter().map(|it| it.contains("index=")).collect();
     assert_eq!(indices, [false, true, false, true]);
@@ -238,7 +260,7 @@ async fn an_index_that_goes_backwards_is_reset() {
 #[tokio::test]
 async fn an_index_of_zero_does_not_make_a_busy_loop() {
     let script = Script::start([at(0, &["10.0.0.1"])]).await;
-    let _instances = watch("users".to_owned(), &script.config);
+    let _instances = watch("users".to_owned(), &script.config).expect("no TLS");
     assert!(script.wait_for(2).await[1].contains("index=1&"));
 }
 
@@ -251,7 +273,7 @@ async fn an_error_never_empties_the_set() {
         at(3, &["10.0.0.1", "10.0.0.2"]),
     ];
     let script = Script::start(answers).await;
-    let mut instances = watch("users".to_owned(), &script.config);
+    let mut instances = watch("users".to_owned(), &script.config).expect("no TLS");
     instances.changed().await;
     assert_eq!(addresses(&instances), ["10.0.0.1:50051"]);
     instances.changed().await;

@@ -17,6 +17,7 @@ use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Error};
 use crate::registry::resolve::resolve;
 use crate::registry::watch::{Instances, Publisher};
+use crate::tls::TlsError;
 use http::{HeaderMap, Method};
 
 const INDEX: &str = "x-consul-index";
@@ -33,12 +34,15 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Follows the passing instances of `service`.
-pub(crate) fn watch(service: String, config: &Consul) -> Instances {
-    let agent = Agent::new(config);
+///
+/// # Errors
+/// When the files for TLS cannot be used.
+pub(crate) fn watch(service: String, config: &Consul) -> Result<Instances, TlsError> {
+    let agent = Agent::new(config)?;
     let wait = config.wait.get();
-    Instances::follow(&service.clone(), move |publisher| {
+    Ok(Instances::follow(&service.clone(), move |publisher| {
         follow(agent, service, wait, publisher)
-    })
+    }))
 }
 
 /// Never returns, and never publishes because of an error.

@@ -14,20 +14,22 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::dial::dial;
 use super::error::Error;
 use super::proto::etcdserverpb::AuthenticateRequest;
 use super::proto::etcdserverpb::auth_client::AuthClient;
-use crate::config::{Etcd, HttpUrl, Secret};
+use crate::config::{Etcd, RegistryUrl, Secret};
+use crate::tls::{ClientTls, Protocol, RegistryKeys, TlsError};
 
 /// Where a cluster on this machine listens.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:2379";
 
-/// How often a connection with a request or watch on it is probed. etcd closes those that probe
-/// more often than every 5 s (its `--grpc-keepalive-min-time`).
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The longest wait for the answer to a probe.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const TLS_KEYS: RegistryKeys = RegistryKeys {
+    address: "registry.etcd.endpoints",
+    ca: "registry.etcd.tls.ca",
+    cert: "registry.etcd.tls.cert",
+    key: "registry.etcd.tls.key",
+};
 
 /// The metadata key under which etcd looks for the token.
 const TOKEN: &str = "token";
@@ -44,7 +46,7 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 struct Endpoint {
-    url: HttpUrl,
+    url: RegistryUrl,
     channel: Channel,
 }
 
@@ -68,31 +70,26 @@ impl fmt::Display for Client {
     }
 }
 
-/// A connection that is made when it is needed, and again when it broke. TLS and client
-/// certificates belong here: this is the only place that connects.
-fn dial(url: &HttpUrl, timeout: Duration) -> Channel {
-    let endpoint = tonic::transport::Endpoint::from_shared(url.to_string())
-        .expect("an HttpUrl is a valid URI")
-        .connect_timeout(timeout)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-    endpoint.connect_lazy()
-}
-
 impl Client {
     /// A client of the cluster that `config` names. It must be made inside of a runtime.
-    pub(super) fn new(config: &Etcd) -> Self {
+    ///
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(super) fn new(config: &Etcd) -> Result<Self, TlsError> {
         let mut urls = config.endpoints.clone();
         if urls.is_empty() {
             let default = DEFAULT_ENDPOINT.parse();
             urls.push(default.expect("the default endpoint is valid"));
         }
+        let is_tls = urls.iter().any(RegistryUrl::is_https);
+        let tls = is_tls.then(|| ClientTls::for_registry(&config.tls, &TLS_KEYS, Protocol::Http2));
+        let tls = tls.transpose()?;
         let endpoints = urls.into_iter().map(|url| Endpoint {
-            channel: dial(&url, config.dial_timeout.get()),
+            channel: dial(&url, tls.as_ref(), config.dial_timeout.get()),
             url,
         });
         let password = config.password.clone();
-        Self {
+        Ok(Self {
             endpoints: endpoints.collect(),
             current: AtomicUsize::new(0),
             credentials: config
@@ -101,7 +98,7 @@ impl Client {
                 .map(|name| (name, password.unwrap_or_else(|| Secret::new("")))),
             token: Mutex::new(Token::Unknown),
             request_timeout: config.request_timeout.get(),
-        }
+        })
     }
 
     /// What `status`, the end of a watch, means; the next endpoint is asked from now on.

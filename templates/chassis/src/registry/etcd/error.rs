@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use crate::config::HttpUrl;
+use crate::config::RegistryUrl;
 
 /// Why etcd did not do what was asked.
 #[derive(Debug)]
@@ -14,14 +14,14 @@ pub(crate) enum Error {
     /// An endpoint refused, or could not be asked.
     Status {
         /// Which one.
-        endpoint: HttpUrl,
+        endpoint: RegistryUrl,
         /// What it, or the connection to it, says.
         status: Status,
     },
     /// No answer in time.
     Timeout {
         /// From which endpoint.
-        endpoint: HttpUrl,
+        endpoint: RegistryUrl,
         /// `registry.etcd.request_timeout`
         limit: Duration,
     },

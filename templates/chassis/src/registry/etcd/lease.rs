@@ -10,6 +10,7 @@ use super::error::Error;
 use super::proto::etcdserverpb::PutRequest;
 use crate::config::Etcd;
 use crate::registry::Registration;
+use crate::tls::TlsError;
 
 /// How often a lease is kept alive while it lasts once, as etcd's own client does: two attempts may
 /// fail.
@@ -36,16 +37,18 @@ impl fmt::Display for Lease {
 }
 
 impl Lease {
-    pub(crate) fn new(registration: &Registration, config: &Etcd) -> Self {
+    /// # Errors
+    /// When the files for TLS cannot be used.
+    pub(crate) fn new(registration: &Registration, config: &Etcd) -> Result<Self, TlsError> {
         let value = serde_json::to_vec(&Entry::from(registration));
-        Self {
-            client: Client::new(config),
+        Ok(Self {
+            client: Client::new(config)?,
             key: entry::key(&config.prefix, registration),
             value: value.expect("text and numbers are JSON"),
             id: random_id(),
             ttl_seconds: whole_seconds(config.lease_ttl.get()),
             revision: AtomicI64::new(0),
-        }
+        })
     }
 
     /// How often the lease wants to be kept alive.

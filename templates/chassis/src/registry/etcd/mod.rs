@@ -5,6 +5,7 @@
 //! follows it, all by the [`requests`] of a [`client`].
 
 mod client;
+mod dial;
 mod entry;
 mod error;
 mod lease;

@@ -20,6 +20,7 @@ use super::view::View;
 use crate::config::Etcd;
 use crate::registry::backoff::Backoff;
 use crate::registry::watch::{Instances, Publisher};
+use crate::tls::TlsError;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -32,12 +33,15 @@ const STABLE: Duration = Duration::from_secs(1);
 const LIST_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Follows the instances of `service`.
-pub(crate) fn watch(service: String, config: &Etcd) -> Instances {
-    let client = Client::new(config);
+///
+/// # Errors
+/// When the files for TLS cannot be used.
+pub(crate) fn watch(service: String, config: &Etcd) -> Result<Instances, TlsError> {
+    let client = Client::new(config)?;
     let (first, behind) = entry::keys(&config.prefix, &service);
-    Instances::follow(&service.clone(), move |publisher| {
+    Ok(Instances::follow(&service.clone(), move |publisher| {
         follow(client, service, (first, behind), publisher)
-    })
+    }))
 }
 
 /// Why a watch has ended.

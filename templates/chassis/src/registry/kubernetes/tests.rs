@@ -255,8 +255,7 @@ fn without_an_address_the_error_says_what_to_do() {
     let error = watch(service, &Kubernetes::default()).expect_err("no address");
     assert_eq!(
         error.to_string(),
-        "failed to load the built-in defaults: `registry.kubernetes.api_server`: must be set: API servers \
-         want TLS, which is not spoken here; run `kubectl proxy` as a sidecar and set \
-         \"http://127.0.0.1:8001\""
+        "failed to load the built-in defaults: `registry.kubernetes.api_server`: must be set outside \
+         of a cluster: run `kubectl proxy` and set \"http://127.0.0.1:8001\""
     );
 }

@@ -12,11 +12,13 @@ use tokio::time::Instant;
 
 use super::api::SliceList;
 use super::view::{End, Problem, View};
+use crate::Error;
 use crate::client::KubernetesService;
-use crate::config::{ConfigError, HttpUrl, Kubernetes, Secret};
+use crate::config::{Kubernetes, RegistryUrl, Secret};
 use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Client, Error as HttpError, Lines};
 use crate::registry::watch::{Instances, Publisher};
+use crate::tls::{ClientTls, Protocol, RegistryKeys};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
 
@@ -38,16 +40,26 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Where a pod finds the namespace that it is in.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
+const TLS_KEYS: RegistryKeys = RegistryKeys {
+    address: "registry.kubernetes.api_server",
+    ca: "registry.kubernetes.tls.ca",
+    cert: "registry.kubernetes.tls.cert",
+    key: "registry.kubernetes.tls.key",
+};
+
 /// Follows the ready endpoints of `service`.
 ///
 /// # Errors
-/// When the configuration does not say where the API server is.
-pub(crate) fn watch(
-    service: KubernetesService,
-    config: &Kubernetes,
-) -> Result<Instances, ConfigError> {
+/// When the configuration does not say where the API server is, and when the files for TLS cannot be
+/// used.
+pub(crate) fn watch(service: KubernetesService, config: &Kubernetes) -> Result<Instances, Error> {
+    let server = config.server()?.clone();
+    let tls = server
+        .is_https()
+        .then(|| ClientTls::for_registry(&config.tls, &TLS_KEYS, Protocol::Http1));
     let source = Source {
-        server: config.server()?.clone(),
+        server,
+        tls: tls.transpose()?,
         token_file: config.token_file.clone(),
         namespace: service
             .namespace
@@ -66,7 +78,8 @@ pub(crate) fn watch(
 /// What is followed.
 #[derive(Debug)]
 struct Source {
-    server: HttpUrl,
+    server: RegistryUrl,
+    tls: Option<ClientTls>,
     token_file: Option<PathBuf>,
     namespace: String,
     name: String,
@@ -202,6 +215,7 @@ impl Source {
         };
         Ok(Client {
             address: self.server.clone(),
+            tls: self.tls.clone(),
             token,
         })
     }

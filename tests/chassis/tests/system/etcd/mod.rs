@@ -3,4 +3,6 @@
 mod proxy;
 mod registering;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 mod watching;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chassis::client::{self, Channel};
-use chassis::config::{Config, NoSettings, RegistryKind, Secret};
+use chassis::config::{Config, NoSettings, RegistryKind, RegistryTls, Secret};
 use serde_json::Value;
 
 use crate::discovery::wait_until;
@@ -25,7 +25,9 @@ pub(super) struct Etcd {
     pub(super) address: SocketAddr,
     /// Where other members would find it; part of what identifies it.
     peer: SocketAddr,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
+    /// What clients need, where it speaks TLS.
+    tls: Option<RegistryTls>,
     /// `name:password`, once it wants to know.
     pub(super) user: Option<&'static str>,
 }
@@ -61,7 +63,24 @@ impl Etcd {
     }
 
     /// A new cluster with more arguments.
-    pub(super) fn start_with(arguments: &'static [&'static str]) -> Option<Self> {
+    pub(super) fn start_with(arguments: &[&str]) -> Option<Self> {
+        Self::start_as(arguments, None)
+    }
+
+    /// A new cluster that speaks TLS, and asks clients for a certificate.
+    #[cfg(feature = "tls")]
+    pub(super) fn start_with_tls(certificates: &crate::tls::Certificates) -> Option<Self> {
+        let path = |name| certificates.path(name).display().to_string();
+        let arguments = [
+            "--client-cert-auth".to_owned(),
+            format!("--cert-file={}", path("server.pem")),
+            format!("--key-file={}", path("server.key")),
+            format!("--trusted-ca-file={}", path("ca.pem")),
+        ];
+        Self::start_as(&arguments, Some(certificates.registry()))
+    }
+
+    fn start_as(arguments: &[impl ToString], tls: Option<RegistryTls>) -> Option<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let Some((server, control)) = binaries() else {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -79,7 +98,8 @@ impl Etcd {
             folder: std::env::temp_dir().join(name),
             address: local(free_port()),
             peer: local(free_port()),
-            arguments,
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            tls,
             user: None,
         };
         etcd.wipe();
@@ -103,12 +123,12 @@ impl Etcd {
         let child = command
             .arg("--data-dir")
             .arg(&self.folder)
-            .args(["--listen-client-urls", &url(self.address)])
-            .args(["--advertise-client-urls", &url(self.address)])
+            .args(["--listen-client-urls", &self.url()])
+            .args(["--advertise-client-urls", &self.url()])
             .args(["--listen-peer-urls", &url(self.peer)])
             .args(["--initial-advertise-peer-urls", &url(self.peer)])
             .args(["--initial-cluster", &format!("default={}", url(self.peer))])
-            .args(self.arguments)
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -136,6 +156,11 @@ impl Etcd {
     }
 
     fn is_healthy(&self) -> bool {
+        if self.tls.is_some() {
+            // It speaks HTTP in TLS alone, which etcdctl does as well.
+            let output = self.command(&["endpoint", "health"]).output();
+            return output.expect("etcdctl runs").status.success();
+        }
         let ask = || {
             let mut stream = TcpStream::connect(self.address).ok()?;
             stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").ok()?;
@@ -147,22 +172,33 @@ impl Etcd {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
-    /// What `etcdctl` answers.
-    pub(super) fn control(&self, arguments: &[&str]) -> Vec<u8> {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.control);
         command.env("ETCDCTL_API", "3").env_remove("ETCDCTL_USER");
         if let Some(user) = self.user {
             command.env("ETCDCTL_USER", user);
         }
-        let output = command
+        if let Some(tls) = &self.tls {
+            let files = [("CACERT", &tls.ca), ("CERT", &tls.cert), ("KEY", &tls.key)];
+            for (name, path) in files {
+                let path = path.as_ref().expect("a file");
+                command.env(format!("ETCDCTL_{name}"), path);
+            }
+        }
+        command
             .env_remove("ETCDCTL_ENDPOINTS")
             .args(["--endpoints", &self.url()])
-            .args(arguments)
-            .output();
-        let output = output.expect("etcdctl runs");
+            .args(arguments);
+        command
+    }
+
+    /// What `etcdctl` answers.
+    pub(super) fn control(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.command(arguments).output().expect("etcdctl runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {stderr}");
         output.stdout
@@ -233,6 +269,9 @@ impl Etcd {
         let mut config = Config::<NoSettings>::default();
         config.registry.kind = RegistryKind::Etcd;
         config.registry.etcd.endpoints = vec![self.url().parse().expect("an address")];
+        if let Some(tls) = &self.tls {
+            config.registry.etcd.tls = tls.clone();
+        }
         if let Some((name, password)) = self.user.and_then(|user| user.split_once(':')) {
             config.registry.etcd.username = Some(name.to_owned());
             config.registry.etcd.password = Some(Secret::new(password));
