@@ -21,6 +21,7 @@
 //! | which ones are worse than the others | `outlier` | `client.outlier` |
 //! | which ones fail | `breaker` | `client.breaker` |
 //! | which calls are made again | `retry` | `client.retry` |
+//! | what is done instead of a call that failed | `fallback.rs` | [`Fallback`], by the caller |
 //! | how many calls are in flight | `bulkhead.rs` | `client.max_in_flight` |
 //! | connections | `endpoint` | `client.connect_timeout`, `client.min_backoff`, … |
 
@@ -28,6 +29,7 @@ mod balance;
 mod breaker;
 mod bulkhead;
 mod endpoint;
+mod fallback;
 mod not_ready;
 mod outlier;
 pub(crate) mod picker;
@@ -48,6 +50,7 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 
 pub use breaker::{BreakerChange, BreakerState, on_breaker_change};
+pub use fallback::{Fallback, is_server_fault};
 pub use target::{KubernetesService, Target, TargetError};
 
 use crate::Error;
