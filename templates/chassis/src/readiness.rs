@@ -103,6 +103,17 @@ pub struct Report {
     pub dependencies: Vec<Dependency>,
 }
 
+impl Report {
+    /// The dependencies that keep it from being ready, as in `database: connection refused`.
+    pub(crate) fn missing(&self) -> String {
+        let failing = self.dependencies.iter().filter(|it| it.required && !it.ok);
+        let texts: Vec<String> = failing
+            .map(|it| format!("{}: {}", it.name, it.error.as_deref().unwrap_or_default()))
+            .collect();
+        texts.join("; ")
+    }
+}
+
 /// How one dependency is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dependency {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use crate::health::Health;
-use crate::readiness::{Phase, Readiness, Report};
+use crate::readiness::{Phase, Readiness};
 
 /// How often the dependencies are asked.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ async fn follow(readiness: Readiness, health: Health) {
         }
         match (was_ready, report.ready) {
             (true, false) => {
-                tracing::warn!(missing = missing(&report), "not ready");
+                tracing::warn!(missing = report.missing(), "not ready");
                 health.not_serving().await;
             }
             (false, true) => {
@@ -50,18 +50,6 @@ async fn follow(readiness: Readiness, health: Health) {
         was_ready = report.ready;
         tokio::time::sleep(INTERVAL).await;
     }
-}
-
-/// `database: connection refused`
-fn missing(report: &Report) -> String {
-    let failing = report
-        .dependencies
-        .iter()
-        .filter(|it| it.required && !it.ok);
-    let texts: Vec<String> = failing
-        .map(|it| format!("{}: {}", it.name, it.error.as_deref().unwrap_or_default()))
-        .collect();
-    texts.join("; ")
 }
 
 #[cfg(test)]

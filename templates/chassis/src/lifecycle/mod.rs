@@ -100,9 +100,9 @@ impl Running {
             "listening"
         );
 
-        let registrar = Registrar::start(registration, config)?;
-        if let Some(registrar) = &registrar {
-            let state = registrar.state();
+        let membership = Registrar::prepare(registration, config)?;
+        if let Some(membership) = &membership {
+            let state = membership.state();
             checks.push(Check::optional("registry", move || {
                 let state = state.borrow().clone().into_result();
                 async { state }
@@ -111,6 +111,7 @@ impl Running {
         let readiness = Readiness::new(checks);
         readiness.enter(Phase::Serving);
         server.health.serving().await;
+        let registrar = membership.map(|it| it.register(readiness.clone()));
         let dependencies = dependencies::watch(readiness.clone(), server.health.clone());
         let admin = admin.map(|(listener, _)| Admin::start(listener, readiness.clone()));
         Ok(Self {

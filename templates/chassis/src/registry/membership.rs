@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Registration, consul, etcd, http};
 use crate::config::{Registry, RegistryKind};
+use crate::readiness::Readiness;
 use crate::tls::TlsError;
 
 /// An instance and the registry that is to know it.
@@ -75,18 +76,19 @@ impl Membership {
     }
 
     /// Keeps the membership up where that must be done, and looks whether it holds: a registry
-    /// that restarts without its data, or that others told to forget us, does not say so.
-    pub(super) async fn keep(&self) -> Result<bool, Error> {
+    /// that restarts without its data, or that others told to forget us, does not say so. A registry
+    /// that wants to hear how we are is told.
+    pub(super) async fn keep(&self, readiness: &Readiness) -> Result<bool, Error> {
         match self {
-            Self::Consul(membership) => membership.keep().await.map_err(Error::Consul),
+            Self::Consul(membership) => membership.keep(readiness).await.map_err(Error::Consul),
             Self::Etcd(lease) => lease.keep().await.map_err(Error::Etcd),
         }
     }
 
     /// Begins, or replaces, the membership.
-    pub(super) async fn register(&self) -> Result<(), Error> {
+    pub(super) async fn register(&self, readiness: &Readiness) -> Result<(), Error> {
         match self {
-            Self::Consul(membership) => membership.register().await.map_err(Error::Consul),
+            Self::Consul(membership) => membership.register(readiness).await.map_err(Error::Consul),
             Self::Etcd(lease) => lease.register().await.map_err(Error::Etcd),
         }
     }

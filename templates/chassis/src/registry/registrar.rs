@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::membership::Membership;
 use super::{Registration, backoff::Backoff};
 use crate::config::Config;
+use crate::readiness::Readiness;
 use crate::tls::TlsError;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
@@ -49,35 +50,59 @@ impl State {
     }
 }
 
-impl Registrar {
-    /// Begins to register `registration` where `config` says; `None` when it says nowhere.
+/// An instance that is not registered yet.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    membership: Membership,
+    id: String,
+    state: watch::Sender<State>,
+}
+
+impl Prepared {
+    /// Whether the registry knows this instance, as it was last seen.
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Begins to register, and to tell the registry about `readiness` where it wants to hear that.
     ///
     /// It works in the background: a service does not wait for its registry.
+    pub(crate) fn register(self, readiness: Readiness) -> Registrar {
+        let Self {
+            membership,
+            id,
+            state: sender,
+        } = self;
+        let membership = Arc::new(membership);
+        let state = sender.subscribe();
+        let task = keep(Arc::clone(&membership), id.clone(), readiness, sender);
+        Registrar {
+            membership,
+            id,
+            task: tokio::spawn(task),
+            state,
+        }
+    }
+}
+
+impl Registrar {
+    /// What is going to register `registration` where `config` says; `None` when it says nowhere.
     ///
     /// # Errors
     /// When the files for TLS cannot be used.
-    pub(crate) fn start(
+    pub(crate) fn prepare(
         registration: Registration,
         config: &Config,
-    ) -> Result<Option<Self>, TlsError> {
+    ) -> Result<Option<Prepared>, TlsError> {
         let id = registration.id();
         let Some(membership) = Membership::new(registration, &config.registry)? else {
             return Ok(None);
         };
-        let membership = Arc::new(membership);
-        let (sender, state) = watch::channel(State::Never("not yet registered".to_owned()));
-        let task = tokio::spawn(keep(Arc::clone(&membership), id.clone(), sender));
-        Ok(Some(Self {
+        Ok(Some(Prepared {
             membership,
             id,
-            task,
-            state,
+            state: watch::Sender::new(State::Never("not yet registered".to_owned())),
         }))
-    }
-
-    /// Whether the registry knows this instance, as it was last seen.
-    pub(crate) fn state(&self) -> watch::Receiver<State> {
-        self.state.clone()
     }
 
     /// Leaves the registry. Whether others may have heard of this instance.
@@ -110,18 +135,23 @@ impl Drop for Registrar {
 }
 
 /// Registers, and looks again and again whether the registry still knows us.
-async fn keep(membership: Arc<Membership>, id: String, state: watch::Sender<State>) {
+async fn keep(
+    membership: Arc<Membership>,
+    id: String,
+    readiness: Readiness,
+    state: watch::Sender<State>,
+) {
     let interval = membership.interval();
     let mut backoff = Backoff::new(MIN_BACKOFF, MAX_BACKOFF.min(interval).max(MIN_BACKOFF));
     let mut was_registered = false;
     loop {
         let known = match was_registered {
-            true => membership.keep().await,
+            true => membership.keep(&readiness).await,
             false => Ok(false),
         };
         let result = match known {
             Ok(true) => Ok(()),
-            Ok(false) => membership.register().await.inspect(|()| {
+            Ok(false) => membership.register(&readiness).await.inspect(|()| {
                 match was_registered {
                     true => {
                         tracing::warn!(id, "the registry had lost this instance, registered again")

@@ -31,6 +31,13 @@ fn service() -> Result<(), chassis::Error> {
             downstream,
             always: always(),
         });
+        let services = match std::env::var_os("PROBE_DATABASE") {
+            Some(path) => services.depends_on("database", move || {
+                let there = std::fs::metadata(&path).map(|_| ());
+                async { there }
+            }),
+            None => services,
+        };
         chassis::serve(config, services).await
     })
 }

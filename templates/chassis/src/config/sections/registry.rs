@@ -56,9 +56,12 @@ pub struct Consul {
     pub address: Option<RegistryUrl>,
     /// The ACL token. Default: `CONSUL_HTTP_TOKEN`, else none.
     pub token: Option<Secret>,
-    /// How the agent checks this instance: `grpc`, `http` or `none`. Default: `grpc`.
+    /// How the agent checks this instance: `grpc`, `http`, `ttl` or `none`. Default: `grpc`.
     pub check: ConsulCheck,
-    /// How often. Default: `"10s"`.
+    /// With `ttl`, an instance that does not say for as long that it is ready is critical; it says
+    /// so twice as often. Default: `"10s"`; dependencies that hang take 2 s of it.
+    pub check_ttl: Duration,
+    /// How often the agent asks. Default: `"10s"`.
     pub check_interval: Duration,
     /// The longest wait for the answer to a check. Default: `"3s"`.
     pub check_timeout: Duration,
@@ -79,6 +82,7 @@ impl Default for Consul {
             address: None,
             token: None,
             check: ConsulCheck::Grpc,
+            check_ttl: Duration::from_secs(10),
             check_interval: Duration::from_secs(10),
             check_timeout: Duration::from_secs(3),
             deregister_critical_service_after: Duration::from_secs(30),
@@ -151,6 +155,9 @@ pub enum ConsulCheck {
     Grpc,
     /// By `/readyz` of the admin server.
     Http,
+    /// Not by the agent: the service tells it again and again whether it is ready, as `/readyz`
+    /// does. For agents that cannot reach the service, or have no certificate for it.
+    Ttl,
     /// Not at all.
     None,
 }

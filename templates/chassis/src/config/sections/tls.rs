@@ -23,7 +23,7 @@ pub struct ServerTls {
     pub key: Option<PathBuf>,
     /// The authorities of clients, which must then show a certificate (mutual TLS). Default: none,
     /// clients show none. Consul's gRPC check shows none either: use `registry.consul.check =
-    /// "http"` then.
+    /// "ttl"` or `"http"` then.
     pub client_ca: Option<PathBuf>,
     /// How often the files are looked at. Default: `"10s"`; `"0s"` is never.
     pub reload: Duration,

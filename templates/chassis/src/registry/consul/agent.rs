@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
 
-use super::api::Register;
+use super::api::{Register, Status};
 use super::{DEFAULT_ADDRESS, TLS_KEYS};
 use crate::config::Consul;
 use crate::registry::Registration;
@@ -55,8 +55,12 @@ impl Agent {
     }
 
     /// Registers, or replaces, the instance.
-    pub(crate) async fn register(&self, registration: &Registration) -> Result<(), Error> {
-        let body = Register::new(registration, &self.config);
+    pub(crate) async fn register(
+        &self,
+        registration: &Registration,
+        status: &Status,
+    ) -> Result<(), Error> {
+        let body = Register::new(registration, &self.config, status);
         let body = serde_json::to_vec(&body).map_err(Error::Body)?;
         // Checks that another registration under this id had must not stay.
         let path = "/v1/agent/service/register?replace-existing-checks=true";
@@ -88,6 +92,21 @@ impl Agent {
         }
     }
 
+    /// Tells the agent how the instance is. Whether the agent knows the instance.
+    pub(crate) async fn report(&self, id: &str, status: &Status) -> Result<bool, Error> {
+        // The id that the agent gives to the only check of a service.
+        let path = format!(
+            "/v1/agent/check/update/{}",
+            segment(&format!("service:{id}"))
+        );
+        let body = serde_json::to_vec(status).map_err(Error::Body)?;
+        match self.call(Method::PUT, &path, body).await {
+            Ok(()) => Ok(true),
+            Err(Error::Status { status, message }) if is_unknown(status, &message) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(), Error> {
         let call = Call {
             method,
@@ -97,6 +116,12 @@ impl Agent {
         };
         self.client.call(call).await.map(|_| ())
     }
+}
+
+/// Whether the agent says that it knows no such check: by 404, older versions by 500 alone.
+fn is_unknown(status: StatusCode, message: &str) -> bool {
+    let is_old = status == StatusCode::INTERNAL_SERVER_ERROR;
+    status == StatusCode::NOT_FOUND || (is_old && message.contains("does not have associated TTL"))
 }
 
 /// `text` as one segment of a path (RFC 3986: everything but unreserved characters is encoded).

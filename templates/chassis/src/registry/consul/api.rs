@@ -38,15 +38,42 @@ struct Check {
     tls_skip_verify: Option<bool>,
     #[serde(rename = "HTTP", skip_serializing_if = "Option::is_none")]
     http: Option<String>,
-    interval: String,
-    timeout: String,
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    ttl: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
     deregister_critical_service_after: String,
-    /// A service registers when it listens and serves: clients need not wait for the first check.
     status: &'static str,
 }
 
+/// `PUT /v1/agent/check/update/{check}`: how an instance is.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Status {
+    status: &'static str,
+    output: String,
+}
+
+impl Status {
+    pub(super) fn passing() -> Self {
+        Self {
+            status: "passing",
+            output: "ready".to_owned(),
+        }
+    }
+
+    pub(super) fn critical(output: String) -> Self {
+        Self {
+            status: "critical",
+            output,
+        }
+    }
+}
+
 impl<'a> Register<'a> {
-    pub(super) fn new(registration: &'a Registration, config: &Consul) -> Self {
+    pub(super) fn new(registration: &'a Registration, config: &Consul, status: &Status) -> Self {
         Self {
             id: registration.id(),
             name: &registration.service,
@@ -54,12 +81,12 @@ impl<'a> Register<'a> {
             port: registration.port,
             tags: &registration.tags,
             meta: &registration.meta,
-            check: check(registration, config),
+            check: check(registration, config, status),
         }
     }
 }
 
-fn check(registration: &Registration, config: &Consul) -> Option<Check> {
+fn check(registration: &Registration, config: &Consul, status: &Status) -> Option<Check> {
     let grpc = || {
         let address = host_port(&registration.host, registration.port);
         Some(address)
@@ -75,20 +102,23 @@ fn check(registration: &Registration, config: &Consul) -> Option<Check> {
             Some(url) => ("HTTP readiness", None, Some(url)),
             None => ("gRPC health", grpc(), None),
         },
+        ConsulCheck::Ttl => ("readiness", None, None),
         ConsulCheck::None => return None,
     };
     // The admin server is without TLS.
     let tls = (grpc.is_some() && registration.tls).then_some(true);
+    let is_asked = config.check != ConsulCheck::Ttl;
     Some(Check {
         name,
         grpc_use_tls: tls,
         tls_skip_verify: tls,
         grpc,
         http,
-        interval: go_duration(config.check_interval),
-        timeout: go_duration(config.check_timeout),
+        ttl: (!is_asked).then(|| go_duration(config.check_ttl)),
+        interval: is_asked.then(|| go_duration(config.check_interval)),
+        timeout: is_asked.then(|| go_duration(config.check_timeout)),
         deregister_critical_service_after: go_duration(config.deregister_critical_service_after),
-        status: "passing",
+        status: status.status,
     })
 }
 

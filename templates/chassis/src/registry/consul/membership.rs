@@ -4,17 +4,24 @@ use std::fmt;
 use std::time::Duration;
 
 use super::agent::Agent;
-use crate::config::Consul;
+use super::api::Status;
+use crate::config::{Consul, ConsulCheck};
+use crate::readiness::Readiness;
 use crate::registry::Registration;
 use crate::registry::http::Error;
 use crate::tls::TlsError;
+
+/// How often a report is made while one holds: one may be lost.
+const PER_TTL: u32 = 2;
 
 /// An instance and the agent that is to know it.
 #[derive(Debug)]
 pub(crate) struct Membership {
     agent: Agent,
     registration: Registration,
-    verify_interval: Duration,
+    interval: Duration,
+    /// Whether the agent waits to hear how the instance is.
+    reports: bool,
 }
 
 impl fmt::Display for Membership {
@@ -27,24 +34,47 @@ impl Membership {
     /// # Errors
     /// When the files for TLS cannot be used.
     pub(crate) fn new(registration: Registration, config: &Consul) -> Result<Self, TlsError> {
+        let reports = config.check == ConsulCheck::Ttl;
+        let verify = config.verify_interval.get();
         Ok(Self {
             agent: Agent::new(config)?,
             registration,
-            verify_interval: config.verify_interval.get(),
+            interval: match reports {
+                true => verify.min(config.check_ttl.get() / PER_TTL),
+                false => verify,
+            },
+            reports,
         })
     }
 
     pub(crate) fn interval(&self) -> Duration {
-        self.verify_interval
+        self.interval
     }
 
-    /// Whether the agent knows the instance: its checks keep it up.
-    pub(crate) async fn keep(&self) -> Result<bool, Error> {
-        self.agent.knows(&self.registration.id()).await
+    /// Whether the agent knows the instance, which its checks keep up, or that this tells it about.
+    pub(crate) async fn keep(&self, readiness: &Readiness) -> Result<bool, Error> {
+        let id = self.registration.id();
+        match self.reports {
+            true => self.agent.report(&id, &self.status(readiness).await).await,
+            false => self.agent.knows(&id).await,
+        }
     }
 
-    pub(crate) async fn register(&self) -> Result<(), Error> {
-        self.agent.register(&self.registration).await
+    pub(crate) async fn register(&self, readiness: &Readiness) -> Result<(), Error> {
+        let status = self.status(readiness).await;
+        self.agent.register(&self.registration, &status).await
+    }
+
+    /// A service registers when it listens and serves: clients need not wait for the first check.
+    async fn status(&self, readiness: &Readiness) -> Status {
+        if !self.reports {
+            return Status::passing();
+        }
+        let report = readiness.report().await;
+        match report.ready {
+            true => Status::passing(),
+            false => Status::critical(report.missing()),
+        }
     }
 
     pub(crate) async fn deregister(&self) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::agent::Agent;
+use super::api::Status;
 use super::*;
 use crate::config::{Consul, ConsulCheck, Secret};
+use crate::readiness::{Check, Phase, Readiness};
 use crate::registry::Registration;
 
 /// An answer: status, index, body.
@@ -126,7 +129,7 @@ async fn an_instance_is_registered_with_its_check() {
     script.config.token = Some(Secret::new("secret"));
     Agent::new(&script.config)
         .expect("no TLS")
-        .register(&registration())
+        .register(&registration(), &Status::passing())
         .await
         .expect("registered");
     let expected = json!({
@@ -161,7 +164,7 @@ async fn the_check_can_be_http_or_none() {
         };
         Agent::new(&script.config)
             .expect("no TLS")
-            .register(&registration)
+            .register(&registration, &Status::passing())
             .await
             .expect("registered");
         script.requests()[0].1["Check"].clone()
@@ -184,13 +187,64 @@ async fn the_check_of_a_server_with_tls_speaks_tls() {
             ..registration()
         };
         let agent = Agent::new(&script.config).expect("no TLS to the agent");
-        agent.register(&registration).await.expect("registered");
+        agent
+            .register(&registration, &Status::passing())
+            .await
+            .expect("registered");
         let check = &script.requests()[0].1["Check"];
         (check["GRPCUseTLS"].clone(), check["TLSSkipVerify"].clone())
     };
     assert_eq!(check(ConsulCheck::Grpc).await, (json!(true), json!(true)));
     // The admin server is without.
     assert_eq!(check(ConsulCheck::Http).await, (Value::Null, Value::Null));
+}
+
+fn readiness(database: &Arc<AtomicBool>) -> Readiness {
+    let up = Arc::clone(database);
+    let check = Check::required("database", move || {
+        let up = up.load(Ordering::Relaxed);
+        async move { up.then_some(()).ok_or("connection refused") }
+    });
+    let readiness = Readiness::new(vec![check]);
+    readiness.enter(Phase::Serving);
+    readiness
+}
+
+#[tokio::test]
+async fn an_instance_tells_the_agent_how_it_is() {
+    let unknown = (404, None, r#"Unknown check ID "x""#.to_owned());
+    let by_older_ones = r#"CheckID "x" does not have associated TTL"#;
+    let by_older_ones = (500, None, by_older_ones.to_owned());
+    let broken = (500, None, "No cluster leader".to_owned());
+    let answers = [ok(""), ok(""), ok(""), unknown, by_older_ones, broken];
+    let mut script = Script::start(answers).await;
+    script.config.check = ConsulCheck::Ttl;
+    let membership = Membership::new(registration(), &script.config).expect("no TLS");
+    assert_eq!(membership.interval(), Duration::from_secs(5));
+
+    let database = Arc::new(AtomicBool::new(true));
+    let readiness = readiness(&database);
+    membership.register(&readiness).await.expect("registered");
+    assert!(membership.keep(&readiness).await.expect("an answer"));
+    database.store(false, Ordering::Relaxed);
+    assert!(membership.keep(&readiness).await.expect("an answer"));
+    assert!(!membership.keep(&readiness).await.expect("an answer"));
+    assert!(!membership.keep(&readiness).await.expect("an answer"));
+    assert!(membership.keep(&readiness).await.is_err());
+
+    let requests = script.requests();
+    let expected = json!({
+        "Name": "readiness",
+        "TTL": "10000ms",
+        "DeregisterCriticalServiceAfter": "30000ms",
+        "Status": "passing",
+    });
+    assert_eq!(requests[0].1["Check"], expected);
+    let path = "PUT /v1/agent/check/update/service%3Auser-service-10.0.0.7-50051";
+    let passing = json!({"Status": "passing", "Output": "ready"});
+    assert_eq!(requests[1], (path.to_owned(), passing));
+    let critical = json!({"Status": "critical", "Output": "database: connection refused"});
+    assert_eq!(requests[2], (path.to_owned(), critical));
 }
 
 #[tokio::test]
