@@ -1,6 +1,6 @@
 mod client;
-mod tracing;
 mod registry;
+mod tracing;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
