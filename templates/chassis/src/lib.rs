@@ -22,7 +22,7 @@
 //!
 //! | what happens | where |
 //! |---|---|
-//! | settings come from files and `APP_` variables | [`config`] |
+//! | settings come from files, `APP_` variables, Consul or etcd, and change | [`config`] |
 //! | a service starts, serves, leaves, drains, ends | `lifecycle` |
 //! | connections are accepted, calls find their service | `server` |
 //! | **what a call passes through before a handler** | `server/stack.rs` |
@@ -35,7 +35,7 @@
 //! | who calls, by a token | `auth`, in `middleware` |
 //! | values that travel with a trace | [`baggage`] |
 //! | counters and histograms | [`metrics`] |
-//! | `/healthz`, `/readyz`, `/metrics` | `admin` |
+//! | `/healthz`, `/readyz`, `/metrics`, `/configz` | `admin` |
 //! | whether it should get calls | [`readiness`], and `health` for gRPC's health service |
 //! | requests are validated, errors have details | [`validate`], [`status`] |
 //! | a server for tests | [`testing`] |

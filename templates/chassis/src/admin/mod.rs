@@ -6,6 +6,7 @@
 //! | `/readyz` | 200 when it should get calls, else 503; JSON with the state of each dependency |
 //! | `/metrics` | metrics, in the OpenMetrics format for those who accept it, else in Prometheus' own |
 //! | `/log/level` | what is logged; `PUT` changes it, with `?for=5m` for a while |
+//! | `/configz` | the settings that are in force and where each came from, without secrets; JSON |
 
 mod level;
 mod routes;

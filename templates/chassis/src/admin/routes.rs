@@ -7,6 +7,7 @@ use http_body::Body;
 use http_body_util::Full;
 
 use super::level;
+use crate::config;
 use crate::metrics::{self, Format};
 use crate::readiness::Readiness;
 use crate::telemetry::log::level::installed;
@@ -51,12 +52,27 @@ where
             let format = Format::wanted(request.headers());
             ok(format.content_type(), metrics::render_as(format))
         }
+        "/configz" => match config::json() {
+            Some(json) => ok(JSON, json),
+            None => refuse(
+                StatusCode::NOT_FOUND,
+                "the configuration was not loaded by chassis::config::load",
+            ),
+        },
         LOG_LEVEL => level::answer(request, installed()).await,
         _ => refuse(
             StatusCode::NOT_FOUND,
-            "not found: try /healthz, /readyz, /metrics or /log/level",
+            "not found: try /healthz, /readyz, /metrics, /configz or /log/level",
         ),
     }
+}
+
+fn not_found(error: &str) -> Answer {
+    body(
+        Response::builder().status(StatusCode::NOT_FOUND),
+        JSON,
+        serde_json::json!({ "error": error }).to_string(),
+    )
 }
 
 fn ok(content_type: &'static str, text: String) -> Answer {

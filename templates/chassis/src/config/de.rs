@@ -8,6 +8,7 @@ use serde::forward_to_deserialize_any;
 
 use super::node::{Node, Origin, Value};
 use super::suggest::closest;
+use super::units::Secret;
 
 /// What is wrong with one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,6 +154,9 @@ impl<'de> de::Deserializer<'de> for &'de Node {
                 parsed: Some(node), ..
             } => node.deserialize_any(visitor),
             Value::Text { raw, parsed: None } => visitor.visit_borrowed_str(raw),
+            Value::Sealed(_) => Err(de::Error::custom(
+                "only a secret can be encrypted, and this setting is none",
+            )),
         }
     }
 
@@ -177,10 +181,21 @@ impl<'de> de::Deserializer<'de> for &'de Node {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        visitor.visit_newtype_struct(self)
+        if name != Secret::TYPE {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.secret.set();
+        if let Value::Sealed(secret) = &self.value {
+            let text: StrDeserializer<'_, Problem> = secret.expose().into_deserializer();
+            return visitor.visit_newtype_struct(text);
+        }
+        // The usual message would have the value in it.
+        visitor
+            .visit_newtype_struct(self)
+            .map_err(|_| de::Error::custom("expected a string"))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -209,7 +224,11 @@ impl<'de> de::Deserializer<'de> for &'de Node {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        seq tuple tuple_struct map struct identifier
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_unit()
     }
 }
 

@@ -34,6 +34,13 @@ pub enum ConfigError {
         /// Its name.
         variable: String,
     },
+    /// The store that the service needs (`config_center.required`) has no settings for it.
+    Store {
+        /// The store and the key: `consul:config/dev/user-service`.
+        name: String,
+        /// Why not.
+        message: String,
+    },
     /// A setting is unknown, missing or of the wrong type or range.
     Setting {
         /// Where its value came from.
@@ -46,6 +53,14 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// What `Display` says, and the cause.
+    pub(super) fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+
     /// A setting that has the right type and a value that makes no sense.
     pub(crate) fn setting(origin: Origin, key: &str, message: impl fmt::Display) -> Self {
         Self::Setting {
@@ -82,6 +97,12 @@ impl fmt::Display for ConfigError {
                 f,
                 "failed to load the environment variable {variable}: it is not valid Unicode"
             ),
+            Self::Store { name, message } => {
+                write!(
+                    f,
+                    "failed to load {name} (config_center.required): {message}"
+                )
+            }
             Self::Setting {
                 origin, message, ..
             } => write!(f, "failed to load {origin}: {message}"),

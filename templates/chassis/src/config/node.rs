@@ -1,19 +1,24 @@
-//! The configuration as a tree in which every value knows where it came from.
+//! The configuration as a tree in which every value knows where it came from, and whether it is a
+//! secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use toml::de::{DeTable, DeValue};
+
+use super::units::Secret;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Built into the program.
     Default,
-    /// A file, by its path as it was opened, and the line (from 1) of the value.
+    /// A file, by its path as it was opened, or a key of a store, as in
+    /// `consul:config/dev/user-service`, and the line (from 1) of the value.
     File {
-        /// The path as it was opened.
+        /// The path as it was opened, or the store and the key.
         path: Arc<str>,
         /// The line, counted from 1.
         line: usize,
@@ -36,6 +41,34 @@ impl fmt::Display for Origin {
 pub(super) struct Node {
     pub(super) origin: Origin,
     pub(super) value: Value,
+    /// Whether a setting of type [`Secret`] was read from here.
+    pub(super) secret: Mark,
+}
+
+/// Set while the tree is read, which is through shared references. It is not part of the value.
+#[derive(Debug, Default)]
+pub(super) struct Mark(AtomicBool);
+
+impl Mark {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Clone for Mark {
+    fn clone(&self) -> Self {
+        Self(AtomicBool::new(self.is_set()))
+    }
+}
+
+impl PartialEq for Mark {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,14 +85,21 @@ pub(super) enum Value {
         raw: String,
         parsed: Option<Box<Node>>,
     },
+    /// What was encrypted: for settings of type [`Secret`] alone.
+    Sealed(Secret),
 }
 
 impl Node {
-    pub(super) fn empty() -> Self {
+    pub(super) fn new(origin: Origin, value: Value) -> Self {
         Self {
-            origin: Origin::Default,
-            value: Value::Table(BTreeMap::new()),
+            origin,
+            value,
+            secret: Mark::default(),
         }
+    }
+
+    pub(super) fn empty() -> Self {
+        Self::new(Origin::Default, Value::Table(BTreeMap::new()))
     }
 
     /// Reads TOML text.
@@ -76,27 +116,26 @@ impl Node {
             path: Arc::clone(path),
             line: line_and_column(text, offset).0,
         };
-        Ok(Self {
-            origin: origin(0),
-            value: from_table(table.into_inner(), &origin),
-        })
+        let value = from_table(table.into_inner(), &origin);
+        Ok(Self::new(origin(0), value))
     }
 
     /// What the environment variable `name` holds.
     pub(super) fn from_variable(name: &str, raw: &str) -> Self {
         let origin = Origin::Variable(name.into());
         let parsed = DeValue::parse(raw).ok().map(|value| {
-            Box::new(Self {
-                origin: origin.clone(),
-                value: from_value(value.into_inner(), &|_| origin.clone()),
-            })
+            let value = from_value(value.into_inner(), &|_| origin.clone());
+            Box::new(Self::new(origin.clone(), value))
         });
-        Self {
-            origin,
-            value: Value::Text {
-                raw: raw.to_owned(),
-                parsed,
-            },
+        let raw = raw.to_owned();
+        Self::new(origin, Value::Text { raw, parsed })
+    }
+
+    /// What is under `key`, if this is a table.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(table) => table.get(key),
+            _ => None,
         }
     }
 
@@ -106,18 +145,12 @@ impl Node {
             return self.merge(value);
         };
         if !matches!(self.value, Value::Table(_)) {
-            *self = Self {
-                origin: value.origin.clone(),
-                value: Value::Table(BTreeMap::new()),
-            };
+            *self = Self::new(value.origin.clone(), Value::Table(BTreeMap::new()));
         }
         if let Value::Table(table) = &mut self.value {
             table
                 .entry((*key).to_owned())
-                .or_insert_with(|| Self {
-                    origin: value.origin.clone(),
-                    value: Value::Table(BTreeMap::new()),
-                })
+                .or_insert_with(|| Self::new(value.origin.clone(), Value::Table(BTreeMap::new())))
                 .insert(rest, value);
         }
     }
@@ -147,10 +180,8 @@ impl Node {
 
 fn from_table(table: DeTable<'_>, origin: &dyn Fn(usize) -> Origin) -> Value {
     let entries = table.into_iter().map(|(key, value)| {
-        let node = Node {
-            origin: origin(key.span().start),
-            value: from_value(value.into_inner(), origin),
-        };
+        let at = origin(key.span().start);
+        let node = Node::new(at, from_value(value.into_inner(), origin));
         (key.into_inner().into_owned(), node)
     });
     Value::Table(entries.collect())
@@ -174,9 +205,9 @@ fn from_value(value: DeValue<'_>, origin: &dyn Fn(usize) -> Origin) -> Value {
         DeValue::Array(array) => Value::Array(
             array
                 .into_iter()
-                .map(|item| Node {
-                    origin: origin(item.span().start),
-                    value: from_value(item.into_inner(), origin),
+                .map(|item| {
+                    let at = origin(item.span().start);
+                    Node::new(at, from_value(item.into_inner(), origin))
                 })
                 .collect(),
         ),

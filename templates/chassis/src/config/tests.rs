@@ -2,17 +2,19 @@ mod client;
 mod registry;
 mod tracing;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
 
+use super::source::Source;
 use super::*;
 
 /// A folder for one test, which is removed at its end.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("chassis-config-{}-{number}", std::process::id());
@@ -21,23 +23,28 @@ impl Folder {
         Self(path)
     }
 
-    fn file(self, name: &str, text: &str) -> Self {
+    pub(super) fn file(self, name: &str, text: &str) -> Self {
         std::fs::write(self.0.join("config").join(name), text).expect("a temporary file");
         self
     }
 
     fn load_as<A>(&self, variables: &[(&str, &str)]) -> Result<Config<A>, ConfigError>
     where
-        A: DeserializeOwned + Default,
+        A: DeserializeOwned + Default + Send + Sync + 'static,
     {
+        let source = self.source(variables);
+        let (layers, _) = source.layers("user-service", "1.2.3")?;
+        source.typed(&layers.tree(&seal::Keys::of(&source)?)?)
+    }
+
+    pub(super) fn source(&self, variables: &[(&str, &str)]) -> Source {
         let variables = variables
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
-        let source = Source {
+        Source {
             variables: variables.collect(),
             working_folder: self.0.clone(),
-        };
-        source.load("user-service", "1.2.3")
+        }
     }
 
     fn load(&self, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {

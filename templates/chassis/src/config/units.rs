@@ -173,11 +173,15 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A secret value: usable, never printed.
+/// A secret value: usable, never printed. It may be encrypted where it is written, as
+/// `"enc:v1:…"` (`msvc secret encrypt`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
+    /// Under this name it asks for its value, so that the tree knows what a secret is.
+    pub(super) const TYPE: &str = "chassis::config::Secret";
+
     /// Wraps `secret`.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
@@ -199,7 +203,25 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
+        deserializer.deserialize_newtype_struct(Self::TYPE, ReadSecret)
+    }
+}
+
+struct ReadSecret;
+
+impl<'de> Visitor<'de> for ReadSecret {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Secret, D::Error> {
+        String::deserialize(inner).map(Secret)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text))
     }
 }
 

@@ -13,7 +13,7 @@ use std::mem;
 use std::time::Duration;
 
 use crate::admin::Admin;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::readiness::{Check, Phase, Readiness};
 use crate::registry::{Registrar, Registration};
 use crate::server::{self, Server};
@@ -34,10 +34,13 @@ const ADMIN: &str = "admin";
 /// When the service cannot start, and when a second signal ends it before calls in flight are
 /// done.
 pub async fn serve<A>(config: Config<A>, services: Services) -> Result<(), Error> {
-    let config = config.chassis();
-    let telemetry = telemetry::init(&config)?;
-    metrics::init(&config);
-    let result = run(&config, services).await;
+    let chassis = config.chassis();
+    let telemetry = telemetry::init(&chassis)?;
+    metrics::init(&chassis);
+    // What can change while the service runs has a hook here, as in
+    // `.add("log.level", move |config| …)`; all else but `[app]` needs a restart.
+    let _changes = config::watch(config::Hooks::default());
+    let result = run(&chassis, services).await;
     telemetry.shutdown().await;
     result
 }

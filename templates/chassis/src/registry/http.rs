@@ -134,6 +134,30 @@ impl Client {
         })
     }
 
+    /// Makes a call for something that may not be there: the body is `None` when the answer is 404
+    /// (Not Found).
+    ///
+    /// # Errors
+    /// When there is no answer in time, or another one of failure.
+    pub(super) async fn look_up(
+        &self,
+        call: Call<'_>,
+    ) -> Result<(HeaderMap, Option<Bytes>), Error> {
+        let timeout = call.timeout;
+        let exchange = async {
+            let (response, _driver) = self.exchange(call).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok((response.into_parts().0.headers, None));
+            }
+            let (head, body) = successful(response).await?.into_parts();
+            Ok((head.headers, Some(collect(body).await?)))
+        };
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Timeout(timeout)),
+        }
+    }
+
     async fn call_unlimited(&self, call: Call<'_>) -> Result<Answer, Error> {
         let (response, _driver) = self.send(call).await?;
         let (head, body) = response.into_parts();
@@ -146,6 +170,13 @@ impl Client {
     /// # Errors
     /// When there is no response, or none of success.
     async fn send(&self, call: Call<'_>) -> Result<(Response<Incoming>, Driver), Error> {
+        let (response, driver) = self.exchange(call).await?;
+        Ok((successful(response).await?, driver))
+    }
+
+    /// # Errors
+    /// When there is no response.
+    async fn exchange(&self, call: Call<'_>) -> Result<(Response<Incoming>, Driver), Error> {
         let request = self.request(call).map_err(Error::Request)?;
         let address = (self.address.host(), self.address.port());
         let stream = TcpStream::connect(address).await.map_err(Error::Connect)?;
@@ -163,15 +194,6 @@ impl Client {
 
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| Error::Http(error.into()))?;
-        let status = response.status();
-        if !status.is_success() {
-            let body = collect(response.into_body()).await?;
-            let beginning = &body[..body.len().min(200)];
-            return Err(Error::Status {
-                status,
-                message: String::from_utf8_lossy(beginning).trim().to_owned(),
-            });
-        }
         Ok((response, driver))
     }
 
@@ -188,6 +210,21 @@ impl Client {
         }
         request.body(Full::new(call.body.into()))
     }
+}
+
+/// # Errors
+/// When the response is not one of success (2xx).
+async fn successful(response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = collect(response.into_body()).await?;
+    let beginning = &body[..body.len().min(200)];
+    Err(Error::Status {
+        status,
+        message: String::from_utf8_lossy(beginning).trim().to_owned(),
+    })
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Error> {

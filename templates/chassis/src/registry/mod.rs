@@ -20,6 +20,7 @@ mod membership;
 mod registrar;
 mod resolve;
 mod static_list;
+mod store;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use registrar::Registrar;
+pub(crate) use store::{Store, Value};
 pub(crate) use watch::Instances;
 
 use crate::Error;

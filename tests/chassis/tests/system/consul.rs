@@ -111,9 +111,16 @@ impl Agent {
     }
 
     fn request(&self, method: &str, path: &str) -> Option<String> {
+        self.send(method, path, "")
+    }
+
+    /// The body of the answer, if it is 200.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.address).ok()?;
-        let head = format!("{method} {path} HTTP/1.0\r\nhost: x\r\n\r\n");
-        stream.write_all(head.as_bytes()).ok()?;
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.0\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all((head + body).as_bytes()).ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;

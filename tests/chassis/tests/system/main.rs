@@ -6,6 +6,7 @@ mod balance;
 mod calls;
 mod channel;
 mod collector;
+mod config;
 mod connections;
 mod consul;
 mod dashboard;

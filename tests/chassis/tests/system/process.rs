@@ -5,11 +5,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
-use chassis::config::NoSettings;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::support::{self, Behaviour, ProbeApi, ProbeClient, ProbeRequest};
+
+/// What can be set in `[app]` of these processes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    greeting: String,
+}
 
 /// What the processes of these tests run: this very binary, told to run this one "test".
 #[test]
@@ -21,7 +28,10 @@ fn service() -> Result<(), chassis::Error> {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let config = chassis::config::load::<NoSettings>("probe", "1.2.3")?;
+        let config = chassis::config::load::<Settings>("probe", "1.2.3")?;
+        config.live().on_change(|settings| {
+            tracing::info!(greeting = settings.greeting, "settings changed");
+        });
         let downstream = match std::env::var("PROBE_DOWNSTREAM") {
             Ok(target) => Some(chassis::client::connect(&target, &config).await?),
             Err(_) => None,

@@ -1,6 +1,7 @@
 //! The sections of the configuration, every key with its default.
 
 mod auth;
+mod center;
 mod client;
 mod etcd;
 mod kubernetes;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use super::ConfigError;
 
 pub use auth::{Auth, AuthRule, MethodPattern};
+pub use center::{ConfigCenter, ConfigSource};
 pub use client::{
     Balance, BalancePolicy, Breaker, Client, ClientLayers, FailurePercentage, Outlier, SuccessRate,
 };
@@ -56,6 +58,8 @@ pub struct Config<A = NoSettings> {
     pub registry: Registry,
     /// How other services are called.
     pub client: Client,
+    /// Settings from a store, and changes while the service runs.
+    pub config_center: ConfigCenter,
     /// The service's own settings.
     pub app: A,
 }
@@ -69,7 +73,8 @@ impl<A> Config<A> {
     ) -> Result<Self, ConfigError> {
         self.tracing.fill_from(&variable)?;
         self.registry.consul.fill_from(&variable)?;
-        let is_used = self.registry.kind == RegistryKind::Etcd;
+        let is_used = self.registry.kind == RegistryKind::Etcd
+            || self.config_center.source == ConfigSource::Etcd;
         self.registry.etcd.fill_from(is_used, &variable)?;
         self.registry.kubernetes.fill_from(&variable)?;
         if self.registry.kind == RegistryKind::Kubernetes {
@@ -89,6 +94,7 @@ impl<A> Config<A> {
             metrics: self.metrics.clone(),
             registry: self.registry.clone(),
             client: self.client.clone(),
+            config_center: self.config_center.clone(),
             app: NoSettings {},
         }
     }

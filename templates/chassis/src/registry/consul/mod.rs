@@ -2,11 +2,13 @@
 
 mod agent;
 mod api;
+mod kv;
 mod membership;
 mod watch;
 
 use crate::tls::RegistryKeys;
 
+pub(crate) use kv::Kv;
 pub(crate) use membership::Membership;
 pub(crate) use watch::watch;
 

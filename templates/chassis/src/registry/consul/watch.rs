@@ -22,16 +22,16 @@ use http::{HeaderMap, Method};
 
 const INDEX: &str = "x-consul-index";
 
-const MIN_BACKOFF: Duration = Duration::from_millis(200);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+pub(super) const MIN_BACKOFF: Duration = Duration::from_millis(200);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// The least time from the beginning of one query to that of the next, for services whose checks
 /// flap.
-const MIN_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a query may take beyond its `wait`: the agent adds up to a sixteenth, and the way there
 /// and back takes its time.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Follows the passing instances of `service`.
 ///
@@ -79,7 +79,7 @@ async fn follow(agent: Agent, service: String, wait: Duration, publisher: Publis
 }
 
 /// The index to wait for a change from, after one of `answered` to a query with `asked`.
-fn next_index(asked: u64, answered: Option<u64>) -> u64 {
+pub(super) fn next_index(asked: u64, answered: Option<u64>) -> u64 {
     match answered {
         Some(0) => 1,
         Some(index) if index >= asked => index,
@@ -111,7 +111,7 @@ async fn query(
     Ok((instances, index_of(&answer.headers)))
 }
 
-fn index_of(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn index_of(headers: &HeaderMap) -> Option<u64> {
     headers.get(INDEX)?.to_str().ok()?.parse().ok()
 }
 

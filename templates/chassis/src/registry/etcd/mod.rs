@@ -8,6 +8,7 @@ mod client;
 mod dial;
 mod entry;
 mod error;
+mod key;
 mod lease;
 mod proto;
 mod requests;
@@ -15,5 +16,6 @@ mod view;
 mod watch;
 
 pub(crate) use error::Error;
+pub(crate) use key::Key;
 pub(crate) use lease::Lease;
 pub(crate) use watch::watch;

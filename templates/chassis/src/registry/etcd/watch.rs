@@ -22,11 +22,11 @@ use crate::registry::backoff::Backoff;
 use crate::registry::watch::{Instances, Publisher};
 use crate::tls::TlsError;
 
-const MIN_BACKOFF: Duration = Duration::from_millis(200);
-const MAX_BACKOFF: Duration = Duration::from_secs(10);
+pub(super) const MIN_BACKOFF: Duration = Duration::from_millis(200);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// A watch that lasted as long was a good one: the next failure is a first one.
-const STABLE: Duration = Duration::from_secs(1);
+pub(super) const STABLE: Duration = Duration::from_secs(1);
 
 /// How often the instances are listed anew although nothing is wrong. A store that was replaced by
 /// one with a higher revision cannot be told from one that has merely changed.

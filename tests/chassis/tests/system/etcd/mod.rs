@@ -6,3 +6,5 @@ mod server;
 #[cfg(feature = "tls")]
 mod tls;
 mod watching;
+
+pub(crate) use server::Etcd;

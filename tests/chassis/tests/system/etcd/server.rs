@@ -16,7 +16,7 @@ use crate::process::Service;
 use crate::support::{ProbeClient, free_port};
 
 /// A cluster of one member, on disk.
-pub(super) struct Etcd {
+pub(crate) struct Etcd {
     server: PathBuf,
     control: PathBuf,
     child: Option<Child>,
@@ -58,7 +58,7 @@ fn local(port: u16) -> SocketAddr {
 
 impl Etcd {
     /// A new cluster; `None` when there is no etcd here.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         Self::start_with(&[])
     }
 
@@ -108,7 +108,7 @@ impl Etcd {
     }
 
     /// Starts it with the data that it has.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let url = |address| format!("http://{address}");
         let help = Command::new(&self.server).arg("--help").output();
         let help = help.expect("etcd runs");
@@ -137,7 +137,7 @@ impl Etcd {
         wait_until(|| self.is_healthy());
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -171,7 +171,7 @@ impl Etcd {
         ask().is_some_and(|text| text.contains(r#""health":"true""#))
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
@@ -197,7 +197,7 @@ impl Etcd {
     }
 
     /// What `etcdctl` answers.
-    pub(super) fn control(&self, arguments: &[&str]) -> Vec<u8> {
+    pub(crate) fn control(&self, arguments: &[&str]) -> Vec<u8> {
         let output = self.command(arguments).output().expect("etcdctl runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {stderr}");
