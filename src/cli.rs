@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{bench, call, cert, completions, doctor, new, proto, run};
+use crate::commands::{bench, call, cert, completions, doctor, new, proto, run, secret};
 use crate::error::{Diagnostic, Exit};
 
 /// From a .proto to gRPC microservices that run, are discovered, observed and load-tested.
@@ -145,6 +145,9 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Make certificates for TLS between services in development.
     Cert(cert::CertArgs),
+    /// Encrypt secrets for the configuration of services.
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Say what is installed, what is missing and what it would be needed for.
     Doctor(doctor::DoctorArgs),
     /// Print the completion script for a shell.

@@ -15,6 +15,8 @@ pub const CONSUL_HTTP_TOKEN: &str = "CONSUL_HTTP_TOKEN";
 pub const ETCDCTL_ENDPOINTS: &str = "ETCDCTL_ENDPOINTS";
 /// The cargo to call; cargo sets it for its subcommands.
 pub const CARGO: &str = "CARGO";
+/// The key for encrypted settings, as services read it.
+pub const APP_CONFIG_KEY: &str = "APP_CONFIG_KEY";
 /// `dumb` marks a terminal that cannot move its cursor.
 pub const TERM: &str = "TERM";
 /// Where a Docker engine answers, as Docker's own command line reads it.
@@ -41,6 +43,8 @@ pub struct Environment {
     pub etcdctl_endpoints: Option<String>,
     /// [`CARGO`].
     pub cargo: Option<OsString>,
+    /// [`APP_CONFIG_KEY`].
+    pub app_config_key: Option<String>,
     /// [`DOCKER_HOST`].
     pub docker_host: Option<String>,
 }
@@ -56,6 +60,7 @@ impl Environment {
             consul_http_token: text(CONSUL_HTTP_TOKEN),
             etcdctl_endpoints: text(ETCDCTL_ENDPOINTS),
             cargo: env::var_os(CARGO),
+            app_config_key: text(APP_CONFIG_KEY),
             docker_host: text(DOCKER_HOST),
         }
     }

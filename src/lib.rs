@@ -29,6 +29,7 @@ pub mod project;
 pub mod proto;
 pub mod run;
 pub mod scaffold;
+pub mod secret;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ pub mod new;
 pub mod proto;
 pub mod rpc;
 pub mod run;
+pub mod secret;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -26,6 +27,7 @@ pub fn dispatch(context: &Context, command: Command) -> Result {
         Command::Call(args) => call::run(context, args),
         Command::Bench(args) => bench::run(context, args),
         Command::Cert(args) => cert::run(context, args),
+        Command::Secret(command) => secret::run(context, command),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Completions(args) => completions::run(context, args),
     }

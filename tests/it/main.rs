@@ -15,6 +15,7 @@ mod layout;
 mod new;
 mod proto_gen;
 mod run;
+mod secret;
 mod support;
 mod tidy;
 mod tls;

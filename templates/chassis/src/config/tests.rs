@@ -28,7 +28,7 @@ impl Folder {
         self
     }
 
-    fn load_as<A>(&self, variables: &[(&str, &str)]) -> Result<Config<A>, ConfigError>
+    pub(super) fn load_as<A>(&self, variables: &[(&str, &str)]) -> Result<Config<A>, ConfigError>
     where
         A: DeserializeOwned + Default + Send + Sync + 'static,
     {

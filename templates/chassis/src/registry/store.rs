@@ -15,7 +15,7 @@ pub(crate) type Value = Option<Vec<u8>>;
 /// A key of a store. It belongs to the runtime in which it was made.
 #[derive(Debug)]
 pub(crate) enum Store {
-    Consul(Kv),
+    Consul(Box<Kv>),
     Etcd(Key),
 }
 
@@ -24,7 +24,10 @@ impl Store {
     pub(crate) fn new<A>(config: &Config<A>) -> Option<Self> {
         let key = config.config_center_key();
         match config.config_center.source {
-            ConfigSource::Consul => Some(Self::Consul(Kv::new(&config.registry.consul, &key))),
+            ConfigSource::Consul => {
+                let kv = Kv::new(&config.registry.consul, &key);
+                Some(Self::Consul(Box::new(kv)))
+            }
             ConfigSource::Etcd => Some(Self::Etcd(Key::new(&config.registry.etcd, key))),
             ConfigSource::None => None,
         }

@@ -149,6 +149,10 @@ fn tell(source: &'static str, outcome: Outcome) {
             need_restart,
         } => {
             metrics::reloaded(source, true);
+            // A comment, or a value that a higher layer overrides.
+            if changed.is_empty() {
+                return;
+            }
             let changed = changed.join(",");
             tracing::info!(source, changed, "the configuration was reloaded");
             if !need_restart.is_empty() {

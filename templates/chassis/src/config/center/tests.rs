@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -230,7 +230,7 @@ fn what_cannot_change_needs_a_restart_until_it_is_as_it_was() {
     assert_eq!(levels.lock().expect("no panic").len(), 1);
 }
 
-fn cache_variable(path: &PathBuf) -> (&'static str, String) {
+fn cache_variable(path: &Path) -> (&'static str, String) {
     ("APP_CONFIG_CENTER__CACHE_FILE", path.display().to_string())
 }
 
