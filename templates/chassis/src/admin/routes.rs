@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn configz_is_there_for_a_configuration_that_was_loaded() {
+        let readiness = Readiness::new(Vec::new());
+        let (status, content_type, text) = ask(Method::GET, "/configz", &readiness).await;
+        assert_eq!((status, content_type.as_str()), (404, JSON));
+        assert_eq!(
+            text,
+            r#"{"error":"the configuration was not loaded by chassis::config::load"}"#
+        );
+    }
+
+    #[tokio::test]
     async fn other_paths_and_methods_are_refused() {
         let readiness = Readiness::new(Vec::new());
         assert_eq!(ask(Method::GET, "/", &readiness).await.0, 404);

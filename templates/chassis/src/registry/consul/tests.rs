@@ -339,3 +339,38 @@ async fn an_error_never_empties_the_set() {
         "after an error it begins anew"
     );
 }
+
+#[tokio::test]
+async fn a_key_is_followed_from_before_it_is_there_and_through_failures() {
+    let answers = [
+        (404, Some(5), String::new()),
+        (200, Some(7), "a = 1".to_owned()),
+        (500, None, "No cluster leader".to_owned()),
+        (200, Some(3), "a = 2".to_owned()),
+        (404, Some(4), String::new()),
+    ];
+    let script = Script::start(answers).await;
+    let kv = Kv::new(&script.config, "config/dev/user service");
+    let (sender, mut values) = tokio::sync::mpsc::channel(1);
+    let task = tokio::spawn(kv.follow(sender));
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let value = values.recv().await.expect("it goes on");
+        seen.push(value.map(|value| String::from_utf8(value).expect("UTF-8")));
+    }
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(seen, [None, text("a = 1"), text("a = 2"), None]);
+    let path = "GET /v1/kv/config/dev/user%20service?raw";
+    assert_eq!(
+        script.wait_for(6).await,
+        [
+            path.to_owned(),
+            format!("{path}&index=5&wait=60000ms"),
+            format!("{path}&index=7&wait=60000ms"),
+            path.to_owned(),
+            format!("{path}&index=3&wait=60000ms"),
+            format!("{path}&index=4&wait=60000ms"),
+        ]
+    );
+    task.abort();
+}
