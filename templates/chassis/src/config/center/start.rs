@@ -202,6 +202,11 @@ fn from_store(
     };
     match answer {
         Ok(None) if center.required => Err(missing("there is no such key".to_owned())),
+        Ok(None) => {
+            // A key that was deleted meanwhile must not come back when the store is away.
+            cache(center, None, warnings);
+            Ok(None)
+        }
         Ok(value) => Ok(value),
         Err(error) => match cached(center) {
             Some(value) => {

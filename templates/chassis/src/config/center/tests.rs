@@ -259,6 +259,9 @@ fn a_store_that_is_away_costs_its_settings_unless_they_are_cached() {
         std::fs::read_to_string(&path).expect("it is kept"),
         "[app]\nlimit = 7"
     );
+    // A key that is gone does not come back from the cache.
+    loaded(&folder, &variables, None);
+    assert!(!path.exists());
 }
 
 #[test]
