@@ -67,14 +67,6 @@ where
     }
 }
 
-fn not_found(error: &str) -> Answer {
-    body(
-        Response::builder().status(StatusCode::NOT_FOUND),
-        JSON,
-        serde_json::json!({ "error": error }).to_string(),
-    )
-}
-
 fn ok(content_type: &'static str, text: String) -> Answer {
     body(Response::builder(), content_type, text)
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::consul::Kv;
 use super::etcd::Key;
 use crate::config::{Config, ConfigSource};
+use crate::tls::TlsError;
 
 /// The bytes under a key; `None` when the key is not there.
 pub(crate) type Value = Option<Vec<u8>>;
@@ -21,16 +22,19 @@ pub(crate) enum Store {
 
 impl Store {
     /// The key that `config` names, if it names a store. It must be made inside of a runtime.
-    pub(crate) fn new<A>(config: &Config<A>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When the files for a connection over TLS cannot be used.
+    pub(crate) fn new<A>(config: &Config<A>) -> Result<Option<Self>, TlsError> {
         let key = config.config_center_key();
-        match config.config_center.source {
+        Ok(match config.config_center.source {
             ConfigSource::Consul => {
-                let kv = Kv::new(&config.registry.consul, &key);
+                let kv = Kv::new(&config.registry.consul, &key)?;
                 Some(Self::Consul(Box::new(kv)))
             }
-            ConfigSource::Etcd => Some(Self::Etcd(Key::new(&config.registry.etcd, key))),
+            ConfigSource::Etcd => Some(Self::Etcd(Key::new(&config.registry.etcd, key)?)),
             ConfigSource::None => None,
-        }
+        })
     }
 
     /// The value as it is now.

@@ -46,8 +46,12 @@ pub(crate) fn watch(hooks: Hooks) -> Watch {
             tasks.spawn(poll(started.files.clone(), interval, files));
         }
         let (values, store_changes) = mpsc::channel(1);
-        if let Some(store) = Store::new(&started.config) {
-            tasks.spawn(store.follow(values));
+        match Store::new(&started.config) {
+            Ok(Some(store)) => {
+                tasks.spawn(store.follow(values));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the configuration store cannot be followed"),
         }
         tasks.spawn(apply(started, file_changes, store_changes));
     }

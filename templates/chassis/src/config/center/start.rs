@@ -80,7 +80,7 @@ fn ask(config: &Config) -> Result<Value, String> {
             .build()
             .map_err(|error| error.to_string())?;
         runtime.block_on(async {
-            match Store::new(&config) {
+            match Store::new(&config).map_err(|error| error.to_string())? {
                 Some(store) => store.get(config.config_center.timeout.get()).await,
                 None => Ok(None),
             }

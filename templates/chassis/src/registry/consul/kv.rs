@@ -15,6 +15,7 @@ use crate::config::Consul;
 use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Error};
 use crate::registry::store::Value;
+use crate::tls::TlsError;
 
 /// A key of the store.
 #[derive(Debug)]
@@ -31,14 +32,14 @@ impl fmt::Display for Kv {
 }
 
 impl Kv {
-    pub(crate) fn new(config: &Consul, key: &str) -> Self {
+    pub(crate) fn new(config: &Consul, key: &str) -> Result<Self, TlsError> {
         let segments: Vec<String> = key.split('/').map(segment).collect();
-        Self {
-            agent: Agent::new(config),
+        Ok(Self {
+            agent: Agent::new(config)?,
             // `raw` is the value alone, instead of JSON with the value in base64.
             path: format!("/v1/kv/{}?raw", segments.join("/")),
             wait: config.wait.get(),
-        }
+        })
     }
 
     pub(crate) async fn get(&self) -> Result<Value, Error> {

@@ -350,7 +350,7 @@ async fn a_key_is_followed_from_before_it_is_there_and_through_failures() {
         (404, Some(4), String::new()),
     ];
     let script = Script::start(answers).await;
-    let kv = Kv::new(&script.config, "config/dev/user service");
+    let kv = Kv::new(&script.config, "config/dev/user service").expect("no TLS");
     let (sender, mut values) = tokio::sync::mpsc::channel(1);
     let task = tokio::spawn(kv.follow(sender));
     let mut seen = Vec::new();

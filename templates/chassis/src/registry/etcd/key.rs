@@ -15,6 +15,7 @@ use super::watch::{MAX_BACKOFF, MIN_BACKOFF, STABLE};
 use crate::config::Etcd;
 use crate::registry::backoff::Backoff;
 use crate::registry::store::Value;
+use crate::tls::TlsError;
 
 /// A key of the store.
 #[derive(Debug)]
@@ -34,11 +35,11 @@ struct Unheard;
 
 impl Key {
     /// It must be made inside of a runtime.
-    pub(crate) fn new(config: &Etcd, key: String) -> Self {
-        Self {
-            client: Client::new(config),
+    pub(crate) fn new(config: &Etcd, key: String) -> Result<Self, TlsError> {
+        Ok(Self {
+            client: Client::new(config)?,
             key,
-        }
+        })
     }
 
     pub(crate) async fn get(&self) -> Result<Value, Error> {
