@@ -56,10 +56,10 @@ fn style(level: Level) -> &'static str {
 
 /// The message of an event.
 #[derive(Debug, Default)]
-pub(super) struct Message(String);
+struct Message(String);
 
 impl Message {
-    pub(super) fn text(&self) -> &str {
+    fn text(&self) -> &str {
         &self.0
     }
 }

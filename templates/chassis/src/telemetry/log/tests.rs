@@ -55,6 +55,41 @@ fn event() {
 }
 
 #[test]
+fn what_needs_escaping_is_escaped_in_json_wherever_it_stands() {
+    let line = written(Format::Json, || {
+        tracing::info!(target: "shop", name = "\"Ada\"", list = ?["a\n"], "line\\{}", "\u{1}");
+    });
+    let line: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+    assert_eq!(line["message"], "line\\\u{1}");
+    let fields = serde_json::json!({"name": "\"Ada\"", "list": "[\"a\\n\"]"});
+    assert_eq!(line["fields"], fields);
+}
+
+#[test]
+fn an_event_without_a_message_has_an_empty_one_in_json() {
+    let line = written(Format::Json, || tracing::info!(target: "shop", id = 17));
+    let line: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+    assert_eq!(line["message"], "");
+    assert_eq!(line["fields"], serde_json::json!({"id": 17}));
+}
+
+#[test]
+fn a_value_that_cannot_be_printed_costs_its_own_line_in_json_and_no_other() {
+    struct Broken;
+    impl std::fmt::Debug for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            Err(std::fmt::Error)
+        }
+    }
+    let lines = written(Format::Json, || {
+        tracing::info!(target: "shop", broken = ?Broken, "lost");
+        tracing::info!(target: "shop", "kept");
+    });
+    let line: serde_json::Value = serde_json::from_str(&lines).expect("one line is JSON");
+    assert_eq!(line["message"], "kept");
+}
+
+#[test]
 fn a_pretty_line_is_time_level_message_fields_and_short_trace_id() {
     assert_eq!(
         written(Format::Pretty { color: false }, event),

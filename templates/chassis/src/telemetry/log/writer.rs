@@ -11,6 +11,13 @@ use std::time::Duration;
 /// A second's worth of lines at several thousand calls a second.
 const CAPACITY: usize = 4 * 1024 * 1024;
 
+/// How long lines gather after others were written. To wake the thread and to write cost several
+/// times what a line costs, so a busy service does it a hundred times a second and not for each.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// As much as is not let wait.
+const PLENTY: usize = CAPACITY / 8;
+
 /// Where lines are written. Clones share the buffer.
 #[derive(Debug, Clone)]
 pub(in crate::telemetry) struct Writer {
@@ -20,7 +27,7 @@ pub(in crate::telemetry) struct Writer {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when there is something to write, or to end.
+    /// Told, where the thread waits for it, when there is something to write, or to end.
     news: Condvar,
     /// Told when everything is written.
     done: Condvar,
@@ -30,6 +37,8 @@ struct Shared {
 struct State {
     buffer: Vec<u8>,
     lost: u64,
+    /// Whether the thread has nothing to do until it is told.
+    idle: bool,
     phase: Phase,
 }
 
@@ -49,6 +58,10 @@ enum Phase {
 impl Writer {
     /// Begins to write to `output`.
     pub(super) fn start(output: impl Write + Send + 'static) -> Self {
+        Self::gathering(GATHER, output)
+    }
+
+    fn gathering(time: Duration, output: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             news: Condvar::new(),
@@ -56,7 +69,7 @@ impl Writer {
         });
         let thread = std::thread::Builder::new().name("log".to_owned());
         let theirs = Arc::clone(&shared);
-        if thread.spawn(move || theirs.run(output)).is_err() {
+        if thread.spawn(move || theirs.run(time, output)).is_err() {
             // No thread is left to be had: better slow than silent.
             shared.lock().phase = Phase::Ended;
         }
@@ -79,10 +92,12 @@ impl Writer {
             state.lost += 1;
             return;
         }
-        let was_empty = state.buffer.is_empty();
+        let before = state.buffer.len();
         state.buffer.extend_from_slice(line);
+        let is_plenty = before < PLENTY && state.buffer.len() >= PLENTY;
+        let wake = std::mem::take(&mut state.idle) || is_plenty;
         drop(state);
-        if was_empty {
+        if wake {
             self.shared.news.notify_one();
         }
     }
@@ -111,10 +126,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, mut output: impl Write) {
+    fn run(&self, time: Duration, mut output: impl Write) {
         let mut batch = Vec::new();
         loop {
-            let idle = |state: &mut State| state.buffer.is_empty() && state.phase == Phase::Running;
+            let idle = |state: &mut State| {
+                state.idle = state.buffer.is_empty() && state.phase == Phase::Running;
+                state.idle
+            };
             let waited = self.news.wait_while(self.lock(), idle);
             let mut state = waited.unwrap_or_else(PoisonError::into_inner);
             if state.buffer.is_empty() {
@@ -130,6 +148,9 @@ impl Shared {
             if lost > 0 {
                 tracing::warn!(lost, "log lines were lost: nobody read them fast enough");
             }
+            let gathers =
+                |state: &mut State| state.phase == Phase::Running && state.buffer.len() < PLENTY;
+            drop(self.news.wait_timeout_while(self.lock(), time, gathers));
         }
     }
 }
@@ -160,9 +181,37 @@ mod tests {
     }
 
     fn slow() -> (Writer, Receiver<String>, Sender<()>) {
+        slow_gathering(Duration::ZERO)
+    }
+
+    fn slow_gathering(time: Duration) -> (Writer, Receiver<String>, Sender<()>) {
         let (lines, written) = channel();
         let (turn, turns) = channel();
-        (Writer::start(Slow { lines, turns }), written, turn)
+        let writer = Writer::gathering(time, Slow { lines, turns });
+        (writer, written, turn)
+    }
+
+    #[test]
+    fn lines_gather_after_others_were_written() {
+        let (writer, written, turn) = slow_gathering(Duration::from_secs(3600));
+        drop(turn);
+        writer.write(b"at once\n");
+        assert_eq!(written.recv().expect("written"), "at once\n");
+        writer.write(b"a\n");
+        writer.write(b"b\n");
+        writer.flush(Duration::from_secs(60));
+        assert_eq!(written.recv().expect("written"), "a\nb\n");
+    }
+
+    #[test]
+    fn plenty_of_lines_do_not_wait() {
+        let (writer, written, turn) = slow_gathering(Duration::from_secs(3600));
+        drop(turn);
+        writer.write(b"at once\n");
+        assert_eq!(written.recv().expect("written"), "at once\n");
+        let line = "x".repeat(PLENTY);
+        writer.write(line.as_bytes());
+        assert_eq!(written.recv().expect("written"), line);
     }
 
     #[test]
