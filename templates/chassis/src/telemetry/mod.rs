@@ -5,6 +5,7 @@ mod panic;
 pub(crate) mod propagation;
 #[cfg(test)]
 pub(crate) mod recorder;
+pub(crate) mod sampling;
 mod traces;
 
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(crate) struct Telemetry {
 /// # Errors
 /// [`Error::Exporter`]
 pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
-    let provider = traces::provider(config)?;
+    let (provider, head) = traces::provider(config)?;
     let levels = log::level::Levels::new(config.log.level.clone());
     let (lines, log) = log::layer(&config.log, &levels);
     let subscriber = tracing_subscriber::registry()
@@ -49,6 +50,9 @@ pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
         .with(lines);
     // It fails when there is one already, which is then the program's own choice, as is its level.
     let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if is_ours {
+        head.install();
+    }
     if is_ours && config.log.adjustable {
         log::level::install(levels);
     }

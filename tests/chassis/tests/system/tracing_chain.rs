@@ -121,3 +121,39 @@ async fn a_stream_through_three_services_is_one_trace_and_takes_baggage_along() 
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_is_not_recorded_has_an_id_all_the_same() {
+    let spans = Spans::default();
+    let collector = Collector {
+        spans: Arc::clone(&spans),
+    };
+    let services = Services::new(&[]).add(TraceServiceServer::new(collector));
+    let collector = testing::serve(services).await;
+    let endpoint = format!("http://{}", collector.address());
+
+    let endpoint = ("APP_TRACING__ENDPOINT", endpoint.as_str());
+    // It records what begins with it, which this does not.
+    let mut user = Service::start(&[endpoint]);
+    let target = format!("static:///{}", user.grpc);
+    let mut order = Service::start(&[
+        endpoint,
+        ("APP_TRACING__SAMPLE_RATIO", "0"),
+        ("PROBE_DOWNSTREAM", &target),
+    ]);
+    let mut client = order.client().await;
+    let reply = client.unary(ask(Behaviour::Relay(true))).await;
+    drop(client);
+    let received = &reply.expect("a reply").into_inner().metadata["traceparent"];
+    let [version, id, _, flags] = received.split('-').collect::<Vec<_>>()[..] else {
+        panic!("not a traceparent: {received}");
+    };
+    assert_eq!((version, flags), ("00", "00"));
+    for service in [&mut order, &mut user] {
+        let line = service.wait_for("chassis.test.v1.Probe/Unary");
+        assert_eq!(line["trace_id"], id);
+        service.signal("TERM");
+        assert!(service.wait().success());
+    }
+    assert_eq!(spans.lock().expect("no panic").len(), 0);
+}

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
-use tracing::Span;
 
 use super::call;
 use super::observe::{HasCode, Observed, ObservedBody, Observer};
+use super::trace::Scope;
 
 /// The target of the lines.
 pub(crate) const TARGET: &str = "rpc";
@@ -67,8 +67,8 @@ pub(crate) struct Line {
     path: Box<str>,
     peer: Option<SocketAddr>,
     begin: Instant,
-    /// A call that is dropped ends outside of its span.
-    span: Span,
+    /// A call that is dropped ends outside of it.
+    scope: Scope,
 }
 
 impl Line {
@@ -78,7 +78,7 @@ impl Line {
             path: request.uri().path().into(),
             peer: peer.and_then(TcpConnectInfo::remote_addr),
             begin: Instant::now(),
-            span: Span::current(),
+            scope: Scope::current(),
         }
     }
 }
@@ -94,15 +94,14 @@ impl Observer for Line {
                 tracing::$level!(target: TARGET, peer, code = code_name, ?latency, "{method}")
             };
         }
-        self.span.in_scope(|| {
-            if call::is_infrastructure(&self.path) {
-                line!(debug);
-            } else if call::is_server_fault(code) {
-                line!(warn);
-            } else {
-                line!(info);
-            }
-        });
+        let _entered = self.scope.enter();
+        if call::is_infrastructure(&self.path) {
+            line!(debug);
+        } else if call::is_server_fault(code) {
+            line!(warn);
+        } else {
+            line!(info);
+        }
     }
 }
 

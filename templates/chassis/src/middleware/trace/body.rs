@@ -6,24 +6,24 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::Status;
-use tracing::Span;
 
+use super::scope::Scope;
 use super::span::SpanEnd;
 use crate::middleware::observe::ObservedBody;
 
 pin_project! {
-    /// Polls a response inside the span of its call, which ends with it.
+    /// Polls a response inside the scope of its call, which ends with it.
     #[derive(Debug)]
     pub(crate) struct TracedBody<B> {
         #[pin]
         inner: ObservedBody<B, SpanEnd>,
-        span: Span,
+        scope: Scope,
     }
 }
 
 impl<B> TracedBody<B> {
-    pub(super) fn new(span: Span, inner: ObservedBody<B, SpanEnd>) -> Self {
-        Self { inner, span }
+    pub(super) fn new(scope: Scope, inner: ObservedBody<B, SpanEnd>) -> Self {
+        Self { inner, scope }
     }
 }
 
@@ -36,7 +36,7 @@ impl<B: Body<Error = Status>> Body for TracedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
         let this = self.project();
-        let _entered = this.span.enter();
+        let _entered = this.scope.enter();
         this.inner.poll_frame(cx)
     }
 

@@ -6,11 +6,10 @@ use std::task::{Context, Poll};
 use http::uri::Authority;
 use http::{Request, Response};
 use tower::{Layer, Service};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::body::TracedBody;
 use super::future::Traced;
+use super::scope::Scope;
 use super::span::{self, Recording, Side, SpanEnd};
 use crate::client::Target;
 use crate::middleware::observe::{HasCode, Observed};
@@ -96,14 +95,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
-        let span = match self.enabled {
-            true => span::client(request.uri().path()),
-            false => Span::none(),
+        let scope = match self.enabled {
+            true => {
+                let parent = opentelemetry::Context::current();
+                Scope::begin(parent, || span::client(request.uri().path()))
+            }
+            false => Scope::none(),
         };
-        if !span.is_disabled() {
-            propagation::inject(&span.context(), request.headers_mut());
+        if let Some(context) = scope.context() {
+            propagation::inject(&context, request.headers_mut());
         }
-        let recording = Recording::of(&span);
+        let recording = scope.span().and_then(Recording::of);
         if let Some(recording) = &recording {
             recording.server(&self.server.address, self.server.port);
         }
@@ -111,8 +113,11 @@ where
             span,
             side: Side::Client,
         });
-        let inner = span.in_scope(|| self.inner.call(request));
-        Traced::new(span, Observed::new(inner, observer))
+        let inner = {
+            let _entered = scope.enter();
+            self.inner.call(request)
+        };
+        Traced::new(scope, Observed::new(inner, observer))
     }
 }
 

@@ -6,25 +6,25 @@ use std::task::{Context, Poll, ready};
 
 use http::Response;
 use pin_project_lite::pin_project;
-use tracing::Span;
 
 use super::body::TracedBody;
+use super::scope::Scope;
 use super::span::SpanEnd;
 use crate::middleware::observe::{HasCode, Observed};
 
 pin_project! {
-    /// Polls a call inside its span.
+    /// Polls a call inside its scope.
     #[derive(Debug)]
     pub(crate) struct Traced<F> {
         #[pin]
         inner: Observed<F, SpanEnd>,
-        span: Span,
+        scope: Scope,
     }
 }
 
 impl<F> Traced<F> {
-    pub(super) fn new(span: Span, inner: Observed<F, SpanEnd>) -> Self {
-        Self { inner, span }
+    pub(super) fn new(scope: Scope, inner: Observed<F, SpanEnd>) -> Self {
+        Self { inner, scope }
     }
 }
 
@@ -38,10 +38,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = {
-            let _entered = this.span.enter();
+            let _entered = this.scope.enter();
             ready!(this.inner.poll(cx))?
         };
-        let span = std::mem::replace(this.span, Span::none());
-        Poll::Ready(Ok(response.map(|body| TracedBody::new(span, body))))
+        let scope = std::mem::replace(this.scope, Scope::none());
+        Poll::Ready(Ok(response.map(|body| TracedBody::new(scope, body))))
     }
 }

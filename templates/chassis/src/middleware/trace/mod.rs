@@ -3,10 +3,12 @@
 mod body;
 mod client;
 mod future;
+mod scope;
 mod server;
 mod span;
 
 pub(crate) use client::{ClientTrace, ClientTraceLayer};
+pub(crate) use scope::Scope;
 pub(crate) use server::ServerTraceLayer;
 
 #[cfg(test)]

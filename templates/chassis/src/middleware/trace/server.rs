@@ -5,11 +5,10 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::body::TracedBody;
 use super::future::Traced;
+use super::scope::Scope;
 use super::span::{self, Recording, Side, SpanEnd};
 use crate::middleware::call;
 use crate::middleware::observe::{HasCode, Observed};
@@ -53,15 +52,14 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let path = request.uri().path();
-        let span = match self.enabled && !call::is_infrastructure(path) {
-            true => span::server(path),
-            false => Span::none(),
+        let scope = match self.enabled && !call::is_infrastructure(path) {
+            true => {
+                let parent = propagation::extract(request.headers());
+                Scope::begin(parent, || span::server(path))
+            }
+            false => Scope::none(),
         };
-        if !span.is_disabled() {
-            // An error says that nobody collects spans, which is as good as no parent.
-            let _ = span.set_parent(propagation::extract(request.headers()));
-        }
-        let recording = Recording::of(&span);
+        let recording = scope.span().and_then(Recording::of);
         if let Some(recording) = &recording {
             if let Some(server) = request.uri().authority() {
                 recording.server(server.host(), server.port_u16());
@@ -75,7 +73,10 @@ where
             span,
             side: Side::Server,
         });
-        let inner = span.in_scope(|| self.inner.call(request));
-        Traced::new(span, Observed::new(inner, observer))
+        let inner = {
+            let _entered = scope.enter();
+            self.inner.call(request)
+        };
+        Traced::new(scope, Observed::new(inner, observer))
     }
 }

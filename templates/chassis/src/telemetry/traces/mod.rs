@@ -20,6 +20,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
+use super::sampling::{Head, Ids};
 use crate::Error;
 use crate::config::{Config, Ratio, Tracing};
 use exporter::Exporter;
@@ -27,14 +28,20 @@ use metrics::SpanMetrics;
 use queue::Queue;
 use transport::Transport;
 
-/// Traces are recorded as `[tracing]` says, and exported if it says where to. It must be called
-/// inside the tokio runtime, on which the exporter works.
-pub(super) fn provider(config: &Config) -> Result<SdkTracerProvider, Error> {
+/// Traces are recorded as `[tracing]` says, and exported if it says where to; and what decides that
+/// before there is a span. It must be called inside the tokio runtime, on which the exporter works.
+pub(super) fn provider(config: &Config) -> Result<(SdkTracerProvider, Head), Error> {
     let resource = resource(config);
     let builder = SdkTracerProvider::builder()
         .with_sampler(sampler(&config.tracing))
+        .with_id_generator(Ids::default())
         .with_resource(resource.clone());
-    let builder = match Transport::new(&config.tracing, &resource)? {
+    let transport = Transport::new(&config.tracing, &resource)?;
+    let head = Head {
+        sampler: sampler(&config.tracing),
+        exports: transport.is_some(),
+    };
+    let builder = match transport {
         None => builder,
         Some(transport) => {
             let metrics = SpanMetrics::global();
@@ -43,7 +50,7 @@ pub(super) fn provider(config: &Config) -> Result<SdkTracerProvider, Error> {
             builder.with_span_processor(queue)
         }
     };
-    Ok(builder.build())
+    Ok((builder.build(), head))
 }
 
 /// The decision falls where a trace begins, and holds for all services that it passes through.

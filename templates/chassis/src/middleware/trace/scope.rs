@@ -1,0 +1,81 @@
+//! What a call is polled in, so that all that happens in it is known to belong to it.
+
+use opentelemetry::{Context, ContextGuard};
+use tracing::Span;
+use tracing::span::Entered;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::telemetry::sampling::{self, Begun};
+
+/// The span of a call, or only its ids when it is not recorded.
+#[derive(Debug, Clone)]
+pub(crate) enum Scope {
+    /// Disabled when there is none.
+    Span(Span),
+    Ids(Context),
+}
+
+/// The scope that is entered, until it is dropped.
+#[expect(
+    dead_code,
+    reason = "what the guards do, they do when they are dropped"
+)]
+pub(crate) enum Guard<'a> {
+    Span(Entered<'a>),
+    Ids(ContextGuard),
+}
+
+impl Scope {
+    /// That of a call that is not traced.
+    pub(super) fn none() -> Self {
+        Self::Span(Span::none())
+    }
+
+    /// That of a call below `parent`, whose span is made when it is recorded.
+    pub(super) fn begin(parent: Context, span: impl FnOnce() -> Span) -> Self {
+        match sampling::begin(parent) {
+            Begun::Unrecorded(context) => Self::Ids(context),
+            Begun::Recorded { parent, trace_id } => {
+                let span = span();
+                if !span.is_disabled() {
+                    // An error says that nobody collects spans, which is as good as no parent.
+                    let _ = span.set_parent(parent);
+                    sampling::started(trace_id, || span.context());
+                }
+                Self::Span(span)
+            }
+        }
+    }
+
+    /// The one that is entered now.
+    pub(crate) fn current() -> Self {
+        let span = Span::current();
+        match span.is_disabled() {
+            true => Self::Ids(Context::current()),
+            false => Self::Span(span),
+        }
+    }
+
+    /// The span, if there is one.
+    pub(super) fn span(&self) -> Option<&Span> {
+        match self {
+            Self::Span(span) => Some(span).filter(|span| !span.is_disabled()),
+            Self::Ids(_) => None,
+        }
+    }
+
+    /// What other services are told; `None` when it is nothing.
+    pub(super) fn context(&self) -> Option<Context> {
+        match self {
+            Self::Span(_) => self.span().map(OpenTelemetrySpanExt::context),
+            Self::Ids(context) => Some(context.clone()),
+        }
+    }
+
+    pub(crate) fn enter(&self) -> Guard<'_> {
+        match self {
+            Self::Span(span) => Guard::Span(span.enter()),
+            Self::Ids(context) => Guard::Ids(context.clone().attach()),
+        }
+    }
+}
