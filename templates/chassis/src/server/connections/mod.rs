@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::transport::server::TcpConnectInfo;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::linger::Lingering;
 use crate::config;
@@ -153,7 +153,9 @@ where
         if let Some(identity) = &identity {
             request.extensions_mut().insert(identity.clone());
         }
-        stack.clone().oneshot(request)
+        // The stack is always ready: what has to wait does so in its future.
+        let mut stack = stack.clone();
+        stack.call(request)
     });
     let http2 = &settings.http2;
     let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
