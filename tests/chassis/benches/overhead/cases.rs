@@ -31,10 +31,10 @@ pub(crate) const SERVERS: &[Case] = &[
         config.log.format = LogFormat::Pretty;
     }),
     chassis("  every trace recorded", |config| {
-        config.tracing.sample_ratio = Ratio::ONE;
+        config.tracing.sample_ratio = Some(Ratio::ONE);
     }),
     chassis("  no trace recorded", |config| {
-        config.tracing.sample_ratio = Ratio::ZERO;
+        config.tracing.sample_ratio = Some(Ratio::ZERO);
     }),
     chassis("  without trace", |config| {
         config.server.layers.trace = false;
@@ -64,10 +64,10 @@ pub(crate) const CLIENTS: &[Case] = &[
     tonic(),
     chassis("chassis", |_| {}),
     chassis("  every trace recorded", |config| {
-        config.tracing.sample_ratio = Ratio::ONE;
+        config.tracing.sample_ratio = Some(Ratio::ONE);
     }),
     chassis("  no trace recorded", |config| {
-        config.tracing.sample_ratio = Ratio::ZERO;
+        config.tracing.sample_ratio = Some(Ratio::ZERO);
     }),
     chassis("  without trace", |config| {
         config.client.layers.trace = false;
@@ -102,7 +102,7 @@ pub(crate) fn config(change: fn(&mut Config), collector: &str) -> Config<NoSetti
     config.log.format = LogFormat::Json;
     let endpoint = format!("http://{collector}");
     config.tracing.endpoint = Some(endpoint.parse().expect("a valid URL"));
-    config.tracing.sample_ratio = Ratio::TENTH;
+    config.tracing.sample_ratio = Some(Ratio::TENTH);
     change(&mut config);
     config
 }

@@ -124,14 +124,8 @@ async fn a_stream_through_three_services_is_one_trace_and_takes_baggage_along() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_that_is_not_recorded_has_an_id_all_the_same() {
-    let spans = Spans::default();
-    let collector = Collector {
-        spans: Arc::clone(&spans),
-    };
-    let services = Services::new(&[]).add(TraceServiceServer::new(collector));
-    let collector = testing::serve(services).await;
+    let (collector, spans) = collector::grpc(0).await;
     let endpoint = format!("http://{}", collector.address());
-
     let endpoint = ("APP_TRACING__ENDPOINT", endpoint.as_str());
     // It records what begins with it, which this does not.
     let mut user = Service::start(&[endpoint]);
