@@ -26,8 +26,13 @@ pub(super) fn dial(url: &RegistryUrl, tls: Option<&ClientTls>, timeout: Duration
         let url = url.clone();
         move |_: Uri| connect(url.clone(), tls.clone())
     };
-    let endpoint = Endpoint::from_shared(url.to_string())
+    // TLS is ours, not tonic's, which takes an address with `https` for a mistake when some crate of
+    // the build has turned its own TLS on.
+    let plain = url.to_string().replacen("https://", "http://", 1);
+    let origin = url.to_string().parse();
+    let endpoint = Endpoint::from_shared(plain)
         .expect("a RegistryUrl is a valid URI")
+        .origin(origin.expect("a RegistryUrl is a valid URI"))
         .connect_timeout(timeout)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
