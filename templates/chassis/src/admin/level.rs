@@ -151,6 +151,21 @@ mod tests {
         assert!(logged(&recorder).is_empty());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_configuration_counts_at_once_or_when_a_while_is_over() {
+        let recorder = Recorder::start("warn");
+        let levels = Some(recorder.levels());
+        let configure = |text: &str| recorder.levels().configure(text.parse().expect("valid"));
+        configure("info");
+        assert_eq!(logged(&recorder), ["\"a\"", "\"b\""]);
+
+        ask(levels, Method::PUT, "?for=5m", "error").await;
+        configure("debug");
+        assert!(logged(&recorder).is_empty());
+        tokio::time::sleep(std::time::Duration::from_secs(301)).await;
+        assert_eq!(logged(&recorder), ["\"a\"", "\"b\"", "\"c\""]);
+    }
+
     #[tokio::test]
     async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         let recorder = Recorder::start("warn");

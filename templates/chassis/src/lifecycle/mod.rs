@@ -37,12 +37,21 @@ pub async fn serve<A>(config: Config<A>, services: Services) -> Result<(), Error
     let chassis = config.chassis();
     let telemetry = telemetry::init(&chassis)?;
     metrics::init(&chassis);
-    // What can change while the service runs has a hook here, as in
-    // `.add("log.level", move |config| …)`; all else but `[app]` needs a restart.
-    let _changes = config::watch(config::Hooks::default());
+    let _changes = config::watch(hooks());
     let result = run(&chassis, services).await;
     telemetry.shutdown().await;
     result
+}
+
+/// What of the chassis' settings can change while the service runs; all else but `[app]` needs a
+/// restart.
+fn hooks() -> config::Hooks {
+    match telemetry::log::level::installed() {
+        None => config::Hooks::default(),
+        Some(levels) => config::Hooks::default().add("log.level", |config| {
+            levels.configure(config.log.level.clone());
+        }),
+    }
 }
 
 async fn run(config: &Config, services: Services) -> Result<(), Error> {

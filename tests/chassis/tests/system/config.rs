@@ -294,6 +294,11 @@ fn a_service_follows_its_files_and_says_what_needs_a_restart() {
     assert_eq!(restart["fields"], keys);
     wait_until(|| configz(&service)["restart_needed_for"] == json!(["registry.tags"]));
     assert_eq!(greeting(&service)["value"], "four");
+    folder.write("default.toml", "[log]\nlevel = \"warn\"\n");
+    wait_until(|| {
+        let level: Value = serde_json::from_str(&service.get("/log/level").1).expect("JSON");
+        level["level"] == "warn" && level["configured"] == "warn"
+    });
     let metrics = service.get("/metrics").1;
     let refused = "config_reloads_total{source=\"file\",result=\"refused\"} 1\n";
     assert!(metrics.contains(refused), "{metrics}");

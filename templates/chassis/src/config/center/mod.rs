@@ -45,13 +45,6 @@ type Hook = Box<dyn FnMut(&Config) + Send>;
 impl Hooks {
     /// `apply` gets the configuration when the setting `key`, or one below it, has changed.
     #[must_use]
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "no setting of the chassis can change at run time yet"
-        )
-    )]
     pub(crate) fn add(
         mut self,
         key: &'static str,

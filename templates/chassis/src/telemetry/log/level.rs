@@ -19,7 +19,7 @@ pub(crate) struct Levels {
 
 #[derive(Debug)]
 struct Shared {
-    configured: Directives,
+    configured: ArcSwap<Directives>,
     current: ArcSwap<Directives>,
     /// When the configured ones come back, and what brings them.
     until: Mutex<Option<(Instant, AbortHandle)>>,
@@ -52,7 +52,7 @@ impl Levels {
         Self {
             shared: Arc::new(Shared {
                 current: ArcSwap::from_pointee(configured.clone()),
-                configured,
+                configured: ArcSwap::from_pointee(configured),
                 until: Mutex::default(),
             }),
         }
@@ -77,7 +77,7 @@ impl Levels {
         let until = self.until();
         State {
             current: Directives::clone(&self.shared.current.load()),
-            configured: self.shared.configured.clone(),
+            configured: Directives::clone(&self.shared.configured.load()),
             left: until
                 .as_ref()
                 .map(|(at, _)| at.saturating_duration_since(Instant::now())),
@@ -101,12 +101,22 @@ impl Levels {
             let timer = tokio::spawn(async move {
                 tokio::time::sleep_until(at).await;
                 *levels.until() = None;
-                let configured = levels.shared.configured.clone();
+                let configured = Directives::clone(&levels.shared.configured.load());
                 levels.apply(configured);
                 tracing::info!("the log level is as configured again");
             });
             Some((at, timer.abort_handle()))
         });
+    }
+
+    /// Logs by `directives`, which the configuration now has: at once, or when what was asked for
+    /// for a while is over.
+    pub(crate) fn configure(&self, directives: Directives) {
+        let until = self.until();
+        self.shared.configured.store(Arc::new(directives.clone()));
+        if until.is_none() {
+            self.apply(directives);
+        }
     }
 
     fn apply(&self, directives: Directives) {
