@@ -117,7 +117,7 @@ fn a_new_workspace_is_whole_or_not_there() {
             ("staged", 3),
             ("drafted", 1),
             ("committed", 1),
-            ("moved", 9),
+            ("moved", 10),
             ("removed", 0),
             ("closed", 1),
             ("cleared", 1),

@@ -78,10 +78,12 @@ const CASES: &[Case] = &[
     ("GET", "catalog/service/web", ""),
     ("GET", "agent/service/w1", ""),
     ("GET", "agent/checks", ""),
+    // The tags of before: where they may be overridden, a real agent takes those of the catalog
+    // whenever it next synchronises.
     (
         "PUT",
         "agent/service/register?replace-existing-checks=true",
-        r#"{"name":"web","id":"w1","check":{"ttl":"10m","status":"warning"},"enable_tag_override":true}"#,
+        r#"{"name":"web","id":"w1","check":{"ttl":"10m","status":"warning"},"enable_tag_override":true,"tags":["a","B"]}"#,
     ),
     ("GET", "agent/checks", ""),
     ("GET", "health/service/web", ""),
