@@ -11,6 +11,8 @@ use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use crate::infra::root;
+
 /// Where a Consul agent answers unless told otherwise.
 pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8500";
 /// How long an agent may take to answer.
@@ -143,15 +145,6 @@ impl ConsulAgent {
         serde_json::from_slice(&body)
             .map_err(|error| AgentError::Answer(format!("not the JSON of Consul: {error}")))
     }
-}
-
-/// The innermost cause, which is what the operating system said.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::duration;
+use crate::infra::root;
 
 /// Where the services look for a cluster unless they are told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:2379";
@@ -81,15 +82,6 @@ async fn health(endpoint: &str) -> Result<(), String> {
         Ok(_) => Err("it has no leader".to_owned()),
         Err(_) => Err("it does not answer as an etcd does".to_owned()),
     }
-}
-
-/// The innermost cause, which is what the operating system said.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]
