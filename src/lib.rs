@@ -30,6 +30,7 @@ pub mod proto;
 pub mod run;
 pub mod scaffold;
 pub mod secret;
+pub mod suggestion;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::bench::report::{Quantiles, Report};
-use crate::client::{did_you_mean, similar};
 use crate::duration::{self, DurationError};
+use crate::suggestion::{did_you_mean, similar};
 
 /// The metrics that are read off the latencies, in microseconds.
 const LATENCIES: [Latency; 10] = [

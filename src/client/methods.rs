@@ -4,8 +4,8 @@
 
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 
-use crate::client::{did_you_mean, similar};
 use crate::error::{Diagnostic, Exit};
+use crate::suggestion::{did_you_mean, similar};
 
 /// Why no method was picked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

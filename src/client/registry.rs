@@ -9,10 +9,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::client::target::{Endpoint, Target};
-use crate::client::{did_you_mean, similar};
 use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError, ConsulAgent, DEFAULT_ADDRESS};
 use crate::run::state_file::{self, RunState};
+use crate::suggestion::{did_you_mean, similar};
 use crate::{manifest, project};
 
 /// Where to look for services.

@@ -7,6 +7,7 @@ use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError};
 use crate::infra::etcd::Unavailable;
 use crate::run::ports::Holder;
+use crate::suggestion::did_you_mean;
 
 /// Why the services do not run.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +20,8 @@ pub enum RunError {
     UnknownService {
         /// The name that was given.
         given: String,
-        /// The name that it resembles.
-        nearest: Option<String>,
+        /// The names that it resembles.
+        similar: Vec<String>,
         /// All names.
         known: Vec<String>,
     },
@@ -123,11 +124,9 @@ impl Diagnostic for RunError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoServices => Some("`msvc new user-service` makes one".to_owned()),
-            Self::UnknownService {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!("did you mean `{nearest}`?")),
-            Self::UnknownService { known, .. } => Some(format!("it has {}", known.join(", "))),
+            Self::UnknownService { similar, known, .. } => Some(
+                did_you_mean(similar).unwrap_or_else(|| format!("it has {}", known.join(", "))),
+            ),
             Self::Running(_) => Some("stop it with Ctrl-C where it runs".to_owned()),
             Self::SamePort { .. } => Some("give one of them another port".to_owned()),
             Self::PortTaken {

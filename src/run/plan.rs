@@ -10,6 +10,7 @@ use crate::run::error::RunError;
 use crate::run::ports;
 use crate::run::process::Instance;
 use crate::run::state_file::RunState;
+use crate::suggestion::similar;
 
 /// The services that are to run: those that were named, or all.
 ///
@@ -24,13 +25,9 @@ pub fn services(
     let replicated = replicas.iter().map(|(name, _)| name);
     for given in given.iter().chain(replicated) {
         if !known.contains(given) {
-            let nearest = known
-                .iter()
-                .max_by(|a, b| strsim::jaro(a, given).total_cmp(&strsim::jaro(b, given)))
-                .filter(|name| strsim::jaro(name, given) > 0.7);
             return Err(RunError::UnknownService {
                 given: given.clone(),
-                nearest: nearest.cloned(),
+                similar: similar(given, known.iter().map(String::as_str)),
                 known,
             });
         }

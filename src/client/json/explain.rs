@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment, Track};
 
 use super::{JsonError, JsonValue};
-use crate::client::{did_you_mean, similar};
 use crate::proto::diagnostic::{Place, ProtoDiagnostic};
+use crate::suggestion::{did_you_mean, similar};
 
 /// The most names that are listed.
 const MOST_NAMES: usize = 12;
