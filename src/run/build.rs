@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{ChildStdout, Command};
 
 use crate::error::Diagnostic;
 use crate::printer::Printer;
-use crate::run::process;
-
-/// How often a line tells of progress where lines are not redrawn.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
+use crate::run::{cargo_progress, process};
 
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +111,10 @@ pub async fn build(
         _ => unreachable!("both are piped"),
     };
     let started = Instant::now();
-    let (programs, said) = tokio::join!(programs(stdout, printer), show_progress(stderr, printer));
+    let (programs, said) = tokio::join!(
+        programs(stdout, printer),
+        cargo_progress::show(stderr, printer)
+    );
     let status = child.wait().await.map_err(|source| BuildError::NoCargo {
         cargo: PathBuf::from(&options.cargo),
         source,
@@ -192,94 +192,4 @@ async fn programs(stdout: ChildStdout, printer: &Printer) -> Programs {
         }
     }
     programs
-}
-
-/// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and from its first
-/// error on all that it says; returned where it was not printed.
-async fn show_progress(mut stderr: ChildStderr, printer: &Printer) -> String {
-    // How much there is to do is known when cargo says so.
-    let mut bar = printer.progress("Building", 0);
-    let mut said = String::new();
-    let mut is_failing = false;
-    let mut pending = String::new();
-    let mut buffer = [0; 4096];
-    let mut last_line = Instant::now();
-    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-        pending.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        while let Some(end) = pending.find(['\r', '\n']) {
-            let line: String = pending.drain(..=end).collect();
-            let line = console::strip_ansi_codes(&line).trim_end().to_owned();
-            is_failing |= line.starts_with("error");
-            if let Some(progress) = parse_progress(line.trim_start()) {
-                if bar.length() != Some(progress.total) {
-                    bar.finish_and_clear();
-                    bar = printer.progress("Building", progress.total);
-                }
-                bar.set_position(progress.done);
-                bar.set_message(progress.crates.clone());
-                if !printer.is_live() && last_line.elapsed() >= PLAIN_INTERVAL {
-                    last_line = Instant::now();
-                    let Progress {
-                        done,
-                        total,
-                        crates,
-                    } = progress;
-                    printer.step("Building", format!("{done}/{total} {crates}"));
-                }
-            } else if line.is_empty() {
-                // Cargo clears its own progress with empty lines.
-            } else if !is_failing && !is_news(line.trim_start()) {
-                bar.set_message(line.trim_start().to_owned());
-                printer.detail(line.trim_start());
-            } else if printer.is_quiet() {
-                said += &format!("\n{line}");
-            } else {
-                printer.line(&line);
-            }
-        }
-    }
-    bar.finish_and_clear();
-    said
-}
-
-/// Whether a line of cargo's tells why nothing is built yet, or of something to be mended.
-fn is_news(line: &str) -> bool {
-    const NEWS: &[&str] = &["Blocking", "Updating", "Downloading", "warning"];
-    NEWS.iter().any(|start| line.starts_with(start))
-}
-
-/// Where cargo is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Progress {
-    done: u64,
-    total: u64,
-    crates: String,
-}
-
-fn parse_progress(line: &str) -> Option<Progress> {
-    let (_, after) = line.strip_prefix("Building")?.split_once(']')?;
-    let (count, crates) = after.split_once(':').unwrap_or((after, ""));
-    let (done, total) = count.trim().split_once('/')?;
-    Some(Progress {
-        done: done.parse().ok()?,
-        total: total.parse().ok()?,
-        crates: crates.trim().to_owned(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cargos_progress_is_understood() {
-        let progress = parse_progress("Building [=====>     ] 12/155: tonic, hyper");
-        let expected = Progress {
-            done: 12,
-            total: 155,
-            crates: "tonic, hyper".to_owned(),
-        };
-        assert_eq!(progress, Some(expected));
-        assert_eq!(parse_progress("Compiling tonic v0.14.9"), None);
-    }
 }

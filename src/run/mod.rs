@@ -1,12 +1,14 @@
 //! Building the services of a workspace, starting and watching them.
 //!
 //! - [`plan`] decides which processes there are to be and on which ports;
-//! - [`build`] has cargo build them, [`registry`] sees to the registry that they find each other by;
+//! - [`build`] has cargo build them, [`cargo_progress`] shows how far it is;
+//! - [`registry`] sees to the registry that they find each other by;
 //! - [`system`] is the processes while they run: [`process`] starts one and tells what happens to
 //!   it, [`supervisor`] decides what that leads to, [`view`] shows it;
 //! - [`state_file`] tells other commands what runs.
 
 pub mod build;
+pub mod cargo_progress;
 pub mod error;
 pub mod plan;
 pub mod ports;
