@@ -16,6 +16,7 @@ mod exporters;
 #[cfg(feature = "tls")]
 mod kubernetes;
 mod limits;
+mod probing;
 mod process;
 mod reliability;
 mod retry;

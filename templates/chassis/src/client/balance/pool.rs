@@ -97,7 +97,7 @@ impl Pool {
     }
 
     /// An endpoint that is connected and whose breaker lets a call of the method with this path
-    /// through; one that was `tried` only when no other candidate is. It takes no lock that other
+    /// through; one that was `tried`, or is silent, only when no other candidate is. It takes no lock that other
     /// calls take unless a breaker is not closed.
     pub(super) fn pick(&self, path: &str, tried: Option<&Tried>) -> Result<Picked, Unpicked> {
         let endpoints = self.shared.endpoints.load();
@@ -173,8 +173,8 @@ impl Endpoints {
         self.candidates.endpoints.iter().chain(&self.ejected)
     }
 
-    /// The endpoint that the policy chooses, or chooses next when that one cannot take the call or
-    /// was tried; any that can, when it seems to choose only from those that cannot.
+    /// The endpoint that the policy chooses, or chooses next when that one cannot take the call, was
+    /// tried or is silent; any that can, when it seems to choose only from those that cannot.
     fn pick(
         &self,
         policy: &Policy,
@@ -186,6 +186,7 @@ impl Endpoints {
         let tried = tried.filter(|it| !it.is_empty());
         let is_tried =
             |endpoint: &Endpoint| tried.is_some_and(|it| it.contains(endpoint.address()));
+        let is_avoided = |endpoint: &Endpoint| endpoint.is_silent() || is_tried(endpoint);
         let mut reason = Unpicked::NotReady;
         let mut attempt = |endpoint: &Endpoint| match endpoint.pick(path, now) {
             Ok(picked) => Some(picked),
@@ -201,7 +202,7 @@ impl Endpoints {
             let choice = policy.choose(&self.candidates, now);
             for index in std::iter::once(choice.first).chain(choice.second) {
                 let endpoint = &endpoints[index];
-                if !is_tried(endpoint)
+                if !is_avoided(endpoint)
                     && let Some(picked) = attempt(endpoint)
                 {
                     return Ok(picked);
@@ -211,13 +212,13 @@ impl Endpoints {
         let begin = random::below(endpoints.len(), random::random() as u32);
         let (later, first) = endpoints.split_at(begin);
         let candidates = || first.iter().chain(later);
-        let untried = candidates().filter(|it| !is_tried(it));
-        let again = candidates().filter(|it| is_tried(it));
+        let better = candidates().filter(|it| !is_avoided(it));
+        let worse = candidates().filter(|it| is_avoided(it));
         // Of the ejected, those that this call has not been to.
         let is_new = |it: &&Arc<Endpoint>| !is_tried(it);
         let ejected = self.ejected.iter().filter(is_new);
         let last = self.ejected.iter().filter(|it| !is_new(it));
-        for endpoint in untried.chain(again).chain(ejected).chain(last) {
+        for endpoint in better.chain(worse).chain(ejected).chain(last) {
             if let Some(picked) = attempt(endpoint) {
                 return Ok(picked);
             }

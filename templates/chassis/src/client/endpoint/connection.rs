@@ -1,7 +1,8 @@
 //! A connection that is kept up.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -9,16 +10,24 @@ use arc_swap::{ArcSwapOption, Guard};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::metrics::Counted;
+use super::pulse::{Felt, Pulse};
+use super::vitals::Vitals;
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
 use crate::tls::Stream;
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
 const STABLE: Duration = Duration::from_secs(1);
+
+/// The time between PINGs that servers allow for by default (gRFC A8, "Server Enforcement").
+const CALM: Duration = Duration::from_secs(5 * 60);
+
+/// How often one looks whether a connection is silent: it is suspected after one to two of these.
+const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) type Sender = http2::SendRequest<RequestBody>;
 
@@ -42,7 +51,10 @@ pub(super) struct Connection {
 }
 
 struct Shared {
+    address: SocketAddr,
     sender: ArcSwapOption<Sender>,
+    /// Calls wait for an answer, and nothing comes.
+    is_silent: AtomicBool,
     status: Mutex<Status>,
 }
 
@@ -53,15 +65,18 @@ struct Status {
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr, settings: Settings) -> Self {
+    /// A connection to `address`, whose calls hold `calls`.
+    pub(super) fn open(address: SocketAddr, settings: Settings, calls: Weak<Vitals>) -> Self {
         let shared = Arc::new(Shared {
+            address,
             sender: ArcSwapOption::empty(),
+            is_silent: AtomicBool::new(false),
             status: Mutex::new(Status {
                 problem: Some("connecting".to_owned()),
                 counted: settings.metrics.clone().counted(),
             }),
         });
-        let task = tokio::spawn(keep(address, settings, Arc::clone(&shared))).abort_handle();
+        let task = tokio::spawn(keep(settings, calls, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
 
@@ -71,6 +86,11 @@ impl Connection {
         // After GOAWAY or an error it is closed before the task has seen it.
         let is_ready = sender.as_ref().is_some_and(|sender| sender.is_ready());
         is_ready.then_some(CurrentSender(sender))
+    }
+
+    /// Whether calls had better go elsewhere, because nothing is heard from the other side.
+    pub(super) fn is_silent(&self) -> bool {
+        self.shared.is_silent.load(Ordering::Relaxed)
     }
 
     /// Why there is no connection; `None` when there is one.
@@ -103,9 +123,17 @@ impl Shared {
 
     fn fail(&self, problem: String) {
         self.sender.store(None);
+        self.is_silent.store(false, Ordering::Relaxed);
         let mut status = self.status();
         status.problem = Some(problem);
         status.counted.set_connected(false);
+    }
+
+    fn set_silent(&self, is_silent: bool) {
+        let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
+        if is_silent && !was_silent {
+            tracing::info!(endpoint = %self.address, "nothing is heard from it, preferring others");
+        }
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -114,20 +142,31 @@ impl Shared {
 }
 
 /// Connects, waits for the end of the connection, and begins again.
-async fn keep(address: SocketAddr, settings: Settings, shared: Arc<Shared>) {
+async fn keep(mut settings: Settings, calls: Weak<Vitals>, shared: Arc<Shared>) {
+    let address = shared.address;
     let mut backoff = Backoff::new(settings.min_backoff, settings.max_backoff);
     loop {
         match connect(address, &settings).await {
-            Ok((sender, connection)) => {
+            Ok((sender, connection, pulse)) => {
                 let begin = Instant::now();
                 shared.connected(sender);
                 settings.news.notify_waiters();
                 tracing::debug!(%address, "connected");
                 // In a task of its own, it outlives this one.
-                let end = tokio::spawn(connection).await;
+                let driver = tokio::spawn(connection);
+                let end = watch(driver, &pulse, &calls, &settings, &shared).await;
+                if let (Err(error), Some(interval)) = (&end, &mut settings.keep_alive_interval)
+                    && error::is_too_much(error)
+                {
+                    *interval = calmer(*interval);
+                    tracing::warn!(%address, ?interval, "too much for the server, probing it less");
+                }
                 let problem = match end {
-                    Ok(Err(error)) => error::chain(&error),
-                    Ok(Ok(())) | Err(_) => "closed by the server".to_owned(),
+                    Err(error) => error::chain(&error),
+                    Ok(()) if shared.is_silent.load(Ordering::Relaxed) => {
+                        format!("no answer to PING in {:?}", settings.keep_alive_timeout)
+                    }
+                    Ok(()) => "closed by the server".to_owned(),
                 };
                 tracing::debug!(%address, problem, "disconnected");
                 shared.fail(format!("disconnected: {problem}"));
@@ -145,11 +184,50 @@ async fn keep(address: SocketAddr, settings: Settings, shared: Arc<Shared>) {
     }
 }
 
-type Driver = http2::Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
+/// The time between PINGs for a server to which those every `interval` were too many (gRFC A8: twice
+/// as long).
+fn calmer(interval: Duration) -> Duration {
+    interval.saturating_mul(2).max(CALM)
+}
+
+/// Waits for the end of a connection, and says meanwhile whether it is silent. Only where PING tells
+/// in the end who is slow and who hangs, silence means anything.
+async fn watch(
+    mut driver: JoinHandle<hyper::Result<()>>,
+    pulse: &Pulse,
+    calls: &Weak<Vitals>,
+    settings: &Settings,
+    shared: &Shared,
+) -> hyper::Result<()> {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = pulse.look();
+    loop {
+        tokio::select! {
+            // A panic was reported by the hook.
+            end = &mut driver => return end.unwrap_or(Ok(())),
+            _ = looks.tick() => {
+                let look = pulse.look();
+                // One is held by the endpoint, and one by each call: what was sent without one,
+                // such as the update of a window, is not answered.
+                let has_calls = calls.strong_count() > 1;
+                let is_probed = settings.keep_alive_interval.is_some();
+                shared.set_silent(is_probed && has_calls && look.is_silent_since(last));
+                last = look;
+            }
+        }
+    }
+}
+
+type Driver = http2::Connection<TokioIo<Felt<Stream>>, RequestBody, TokioExecutor>;
 
 /// # Errors
 /// What went wrong, to be shown.
-async fn connect(address: SocketAddr, settings: &Settings) -> Result<(Sender, Driver), String> {
+async fn connect(
+    address: SocketAddr,
+    settings: &Settings,
+) -> Result<(Sender, Driver, Arc<Pulse>), String> {
+    let pulse = Arc::new(Pulse::default());
     let connect = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -167,11 +245,20 @@ async fn connect(address: SocketAddr, settings: &Settings) -> Result<(Sender, Dr
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.keep_alive_interval)
             .keep_alive_timeout(settings.keep_alive_timeout);
+        let stream = Felt::new(stream, Arc::clone(&pulse));
         let handshake = builder.handshake(TokioIo::new(stream)).await;
-        handshake.map_err(io::Error::other)
+        let (sender, mut driver) = handshake.map_err(io::Error::other)?;
+        tokio::select! {
+            biased;
+            () = pulse.first() => Ok((sender, driver)),
+            end = &mut driver => match end {
+                Ok(()) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) => Err(io::Error::other(error)),
+            }
+        }
     };
     match tokio::time::timeout(settings.connect_timeout, connect).await {
-        Ok(Ok(connected)) => Ok(connected),
+        Ok(Ok((sender, driver))) => Ok((sender, driver, pulse)),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!(
             "no connection within {:?}",

@@ -25,6 +25,15 @@ pub(super) fn status(error: hyper::Error) -> Status {
     Status::new(code, text)
 }
 
+/// Whether `error` is the end of a connection on which the server found too much of something, such
+/// as PING: GOAWAY with ENHANCE_YOUR_CALM (gRFC A8, "Server Enforcement").
+pub(super) fn is_too_much(error: &hyper::Error) -> bool {
+    in_chain::<h2::Error>(error).is_some_and(|error| {
+        let is_calming = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+        is_calming && error.is_go_away() && error.is_remote()
+    })
+}
+
 fn of_reset(reason: Reason) -> Code {
     match reason {
         Reason::REFUSED_STREAM => Code::Unavailable,

@@ -5,6 +5,7 @@ mod connection;
 mod error;
 mod load;
 mod metrics;
+mod pulse;
 mod vitals;
 
 use std::net::SocketAddr;
@@ -96,18 +97,19 @@ impl Endpoint {
     pub(super) fn new(address: SocketAddr, settings: Settings) -> Self {
         let own_authority =
             || Authority::try_from(address.to_string()).expect("an address is a valid authority");
+        let vitals = Arc::new(Vitals::new(
+            address,
+            settings.authority.clone().unwrap_or_else(own_authority),
+            &settings.watched,
+        ));
         Self {
             address,
-            vitals: Arc::new(Vitals::new(
-                address,
-                settings.authority.clone().unwrap_or_else(own_authority),
-                &settings.watched,
-            )),
             scheme: match settings.tls {
                 Some(_) => Scheme::HTTPS,
                 None => Scheme::HTTP,
             },
-            connection: Connection::open(address, settings),
+            connection: Connection::open(address, settings, Arc::downgrade(&vitals)),
+            vitals,
         }
     }
 
@@ -123,6 +125,11 @@ impl Endpoint {
     /// How many calls succeeded and failed since this was asked last.
     pub(super) fn take_tally(&self) -> (u32, u32) {
         self.vitals.take_tally()
+    }
+
+    /// Whether calls had better go elsewhere: some wait here, and nothing at all comes.
+    pub(super) fn is_silent(&self) -> bool {
+        self.connection.is_silent()
     }
 
     /// A place for a call of the method with this path, if there is one now. The time is asked for

@@ -33,11 +33,15 @@ pub struct Client {
     /// The longest wait for an endpoint that is ready, when none is. Default: `"2s"`;
     /// `"0s"` fails such calls at once.
     pub ready_timeout: Duration,
-    /// How often a connection with calls in flight is probed with PING. Default: `"20s"`;
-    /// `"0s"` is never.
+    /// A connection on which calls wait and nothing comes is probed with PING after as long.
+    /// Default: `"1s"` (as memberlist probes: `ProbeInterval` in a LAN); `"0s"` is never. gRPC's
+    /// own clients do not go below 10 s, because servers of others close connections on which
+    /// PING comes too often; when one does, this becomes 5 minutes for it, which all allow
+    /// (gRFC A8).
     pub keep_alive_interval: Duration,
-    /// The longest wait for the answer to a PING before the connection is given up.
-    /// Default: `"10s"`.
+    /// The longest wait for the answer to a PING before the connection is given up, and its calls
+    /// are made again. Default: `"2s"`: a server that lives answers within milliseconds, whatever
+    /// its handlers do, and after both times together a call still has most of its 10 s.
     pub keep_alive_timeout: Duration,
     /// The largest response message, as it is sent. Default: `"4MiB"`. To allow more than that,
     /// also tell the generated client, by `max_decoding_message_size`.
@@ -68,8 +72,8 @@ impl Default for Client {
             max_backoff: Duration::from_secs(1),
             response_timeout: Duration::from_secs(10),
             ready_timeout: Duration::from_secs(2),
-            keep_alive_interval: Duration::from_secs(20),
-            keep_alive_timeout: Duration::from_secs(10),
+            keep_alive_interval: Duration::from_secs(1),
+            keep_alive_timeout: Duration::from_secs(2),
             max_response_size: Size::from_mib(4),
             max_in_flight: 0,
             tls: ClientTls::default(),

@@ -32,7 +32,8 @@ pub struct Retry {
     pub codes: Vec<RetryCode>,
     /// An attempt of a unary call that has no response for as long is given up and made again.
     /// Default: `"0s"`, never: an instance that is slow is not one that hangs, and what it was
-    /// asked for may be done twice.
+    /// asked for may be done twice. (An instance that hangs does not answer PING:
+    /// `client.keep_alive_interval`.)
     pub attempt_timeout: Duration,
     /// What is kept of a request, to be sent again, until its response begins; a larger one is sent
     /// once. Default: `"256KiB"` (gRPC Core's default of `grpc.per_rpc_retry_buffer_size`).
@@ -72,8 +73,8 @@ impl Default for Retry {
 pub struct RetryThrottle {
     /// Default: true.
     pub enabled: bool,
-    /// Default: 200, so that the calls that one instance had in flight when it died, up to 100 of
-    /// them, are all made again. (A6 allows up to 1000; its example is 10.)
+    /// Default: 1000, so that the calls that one instance held when it died or hung, up to 500 of
+    /// them, are all made again. (A6 allows no more; its example is 10.)
     pub max_tokens: u32,
     /// What a success brings back, in tokens: the share of retries among calls in the long run.
     /// Default: 0.1 (the example of A6).
@@ -84,7 +85,7 @@ impl Default for RetryThrottle {
     fn default() -> Self {
         Self {
             enabled: true,
-            max_tokens: 200,
+            max_tokens: 1000,
             token_ratio: Ratio::TENTH,
         }
     }

@@ -1,9 +1,11 @@
 //! An instance is killed: `kill -9`.
 
+use std::time::Instant;
+
 use tokio::task::JoinSet;
 
 use super::load::{Load, Report};
-use super::{CALLERS, config, connect, instances, show};
+use super::{CALLERS, config, connect, instances, show, show_reaction};
 use crate::process::Service;
 use crate::support::ProbeRequest;
 
@@ -25,7 +27,10 @@ async fn kill_what_hangs(config: &chassis::config::Config) -> Report {
     let mut calls = JoinSet::new();
     let sick: Service = loop {
         let mut client = client.clone();
-        calls.spawn(async move { client.unary(ProbeRequest::default()).await });
+        calls.spawn(async move {
+            let begin = Instant::now();
+            (begin, client.unary(ProbeRequest::default()).await)
+        });
         let pause = std::time::Duration::from_millis(5);
         match tokio::time::timeout(pause, &mut is_held).await {
             Ok(sick) => break sick.expect("it is sent"),
@@ -35,7 +40,8 @@ async fn kill_what_hangs(config: &chassis::config::Config) -> Report {
     sick.signal("KILL");
     let mut report = Report::default();
     while let Some(result) = calls.join_next().await {
-        report.add(result.expect("no panic").map(|it| it.into_inner()));
+        let (begin, result) = result.expect("no panic");
+        report.add(begin, result.map(|it| it.into_inner()));
     }
     report
 }
@@ -64,8 +70,11 @@ async fn kill_one(config: &chassis::config::Config) -> [Report; 2] {
     load.calls(300).await;
     let before = load.so_far();
     instances[2].signal("KILL");
+    let fault = Instant::now();
     load.calls(1_000).await;
-    [before, load.end().await]
+    let report = load.end().await;
+    show_reaction("killed under load", &report, fault);
+    [before, report]
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chassis::client::Channel;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tonic::Status;
 
 use crate::support::{ProbeClient, ProbeReply, ProbeRequest};
 
 /// Between the calls of a caller: the load is steady, and not all that the machine can do.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Between the calls of a steady load, which do not wait for each other.
+const INTERVAL: Duration = Duration::from_millis(4);
 
 /// What the status of a call says whose response had begun.
 const CUT: &str = "error reading a body";
@@ -29,13 +32,20 @@ pub(super) struct Report {
     pub(super) cut: usize,
     /// Those that more than one attempt was made for.
     pub(super) retried: usize,
+    /// When the first attempt of these was made, or of those that failed.
+    pub(super) lost: Vec<Instant>,
     /// Who answered.
     pub(super) answered: BTreeMap<String, usize>,
 }
 
 impl Report {
-    pub(super) fn add(&mut self, result: Result<ProbeReply, Status>) {
+    /// Adds the result of a call that began at `begin`.
+    pub(super) fn add(&mut self, begin: Instant, result: Result<ProbeReply, Status>) {
         self.calls += 1;
+        let is_ok = |reply: &ProbeReply| !reply.metadata.contains_key("grpc-previous-rpc-attempts");
+        if !result.as_ref().is_ok_and(is_ok) {
+            self.lost.push(begin);
+        }
         match result {
             Ok(reply) => {
                 let previous = reply.metadata.get("grpc-previous-rpc-attempts");
@@ -47,45 +57,87 @@ impl Report {
         }
     }
 
+    /// The time from `fault` until no call went to what failed then.
+    pub(super) fn reaction(&self, fault: Instant) -> Duration {
+        let last = self.lost.iter().max();
+        last.map_or(Duration::ZERO, |it| it.saturating_duration_since(fault))
+    }
+
     /// How many calls `instance` has answered.
     pub(super) fn answered_by(&self, instance: &str) -> usize {
         self.answered.get(instance).copied().unwrap_or_default()
     }
 }
 
-/// Callers that call one after the other, without end.
+/// Calls without end.
 pub(super) struct Load {
-    report: Arc<Mutex<Report>>,
     calls: watch::Receiver<usize>,
     stop: watch::Sender<bool>,
-    callers: Vec<JoinHandle<()>>,
+    notes: Notes,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Where calls write down what became of them.
+#[derive(Clone)]
+struct Notes {
+    report: Arc<Mutex<Report>>,
+    counter: Arc<watch::Sender<usize>>,
+}
+
+impl Notes {
+    async fn call(&self, mut client: ProbeClient<Channel>) {
+        let begin = Instant::now();
+        let result = client.unary(ProbeRequest::default()).await;
+        let result = result.map(|reply| reply.into_inner());
+        self.report.lock().expect("no panic").add(begin, result);
+        self.counter.send_modify(|calls| *calls += 1);
+    }
 }
 
 impl Load {
+    /// Callers that call one after the other.
     pub(super) fn start(client: &ProbeClient<Channel>, callers: usize) -> Self {
-        let report = Arc::new(Mutex::new(Report::default()));
-        let (counter, calls) = watch::channel(0);
-        let (stop, stopped) = watch::channel(false);
-        let counter = Arc::new(counter);
-        let caller = |_| {
-            let (mut client, stopped) = (client.clone(), stopped.clone());
-            let (report, counter) = (Arc::clone(&report), Arc::clone(&counter));
+        Self::of(callers, |notes, stopped| {
+            let client = client.clone();
             tokio::spawn(async move {
                 while !*stopped.borrow() {
-                    let result = client.unary(ProbeRequest::default()).await;
-                    let result = result.map(|reply| reply.into_inner());
-                    report.lock().expect("no panic").add(result);
-                    counter.send_modify(|calls| *calls += 1);
+                    notes.call(client.clone()).await;
                     tokio::time::sleep(PAUSE).await;
                 }
             })
+        })
+    }
+
+    /// Calls at a steady rate, however many are in flight.
+    pub(super) fn steady(client: &ProbeClient<Channel>) -> Self {
+        Self::of(1, |notes, stopped| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let mut interval = tokio::time::interval(INTERVAL);
+                let mut calls = JoinSet::new();
+                while !*stopped.borrow() {
+                    interval.tick().await;
+                    let (notes, client) = (notes.clone(), client.clone());
+                    calls.spawn(async move { notes.call(client).await });
+                }
+                calls.join_all().await;
+            })
+        })
+    }
+
+    fn of(tasks: usize, spawn: impl Fn(Notes, watch::Receiver<bool>) -> JoinHandle<()>) -> Self {
+        let (counter, calls) = watch::channel(0);
+        let (stop, stopped) = watch::channel(false);
+        let notes = Notes {
+            report: Arc::default(),
+            counter: Arc::new(counter),
         };
-        let callers = (0..callers).map(caller).collect();
+        let tasks = (0..tasks).map(|_| spawn(notes.clone(), stopped.clone()));
         Self {
-            report,
             calls,
             stop,
-            callers,
+            tasks: tasks.collect(),
+            notes,
         }
     }
 
@@ -107,18 +159,15 @@ impl Load {
     }
 
     pub(super) fn so_far(&self) -> Report {
-        self.report.lock().expect("no panic").clone()
+        self.notes.report.lock().expect("no panic").clone()
     }
 
     /// Ends after the calls in flight.
     pub(super) async fn end(self) -> Report {
         self.stop.send_replace(true);
-        for caller in self.callers {
-            caller.await.expect("no panic");
+        for task in self.tasks {
+            task.await.expect("no panic");
         }
-        Arc::into_inner(self.report)
-            .expect("the callers are gone")
-            .into_inner()
-            .expect("no panic")
+        self.notes.report.lock().expect("no panic").clone()
     }
 }

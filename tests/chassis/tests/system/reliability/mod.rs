@@ -9,6 +9,7 @@ mod restart;
 mod sick;
 
 use std::io::Write;
+use std::time::Instant;
 
 use chassis::client::{self, Channel};
 use chassis::config::{Config, NoSettings, Ratio};
@@ -48,6 +49,20 @@ async fn connect(instances: &[Service], config: &Config) -> ProbeClient<Channel>
 
 /// Shows a measured figure, with `--nocapture`.
 fn show(what: &str, report: &load::Report) {
-    let text = format!("{what}: {report:?}\n");
+    let load::Report {
+        calls,
+        failures,
+        cut,
+        retried,
+        ..
+    } = report;
+    let text = format!("{what}: {calls} calls, {retried} made again, {cut} cut, {failures:?}\n");
+    std::io::stderr().write_all(text.as_bytes()).expect("open");
+}
+
+/// Shows how long it took from a fault until no call went to what was hit by it.
+fn show_reaction(what: &str, report: &load::Report, fault: Instant) {
+    let reaction = report.reaction(fault);
+    let text = format!("{what}: no call went there after {reaction:?}\n");
     std::io::stderr().write_all(text.as_bytes()).expect("open");
 }
