@@ -10,12 +10,13 @@ mod signals;
 mod stopping;
 
 use std::mem;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::readiness::{Check, Phase, Readiness};
-use crate::registry::{Registrar, Registration};
+use crate::registry::{Registrar, Registration, Security};
 use crate::server::{self, Server};
 use crate::{Error, Services, metrics, telemetry};
 use signals::Signals;
@@ -101,7 +102,7 @@ impl Running {
         names.sort_unstable();
         let version = &config.service.version;
         let server = Server::start(config, services, grpc).await?;
-        let registration = registration(config, &server, admin.as_ref().map(|(_, it)| it.port()));
+        let registration = registration(config, &server, admin.as_ref().map(|(_, it)| *it));
         tracing::info!(
             service = config.service.name,
             version,
@@ -165,13 +166,16 @@ impl Running {
 }
 
 /// What this instance tells a registry about itself.
-fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Registration {
+fn registration(config: &Config, server: &Server, admin: Option<SocketAddr>) -> Registration {
     let advertise = config.server.advertise.as_deref();
     let (host, port) = server::advertised(advertise, server.address);
     let mut meta = config.registry.meta.clone();
     let version = config.service.version.clone();
     meta.entry(VERSION.to_owned()).or_insert(version);
-    let admin = admin_port.map(|port| server::host_port(&host, port));
+    // One that listens for this machine alone is none to others.
+    let is_local = |it: &SocketAddr| it.ip().is_loopback() && !server.address.ip().is_loopback();
+    let admin = admin.filter(|it| !is_local(it));
+    let admin = admin.map(|it| server::host_port(&host, it.port()));
     if let Some(admin) = &admin {
         meta.entry(ADMIN.to_owned()).or_insert(admin.clone());
     }
@@ -182,6 +186,10 @@ fn registration(config: &Config, server: &Server, admin_port: Option<u16>) -> Re
         port,
         tags: config.registry.tags.clone(),
         meta,
-        tls: config.server.tls.enabled,
+        security: match &config.server.tls {
+            tls if !tls.enabled => Security::Plain,
+            tls if tls.client_ca.is_some() => Security::Mutual,
+            _ => Security::Tls,
+        },
     }
 }

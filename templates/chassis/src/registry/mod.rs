@@ -46,8 +46,18 @@ pub(crate) struct Registration {
     pub(crate) meta: BTreeMap<String, String>,
     /// `host:port` of the admin server, when there is one.
     pub(crate) admin: Option<String>,
-    /// Whether its gRPC server speaks TLS.
-    pub(crate) tls: bool,
+    /// How its gRPC server is reached.
+    pub(crate) security: Security,
+}
+
+/// How a gRPC server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Without TLS.
+    Plain,
+    Tls,
+    /// Over TLS, by clients that show a certificate.
+    Mutual,
 }
 
 impl Registration {

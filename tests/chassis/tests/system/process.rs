@@ -101,11 +101,11 @@ impl Service {
         };
         let listening = service.wait_for("listening");
         let address = |key: &str| {
-            let text = listening["fields"][key].as_str().expect("an address");
-            text.parse().expect("an address")
+            let text = listening["fields"][key].as_str()?;
+            Some(text.parse().expect("an address"))
         };
-        service.grpc = address("grpc");
-        service.admin = address("admin");
+        service.grpc = address("grpc").expect("an address");
+        service.admin = address("admin").unwrap_or(nowhere);
         service
     }
 

@@ -56,7 +56,8 @@ pub struct Consul {
     pub address: Option<RegistryUrl>,
     /// The ACL token. Default: `CONSUL_HTTP_TOKEN`, else none.
     pub token: Option<Secret>,
-    /// How the agent checks this instance: `grpc`, `http`, `ttl` or `none`. Default: `grpc`.
+    /// How the agent checks this instance: `auto`, `grpc`, `http`, `ttl` or `none`.
+    /// Default: `auto`.
     pub check: ConsulCheck,
     /// With `ttl`, an instance that does not say for as long that it is ready is critical; it says
     /// so twice as often. Default: `"10s"`; dependencies that hang take 2 s of it.
@@ -81,7 +82,7 @@ impl Default for Consul {
         Self {
             address: None,
             token: None,
-            check: ConsulCheck::Grpc,
+            check: ConsulCheck::Auto,
             check_ttl: Duration::from_secs(10),
             check_interval: Duration::from_secs(10),
             check_timeout: Duration::from_secs(3),
@@ -150,8 +151,12 @@ fn is_true(text: &str) -> bool {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConsulCheck {
-    /// By the gRPC health service.
+    /// `grpc`; where the server wants certificates of its clients (`server.tls.client_ca`), `http`,
+    /// and without an admin server that the agent can reach, `ttl`. The log says which and why.
     #[default]
+    Auto,
+    /// By the gRPC health service. The agent shows a certificate only where it is told to
+    /// (`enable_agent_tls_for_checks`).
     Grpc,
     /// By `/readyz` of the admin server.
     Http,

@@ -22,8 +22,7 @@ pub struct ServerTls {
     /// The private key of the certificate. Default: none; it is needed.
     pub key: Option<PathBuf>,
     /// The authorities of clients, which must then show a certificate (mutual TLS). Default: none,
-    /// clients show none. Consul's gRPC check shows none either: use `registry.consul.check =
-    /// "ttl"` or `"http"` then.
+    /// clients show none. Consul's gRPC check shows none either: see `registry.consul.check`.
     pub client_ca: Option<PathBuf>,
     /// How often the files are looked at. Default: `"10s"`; `"0s"` is never.
     pub reload: Duration,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Consul, ConsulCheck};
-use crate::registry::Registration;
 use crate::registry::resolve::Parts;
+use crate::registry::{Registration, Security};
 use crate::server::host_port;
 
 /// `PUT /v1/agent/service/register`
@@ -86,6 +86,33 @@ impl<'a> Register<'a> {
     }
 }
 
+/// The check that works for this instance: what is configured, or what there is instead and why.
+pub(super) fn workable(
+    check: ConsulCheck,
+    registration: &Registration,
+) -> (ConsulCheck, Option<&'static str>) {
+    let is_mutual = registration.security == Security::Mutual;
+    let has_admin = registration.admin.is_some();
+    match check {
+        ConsulCheck::Auto if is_mutual && has_admin => {
+            let why = "the server wants a certificate, which the agent does not show";
+            (ConsulCheck::Http, Some(why))
+        }
+        ConsulCheck::Auto if is_mutual => {
+            let why = "the server wants a certificate, which the agent does not show, \
+                       and it has no admin server that could be asked";
+            (ConsulCheck::Ttl, Some(why))
+        }
+        ConsulCheck::Auto => (ConsulCheck::Grpc, None),
+        ConsulCheck::Http if !has_admin => {
+            let why = "the service has no admin server that could be asked";
+            let (check, _) = workable(ConsulCheck::Auto, registration);
+            (check, Some(why))
+        }
+        check => (check, None),
+    }
+}
+
 fn check(registration: &Registration, config: &Consul, status: &Status) -> Option<Check> {
     let grpc = || {
         let address = host_port(&registration.host, registration.port);
@@ -96,17 +123,13 @@ fn check(registration: &Registration, config: &Consul, status: &Status) -> Optio
         Some(format!("http://{admin}/readyz"))
     };
     let (name, grpc, http) = match config.check {
-        ConsulCheck::Grpc => ("gRPC health", grpc(), None),
-        // Without an admin server, gRPC's is the check that there is.
-        ConsulCheck::Http => match http() {
-            Some(url) => ("HTTP readiness", None, Some(url)),
-            None => ("gRPC health", grpc(), None),
-        },
+        ConsulCheck::Auto | ConsulCheck::Grpc => ("gRPC health", grpc(), None),
+        ConsulCheck::Http => ("HTTP readiness", None, http()),
         ConsulCheck::Ttl => ("readiness", None, None),
         ConsulCheck::None => return None,
     };
     // The admin server is without TLS.
-    let tls = (grpc.is_some() && registration.tls).then_some(true);
+    let tls = (grpc.is_some() && registration.security != Security::Plain).then_some(true);
     let is_asked = config.check != ConsulCheck::Ttl;
     Some(Check {
         name,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::agent::Agent;
-use super::api::Status;
+use super::api::{Status, workable};
 use crate::config::{Consul, ConsulCheck};
 use crate::readiness::Readiness;
 use crate::registry::Registration;
@@ -34,10 +34,18 @@ impl Membership {
     /// # Errors
     /// When the files for TLS cannot be used.
     pub(crate) fn new(registration: Registration, config: &Consul) -> Result<Self, TlsError> {
-        let reports = config.check == ConsulCheck::Ttl;
+        let (check, why) = workable(config.check, &registration);
+        if let Some(why) = why {
+            tracing::info!(?check, why, "how the agent checks this instance");
+        }
+        let config = Consul {
+            check,
+            ..config.clone()
+        };
+        let reports = check == ConsulCheck::Ttl;
         let verify = config.verify_interval.get();
         Ok(Self {
-            agent: Agent::new(config)?,
+            agent: Agent::new(&config)?,
             registration,
             interval: match reports {
                 true => verify.min(config.check_ttl.get() / PER_TTL),

@@ -21,7 +21,7 @@ use super::api::Status;
 use super::*;
 use crate::config::{Consul, ConsulCheck, Secret};
 use crate::readiness::{Check, Phase, Readiness};
-use crate::registry::Registration;
+use crate::registry::{Registration, Security};
 
 /// An answer: status, index, body.
 type Answer = (u16, Option<u64>, String);
@@ -119,7 +119,7 @@ fn registration() -> Registration {
         tags: vec!["blue".to_owned()],
         meta: BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())]),
         admin: Some("10.0.0.7:51051".to_owned()),
-        tls: false,
+        security: Security::Plain,
     }
 }
 
@@ -154,27 +154,39 @@ async fn an_instance_is_registered_with_its_check() {
 }
 
 #[tokio::test]
-async fn the_check_can_be_http_or_none() {
-    let check = async |kind, admin: Option<&str>| {
+async fn the_check_is_one_that_works() {
+    let check = async |kind, admin: Option<&str>, security| {
         let mut script = Script::start([ok("")]).await;
         script.config.check = kind;
         let registration = Registration {
             admin: admin.map(str::to_owned),
+            security,
             ..registration()
         };
-        Agent::new(&script.config)
-            .expect("no TLS")
-            .register(&registration, &Status::passing())
-            .await
-            .expect("registered");
-        script.requests()[0].1["Check"].clone()
+        let membership = Membership::new(registration, &script.config).expect("no TLS");
+        let readiness = readiness(&Arc::new(AtomicBool::new(true)));
+        membership.register(&readiness).await.expect("registered");
+        let check = script.requests()[0].1["Check"].clone();
+        let what = ["GRPC", "HTTP", "TTL"].map(|key| check[key].as_str().map(str::to_owned));
+        what.into_iter().flatten().collect::<Vec<_>>().join(" ")
     };
-    let http = check(ConsulCheck::Http, Some("10.0.0.7:51051")).await;
-    assert_eq!(http["HTTP"], "http://10.0.0.7:51051/readyz");
-    assert_eq!(http.get("GRPC"), None);
-    let without_admin = check(ConsulCheck::Http, None).await;
-    assert_eq!(without_admin["GRPC"], "10.0.0.7:50051");
-    assert_eq!(check(ConsulCheck::None, None).await, Value::Null);
+    const ADMIN: Option<&str> = Some("10.0.0.7:51051");
+    let (grpc, http, ttl) = ("10.0.0.7:50051", "http://10.0.0.7:51051/readyz", "10000ms");
+    for (kind, admin, security, expected) in [
+        (ConsulCheck::Auto, ADMIN, Security::Plain, grpc),
+        (ConsulCheck::Auto, ADMIN, Security::Tls, grpc),
+        (ConsulCheck::Auto, ADMIN, Security::Mutual, http),
+        (ConsulCheck::Auto, None, Security::Mutual, ttl),
+        (ConsulCheck::Grpc, ADMIN, Security::Mutual, grpc),
+        (ConsulCheck::Http, ADMIN, Security::Plain, http),
+        (ConsulCheck::Http, None, Security::Plain, grpc),
+        (ConsulCheck::Http, None, Security::Mutual, ttl),
+        (ConsulCheck::Ttl, ADMIN, Security::Plain, ttl),
+        (ConsulCheck::None, ADMIN, Security::Plain, ""),
+    ] {
+        let actual = check(kind, admin, security).await;
+        assert_eq!(actual, expected, "{kind:?} {admin:?} {security:?}");
+    }
 }
 
 #[tokio::test]
@@ -183,7 +195,7 @@ async fn the_check_of_a_server_with_tls_speaks_tls() {
         let mut script = Script::start([ok("")]).await;
         script.config.check = kind;
         let registration = Registration {
-            tls: true,
+            security: Security::Tls,
             ..registration()
         };
         let agent = Agent::new(&script.config).expect("no TLS to the agent");

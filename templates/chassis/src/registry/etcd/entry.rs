@@ -72,7 +72,7 @@ mod tests {
             port: 50051,
             tags: vec!["blue".to_owned()],
             meta: BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())]),
-            tls: false,
+            security: crate::registry::Security::Plain,
             admin: None,
         }
     }

@@ -75,6 +75,53 @@ async fn instances_register_and_are_found_over_https() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_wants_certificates_is_checked_by_another_way() {
+    let Some(agent) = Agent::start() else { return };
+    let certificates = Certificates::new();
+    let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|it| certificates.path(it));
+    let url = agent.url();
+    let mutual = [
+        ("APP_REGISTRY__CONSUL__ADDRESS", url.as_str()),
+        ("APP_SERVER__TLS__ENABLED", "true"),
+        ("APP_SERVER__TLS__CERT", text(&cert)),
+        ("APP_SERVER__TLS__KEY", text(&key)),
+        ("APP_SERVER__TLS__CLIENT_CA", text(&ca)),
+    ];
+    let mut asked = agent.service_with(&mutual);
+    let line = asked.wait_for("how the agent checks this instance");
+    let why = "the server wants a certificate, which the agent does not show";
+    assert_eq!(line["fields"], json!({"check": "Http", "why": why}));
+    // It was passing when it registered: what counts is what the agent finds.
+    wait_until(|| agent.check_output().contains("HTTP GET"));
+    assert!(
+        agent.check_output().contains("200 OK"),
+        "{}",
+        agent.check_output()
+    );
+    asked.signal("STOP");
+    wait_until(|| agent.passing().is_empty());
+    asked.signal("CONT");
+    wait_until(|| agent.passing().len() == 1);
+    asked.signal("TERM");
+    asked.wait();
+
+    // The check that there was, and what it says.
+    let grpc = [("APP_REGISTRY__CONSUL__CHECK", "grpc")];
+    let refused = agent.service_with(&[&mutual[..], &grpc].concat());
+    wait_until(|| agent.passing().is_empty());
+    drop(refused);
+
+    let alone = [("APP_ADMIN__ENABLED", "false")];
+    let _told = agent.service_with(&[&mutual[..], &alone].concat());
+    wait_until(|| {
+        agent
+            .get("/v1/agent/checks")
+            .to_string()
+            .contains("\"ready\"")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_not_trusted_tells_nobody() {
     let certificates = Certificates::new();
     let Some((agent, address)) = start(&certificates) else {
