@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::target::Target;
+use crate::config::{Config, Follow, Section};
 use crate::metrics;
 use crate::middleware::observe::{Observed, ObservedBody, Observer};
 
@@ -51,13 +52,14 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
 
 /// Wraps a client so that no more than so many calls are in flight.
 #[derive(Debug, Clone)]
-pub(super) struct BulkheadLayer(Option<Arc<Limit>>);
+pub(super) struct BulkheadLayer(Follow<Option<Arc<Limit>>>);
 
 #[derive(Debug)]
 struct Limit {
     target: String,
     max: usize,
-    in_flight: AtomicUsize,
+    /// Calls that began while there was a limit, whichever it was.
+    in_flight: Arc<AtomicUsize>,
     gauge: Gauge,
     rejected: Counter,
 }
@@ -65,20 +67,24 @@ struct Limit {
 impl BulkheadLayer {
     /// No limit when `max_in_flight` is 0.
     pub(super) fn new(target: &Target, max_in_flight: usize) -> Self {
-        let limit = || {
-            let target = target.to_string();
+        let target = target.to_string();
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let limit = move |max: usize| {
             let labels = Labels {
                 target: target.clone(),
             };
-            Arc::new(Limit {
-                target,
-                max: max_in_flight,
-                in_flight: AtomicUsize::new(0),
+            let limit = || Limit {
+                target: target.clone(),
+                max,
+                in_flight: Arc::clone(&in_flight),
                 gauge: FAMILIES.in_flight.get_or_create(&labels).clone(),
                 rejected: FAMILIES.rejected.get_or_create(&labels).clone(),
-            })
+            };
+            (max > 0).then(|| Arc::new(limit()))
         };
-        Self((max_in_flight > 0).then(limit))
+        let first = limit(max_in_flight);
+        let again = move |config: &Config| limit(config.client.max_in_flight);
+        Self(Follow::new(&[Section::MaxInFlight], first, again))
     }
 }
 
@@ -97,7 +103,7 @@ impl<S> Layer<S> for BulkheadLayer {
 #[derive(Debug, Clone)]
 pub(super) struct Bulkhead<S> {
     inner: S,
-    limit: Option<Arc<Limit>>,
+    limit: Follow<Option<Arc<Limit>>>,
 }
 
 impl Limit {
@@ -144,7 +150,8 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        match self.limit.as_ref().map(Limit::acquire).transpose() {
+        let place = (**self.limit.load()).as_ref().map(Limit::acquire);
+        match place.transpose() {
             Ok(place) => BulkheadFuture::Sent {
                 inner: Observed::new(self.inner.call(request), place),
             },

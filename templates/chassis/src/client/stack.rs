@@ -6,7 +6,7 @@ use super::balance::Balance;
 use super::bulkhead::{Bulkhead, BulkheadLayer};
 use super::retry::{Retry, RetryLayer};
 use super::target::Target;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::middleware::deadline::{ClientDeadline, ClientDeadlineLayer};
 use crate::middleware::metrics::{CallFamily, Metrics, MetricsLayer};
 use crate::middleware::size::{SizeLimit, SizeLimitLayer};
@@ -37,11 +37,19 @@ pub(super) fn build(
         })
         .layer(ClientDeadlineLayer {
             enabled: layers.deadline,
-            response_timeout: config.response_timeout.non_zero(),
+            response_timeout: Follow::new(
+                &[Section::ResponseTimeout],
+                config.response_timeout.non_zero(),
+                |config| config.client.response_timeout.non_zero(),
+            ),
         })
         .layer(BulkheadLayer::new(target, config.max_in_flight))
         .layer(SizeLimitLayer {
-            max_message: config.max_response_size.bytes(),
+            max_message: Follow::new(
+                &[Section::MaxResponseSize],
+                config.max_response_size.bytes(),
+                |config| config.client.max_response_size.bytes(),
+            ),
         })
         .layer(RetryLayer::new(&config.retry))
         .service(Balance::new(target, instances, config, tls))

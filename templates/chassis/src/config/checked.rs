@@ -9,7 +9,7 @@ use tracing_subscriber::filter::Targets;
 use super::units::{NotAValue, Parse};
 
 /// A share, from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
 pub struct Ratio(f64);
 
 impl Ratio {
@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Ratio {
 }
 
 /// A share in hundredths, from 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Percent(u8);
 
 impl Percent {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Percent {
 }
 
 /// A number of things a second; 0 is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, serde::Serialize)]
 pub struct PerSecond(f64);
 
 impl PerSecond {

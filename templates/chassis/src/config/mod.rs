@@ -18,7 +18,8 @@
 //!
 //! While the service runs, a change of a file or of the key is parsed and validated with all other
 //! layers. A good one takes effect as a whole: in [`Live`], which [`Config::live`] returns, for the
-//! service's own settings; other settings need a restart, which the log says. A bad one changes
+//! service's own settings, and at once for limits on calls, connections and times ([`Server`] and
+//! [`Client`] say which); other settings need a restart, which the log says. A bad one changes
 //! nothing. `/configz` of the admin server shows what is in force and where each value came from.
 //!
 //! A [`Secret`] may be encrypted wherever it is written: see `msvc secret`.
@@ -28,12 +29,14 @@ mod checked;
 mod de;
 mod endpoint;
 mod error;
+mod follow;
 mod layers;
 mod live;
 mod node;
 mod registry_url;
 mod seal;
 mod sections;
+mod shown;
 mod source;
 mod suggest;
 mod units;
@@ -44,6 +47,7 @@ pub(crate) use center::{Hooks, json, watch};
 pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio, WebUrl};
 pub use endpoint::HttpEndpoint;
 pub use error::ConfigError;
+pub(crate) use follow::{Follow, Section};
 pub use live::Live;
 pub use node::Origin;
 pub use registry_url::RegistryUrl;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::Admin;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Follow, Section};
 use crate::readiness::{Check, Phase, Readiness};
 use crate::registry::{Registrar, Registration, Security};
 use crate::server::{self, Server};
@@ -64,7 +64,7 @@ async fn run(config: &Config, services: Services) -> Result<(), Error> {
     };
     tracing::info!(signal, "stopping, a second signal ends at once");
     tokio::select! {
-        () = running.stop(config) => {
+        () = running.stop() => {
             tracing::info!("stopped");
             Ok(())
         }
@@ -75,9 +75,28 @@ async fn run(config: &Config, services: Services) -> Result<(), Error> {
     }
 }
 
+/// How long the end may take.
+#[derive(Debug, Clone, Copy)]
+struct Farewell {
+    /// Until clients have noticed.
+    delay: Duration,
+    /// Until calls in flight have ended.
+    limit: Duration,
+}
+
+impl Farewell {
+    fn of(config: &Config) -> Self {
+        Self {
+            delay: config.server.propagation_delay.get(),
+            limit: config.server.drain_timeout.get(),
+        }
+    }
+}
+
 /// A service that serves.
 #[derive(Debug)]
 struct Running {
+    farewell: Follow<Farewell>,
     server: Server,
     readiness: Readiness,
     registrar: Option<Registrar>,
@@ -127,7 +146,10 @@ impl Running {
         let registrar = membership.map(|it| it.register(readiness.clone()));
         let dependencies = dependencies::watch(readiness.clone(), server.health.clone());
         let admin = admin.map(|(listener, _)| Admin::start(listener, readiness.clone()));
+        let sections = &[Section::PropagationDelay, Section::DrainTimeout];
+        let farewell = Follow::new(sections, Farewell::of(config), Farewell::of);
         Ok(Self {
+            farewell,
             server,
             readiness,
             registrar,
@@ -137,21 +159,19 @@ impl Running {
     }
 
     /// Ends gently. It may be dropped, which ends the rest at once.
-    async fn stop(mut self, config: &Config) {
+    async fn stop(mut self) {
+        let Farewell { delay, limit } = **self.farewell.load();
         self.readiness.enter(Phase::Draining);
         drop(self.dependencies);
         self.server.health.not_serving().await;
         if let Some(registrar) = self.registrar.take()
             && registrar.deregister().await
+            && delay > Duration::ZERO
         {
-            let delay = config.server.propagation_delay.get();
-            if delay > Duration::ZERO {
-                tracing::info!(?delay, "waiting for clients to notice");
-                tokio::time::sleep(delay).await;
-            }
+            tracing::info!(?delay, "waiting for clients to notice");
+            tokio::time::sleep(delay).await;
         }
         stopping::announce();
-        let limit = config.server.drain_timeout.get();
         tracing::info!(?limit, "finishing calls in flight");
         if tokio::time::timeout(limit, self.server.drain())
             .await

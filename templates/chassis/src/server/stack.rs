@@ -13,7 +13,7 @@ use tower::{Service, ServiceBuilder};
 
 use super::methods::Methods;
 use super::router::Router;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::middleware::auth::AuthLayer;
 use crate::middleware::catch_panic::CatchPanicLayer;
 use crate::middleware::deadline::ServerDeadlineLayer;
@@ -50,7 +50,11 @@ where
 {
     let layers = &config.layers;
     let methods = Arc::new(methods);
-    let max_request = config.max_request_size.bytes();
+    let max_request = Follow::new(
+        &[Section::MaxRequestSize],
+        config.max_request_size.bytes(),
+        |config| config.server.max_request_size.bytes(),
+    );
     ServiceBuilder::new()
         .layer(ServerTraceLayer {
             enabled: layers.trace,
@@ -77,6 +81,7 @@ where
             enabled: layers.catch_panic,
         })
         .map_request(move |request: Request<Q>| {
+            let max_request = **max_request.load();
             request.map(|body| {
                 let body = body.map_err(|error| Status::from_error(error.into()));
                 Body::new(LimitedBody::new(body, max_request))

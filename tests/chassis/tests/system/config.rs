@@ -123,7 +123,7 @@ fn follow<S: Store>(mut store: S) {
     store.put(&text("one"));
     let mut service = store.service();
     let origin = format!("{}:{}:2", S::NAME, S::KEY);
-    let from_store = |value: &str| json!({"value": value, "origin": origin});
+    let from_store = |value: &str| json!({"value": value, "origin": origin, "live": true});
     assert_eq!(greeting(&service), from_store("one"));
 
     store.put(&text("two"));
@@ -154,7 +154,7 @@ fn follow<S: Store>(mut store: S) {
     let origin = "the environment variable APP_APP__GREETING";
     assert_eq!(
         greeting(&service),
-        json!({"value": "variable", "origin": origin})
+        json!({"value": "variable", "origin": origin, "live": true})
     );
     store.put(&text("five"));
     wait_for_greeting(&mut service, "five");
@@ -176,7 +176,7 @@ fn start_without<S: Store>(mut store: S) {
     let origin = "the environment variable APP_APP__GREETING";
     assert_eq!(
         greeting(&service),
-        json!({"value": "variable", "origin": origin})
+        json!({"value": "variable", "origin": origin, "live": true})
     );
     let store = store.again();
     store.put(&text("late"));
@@ -240,17 +240,21 @@ fn a_service_starts_without_etcd_and_follows_it_later() {
 }
 
 /// A folder for one test, which is removed at its end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let name = format!("chassis-live-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a folder");
         Self(path)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.0.join(name), text).expect("a file");
     }
 }
@@ -284,7 +288,8 @@ fn a_service_follows_its_files_and_says_what_needs_a_restart() {
         refused["fields"],
         json!({"source": "file", "reason": reason})
     );
-    let in_force = json!({"value": "two", "origin": format!("{path}/default.toml:2")});
+    let origin = format!("{path}/default.toml:2");
+    let in_force = json!({"value": "two", "origin": origin, "live": true});
     assert_eq!(greeting(&service), in_force);
 
     folder.write(".new", &(text("four") + "[registry]\ntags = [\"a\"]\n"));

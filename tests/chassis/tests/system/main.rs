@@ -16,6 +16,7 @@ mod exporters;
 #[cfg(feature = "tls")]
 mod kubernetes;
 mod limits;
+mod live;
 mod probing;
 mod process;
 mod reliability;

@@ -20,7 +20,7 @@ use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
 use super::not_ready::not_ready;
 use super::target::Target;
 use super::tried::Tried;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::registry::Instances;
 use crate::tls::ClientTls;
 use pool::{Pool, Unpicked};
@@ -32,7 +32,7 @@ const MAX_UNSENT: usize = 8;
 #[derive(Debug, Clone)]
 pub(super) struct Balance {
     pool: Arc<Pool>,
-    ready_timeout: Duration,
+    ready_timeout: Follow<Duration>,
 }
 
 impl Balance {
@@ -44,7 +44,11 @@ impl Balance {
     ) -> Self {
         Self {
             pool: Arc::new(Pool::new(target, instances, config, tls)),
-            ready_timeout: config.ready_timeout.get(),
+            ready_timeout: Follow::new(
+                &[Section::ReadyTimeout],
+                config.ready_timeout.get(),
+                |config| config.client.ready_timeout.get(),
+            ),
         }
     }
 }
@@ -68,7 +72,8 @@ impl Service<Request<RequestBody>> for Balance {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        Box::pin(send(Arc::clone(&self.pool), request, self.ready_timeout))
+        let ready_timeout = **self.ready_timeout.load();
+        Box::pin(send(Arc::clone(&self.pool), request, ready_timeout))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`start`] gets the first one, [`run`] notices changes, [`report`] shows what is in force. This
 //! file decides, without a clock and without I/O.
 
+mod effective;
 mod metrics;
 mod report;
 mod run;
@@ -15,11 +16,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::follow::Followers;
 use super::layers::Layers;
 use super::node::Node;
 use super::seal::Keys;
 use super::{Config, ConfigError};
 use crate::registry::Value;
+use effective::Effective;
 use report::{Refused, State};
 
 pub(super) use start::{live, load};
@@ -31,12 +34,13 @@ type Check = Box<dyn Fn(&Node) -> Result<Checked, ConfigError> + Send>;
 /// A valid configuration.
 struct Checked {
     config: Config,
+    effective: Effective,
     /// Puts the service's own settings in force.
     publish_app: Box<dyn FnOnce() + Send>,
 }
 
-/// The keys that a callback applies while the service runs. All others, but those of `[app]`, need
-/// a restart.
+/// The keys that a callback applies while the service runs. All others, but those of `[app]` and
+/// those that are followed, need a restart.
 #[derive(Default)]
 pub(crate) struct Hooks(Vec<(&'static str, Hook)>);
 
@@ -90,12 +94,25 @@ struct Center {
     /// Whether it is known that a key that must be there is not.
     missing: bool,
     /// What the service was started with.
-    started: Node,
+    started: State,
     hooks: Hooks,
+    /// `None` where nobody follows it.
+    followers: Option<&'static Followers>,
     state: Arc<ArcSwap<State>>,
 }
 
 impl Center {
+    /// From now on, changes are told to `hooks` and `followers`.
+    fn tell(&mut self, hooks: Hooks, followers: &'static Followers) {
+        let hooked = hooks.0.iter().map(|(key, _)| *key).collect();
+        self.hooks = hooks;
+        self.followers = Some(followers);
+        self.state.rcu(|state| State {
+            hooked: Vec::clone(&hooked),
+            ..State::clone(state)
+        });
+    }
+
     fn change(&mut self, change: Change) -> Outcome {
         if change == Change::Store(None)
             && let Some((name, true)) = &self.store
@@ -160,14 +177,17 @@ impl Center {
     ) -> Outcome {
         let before = self.state.load_full();
         let changed = report::differing(&before.tree, &tree);
-        let need_restart: Vec<String> = report::differing(&self.started, &tree)
+        let need_restart: Vec<String> = report::differing(&self.started.tree, &tree)
             .into_iter()
-            .filter(|key| !self.is_live(key))
+            .filter(|key| !before.is_live(key))
             .collect();
         self.accepted = layers;
+        let in_force = |key: &String| (key.clone(), self.started.value(key));
         self.state.store(Arc::new(State {
             tree,
-            need_restart: need_restart.clone(),
+            effective: checked.effective,
+            hooked: before.hooked.clone(),
+            need_restart: need_restart.iter().map(in_force).collect(),
             refused,
         }));
         if changed.iter().any(|key| is_within(key, APP)) {
@@ -177,6 +197,9 @@ impl Center {
             if changed.iter().any(|key| is_within(key, prefix)) {
                 apply(&checked.config);
             }
+        }
+        if let Some(followers) = self.followers {
+            followers.apply(&changed, &checked.config);
         }
         Outcome::Applied {
             need_restart: need_restart
@@ -195,18 +218,13 @@ impl Center {
         }));
         Outcome::Refused(error)
     }
-
-    fn is_live(&self, key: &str) -> bool {
-        let mut hooked = self.hooks.0.iter().map(|(prefix, _)| *prefix);
-        is_within(key, APP) || hooked.any(|prefix| is_within(key, prefix))
-    }
 }
 
 /// The section of the service's own settings.
 const APP: &str = "app";
 
 /// Whether `key` is `prefix` or below it.
-fn is_within(key: &str, prefix: &str) -> bool {
+pub(super) fn is_within(key: &str, prefix: &str) -> bool {
     let rest = key.strip_prefix(prefix);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -9,11 +9,13 @@ use std::time::SystemTime;
 
 use serde_json::{Value as Json, json};
 
+use super::effective::Effective;
 use super::start::current;
-use crate::config::ConfigError;
+use super::{APP, is_within};
+use crate::config::follow::is_followed;
 use crate::config::node::{Node, Value};
-
-const HIDDEN: &str = "[redacted]";
+use crate::config::shown::HIDDEN;
+use crate::config::{ConfigError, Origin};
 
 /// Endings of keys whose values are hidden whatever their type.
 const SECRET_ENDINGS: [&str; 10] = [
@@ -32,8 +34,14 @@ const SECRET_ENDINGS: [&str; 10] = [
 /// What is in force, and what is not.
 #[derive(Debug, Clone)]
 pub(super) struct State {
+    /// What is set.
     pub(super) tree: Node,
-    pub(super) need_restart: Vec<String>,
+    /// What that comes to.
+    pub(super) effective: Effective,
+    /// The keys that are applied while the service runs, beside those that always are.
+    pub(super) hooked: Vec<&'static str>,
+    /// What is not in force before a restart, and what is in force meanwhile.
+    pub(super) need_restart: BTreeMap<String, Json>,
     /// The last change, when it was refused.
     pub(super) refused: Option<Refused>,
 }
@@ -60,14 +68,7 @@ pub(crate) fn json() -> Option<String> {
 
 impl State {
     pub(super) fn json(&self) -> Json {
-        let mut settings = serde_json::Map::new();
-        walk(&self.tree, &mut String::new(), &mut |key, node| {
-            let value = json!({
-                "value": shown(node, key),
-                "origin": node.origin.to_string(),
-            });
-            settings.insert(key.to_owned(), value);
-        });
+        let settings: serde_json::Map<_, _> = self.settings().into_iter().collect();
         let refused = self.refused.as_ref().map(|refused| {
             let since = refused.time.duration_since(SystemTime::UNIX_EPOCH);
             json!({
@@ -78,9 +79,60 @@ impl State {
         json!({
             "settings": settings,
             "restart_needed": !self.need_restart.is_empty(),
-            "restart_needed_for": self.need_restart,
+            "restart_needed_for": self.need_restart.keys().collect::<Vec<_>>(),
             "refused": refused,
         })
+    }
+}
+
+impl State {
+    /// Every setting of the chassis, and those of the service's own that are set.
+    fn settings(&self) -> BTreeMap<String, Json> {
+        let mut set = BTreeMap::new();
+        walk(&self.tree, &mut String::new(), &mut |key, node| {
+            set.insert(key.to_owned(), node);
+        });
+        let below = |key: &str, other: &str| key != other && is_within(key, other);
+        let values = &self.effective.values;
+        let mut settings = BTreeMap::new();
+        for (key, value) in values {
+            let origin = set.iter().find(|(other, _)| is_within(key, other));
+            let origin = match (origin, self.effective.variables.get(key)) {
+                (Some((_, node)), _) => node.origin.to_string(),
+                (None, Some(name)) => Origin::Variable(name.as_str().into()).to_string(),
+                (None, None) => Origin::Default.to_string(),
+            };
+            let value = shown_json(value.clone(), last(key));
+            settings.insert(key.clone(), self.setting(key, value, &origin));
+        }
+        for (key, node) in set {
+            // A variable that holds a table stands in it with what it has.
+            if !values.keys().any(|other| below(other, &key)) {
+                let origin = node.origin.to_string();
+                settings.insert(key.clone(), self.setting(&key, shown(node, &key), &origin));
+            }
+        }
+        settings
+    }
+
+    fn setting(&self, key: &str, value: Json, origin: &str) -> Json {
+        let mut setting = json!({"value": value, "origin": origin, "live": self.is_live(key)});
+        if let Some(in_force) = self.need_restart.get(key) {
+            setting["in_force"] = in_force.clone();
+        }
+        setting
+    }
+
+    /// The value of a setting; `null` when there is none.
+    pub(super) fn value(&self, key: &str) -> Json {
+        let setting = self.settings().remove(key);
+        setting.map_or(Json::Null, |mut setting| setting["value"].take())
+    }
+
+    /// Whether a change of the setting is in force at once.
+    pub(super) fn is_live(&self, key: &str) -> bool {
+        let mut hooked = self.hooked.iter();
+        is_within(key, APP) || is_followed(key) || hooked.any(|prefix| is_within(key, prefix))
     }
 }
 
@@ -105,7 +157,7 @@ fn plain_leaves(tree: &Node) -> BTreeMap<String, Json> {
 }
 
 /// Calls `leaf` for every value that is not a table, in the order of the keys.
-fn walk(node: &Node, key: &mut String, leaf: &mut impl FnMut(&str, &Node)) {
+fn walk<'n>(node: &'n Node, key: &mut String, leaf: &mut impl FnMut(&str, &'n Node)) {
     let Value::Table(table) = &node.value else {
         return leaf(key, node);
     };
@@ -128,12 +180,27 @@ fn plain(node: &Node) -> Json {
     })
 }
 
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
 /// The value as it may be shown.
 fn shown(node: &Node, key: &str) -> Json {
-    let name = key.rsplit('.').next().unwrap_or(key);
-    to_json(node, name, &|node, name| {
+    to_json(node, last(key), &|node, name| {
         is_hidden(node, name).then(|| HIDDEN.into())
     })
+}
+
+/// The value of the setting `name` as it may be shown. Secrets are hidden already, by their type.
+fn shown_json(value: Json, name: &str) -> Json {
+    match value {
+        Json::Array(items) => {
+            let shown = |item| shown_json(item, name);
+            items.into_iter().map(shown).collect()
+        }
+        Json::String(text) if sounds_secret(name) || has_user(&text) => HIDDEN.into(),
+        value => value,
+    }
 }
 
 fn is_hidden(node: &Node, name: &str) -> bool {
@@ -142,10 +209,12 @@ fn is_hidden(node: &Node, name: &str) -> bool {
         Value::String(text) | Value::Text { raw: text, .. } => text.as_str(),
         _ => "",
     };
+    node.secret.is_set() || sounds_secret(name) || has_user(text)
+}
+
+fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    node.secret.is_set()
-        || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
-        || has_user(text)
+    SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether `text` has an address of the form `scheme://user:password@host` in it.

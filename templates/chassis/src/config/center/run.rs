@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::start::{self, Started, source_name};
 use super::{Change, Hooks, Outcome, metrics};
+use crate::config::follow::PROCESS;
 use crate::config::source::{File, read};
 use crate::config::{ConfigCenter, ConfigError};
 use crate::registry::{Store, Value};
@@ -39,7 +40,7 @@ pub(crate) fn watch(hooks: Hooks) -> Watch {
             );
         }
         metrics::in_force();
-        started.center.hooks = hooks;
+        started.center.tell(hooks, &PROCESS);
         let interval = started.config.config_center.poll_interval.get();
         let (files, file_changes) = mpsc::channel(1);
         if !interval.is_zero() && !started.files.is_empty() {

@@ -1,12 +1,14 @@
 //! The configuration at the start, and where the process keeps it.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::effective::Effective;
 use super::report::State;
 use super::{Center, Checked, Hooks};
 use crate::config::layers::Layers;
@@ -143,12 +145,21 @@ where
     let live = Live::fixed(source.typed::<A>(&tree)?.app);
     let chassis = config.chassis();
     let publisher = live.clone();
+    let state = State {
+        effective: Effective::new(&chassis, &source, &tree),
+        tree,
+        hooked: Vec::new(),
+        need_restart: BTreeMap::new(),
+        refused: None,
+    };
     let center = Center {
         check: Box::new(move |tree| {
             let config = source.typed::<A>(tree)?;
             let publisher = publisher.clone();
+            let chassis = config.chassis();
             Ok(Checked {
-                config: config.chassis(),
+                effective: Effective::new(&chassis, &source, tree),
+                config: chassis,
                 publish_app: Box::new(move || publisher.replace(config.app)),
             })
         }),
@@ -157,13 +168,10 @@ where
         seen: layers,
         store: store.map(|name| (name, chassis.config_center.required)),
         missing: false,
-        started: tree.clone(),
+        started: state.clone(),
         hooks: Hooks::default(),
-        state: Arc::new(ArcSwap::from_pointee(State {
-            tree,
-            need_restart: Vec::new(),
-            refused: None,
-        })),
+        followers: None,
+        state: Arc::new(ArcSwap::from_pointee(state)),
     };
     let started = Started {
         center,

@@ -206,10 +206,12 @@ fn what_cannot_change_needs_a_restart_until_it_is_as_it_was() {
     let (_, mut started) = loaded(&folder, &[], None);
     let levels = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&levels);
-    started.center.hooks = Hooks::default().add("log.level", move |config: &Config| {
+    let hooks = Hooks::default().add("log.level", move |config: &Config| {
         let text = format!("{:?}", config.log.level.targets().default_level());
         seen.lock().expect("no panic").push(text);
     });
+    static NOBODY: Followers = Followers::new();
+    started.center.tell(hooks, &NOBODY);
     let text = "[server]\nport = 2\n[log]\nlevel = \"warn\"\n[app]\nlimit = 1";
     assert_eq!(
         change(&mut started, files(text)),
@@ -219,14 +221,17 @@ fn what_cannot_change_needs_a_restart_until_it_is_as_it_was() {
         *levels.lock().expect("no panic"),
         ["Some(LevelFilter::WARN)"]
     );
-    let needed = |started: &Started| started.center.state.load().need_restart.clone();
-    assert_eq!(needed(&started), ["server.port"]);
+    let needed = |started: &Started| {
+        let need_restart = started.center.state.load().need_restart.clone();
+        serde_json::to_value(need_restart).expect("JSON")
+    };
+    assert_eq!(needed(&started), json!({"server.port": 1}));
     let text = "[server]\nport = 1\n[log]\nlevel = \"warn\"";
     assert_eq!(
         change(&mut started, files(text)),
         "changed app.limit,server.port; restart "
     );
-    assert_eq!(needed(&started), [""; 0]);
+    assert_eq!(needed(&started), json!({}));
     assert_eq!(levels.lock().expect("no panic").len(), 1);
 }
 
@@ -280,33 +285,132 @@ fn what_is_wrong_in_the_store_at_the_start_is_an_error() {
     );
 }
 
+/// A setting as it is reported: its value, its origin, and whether it is live.
+fn setting(value: serde_json::Value, origin: &str, live: bool) -> serde_json::Value {
+    json!({"value": value, "origin": origin, "live": live})
+}
+
 #[test]
 fn the_report_says_where_each_value_came_from_and_hides_secrets() {
     let text = "[app]\ngreeting = \"a\"\ndoor = \"open sesame\"\n\
                 [registry]\nmeta = { db_password = \"hunter2\" }\ntags = [\"x://u:p@h\"]\n";
     let folder = Folder::new().file("default.toml", text);
-    let variables = [("APP_SERVER__PORT", "7"), FROM_CONSUL];
+    let static_list = r#"{ users = ["10.0.0.1:1"] }"#;
+    let variables = [
+        ("APP_SERVER__PORT", "7"),
+        ("APP_REGISTRY__STATIC", static_list),
+        ("CONSUL_HTTP_ADDR", "10.0.0.7:8500"),
+        ("CONSUL_HTTP_TOKEN", "hunter2"),
+        FROM_CONSUL,
+    ];
     let (_, mut started) = loaded(&folder, &variables, Some("[app]\nlimit = 3"));
     change(&mut started, store("[app]\nlimit = -3"));
     let mut report = started.center.state.load().json();
     let time = report["refused"]["timestamp_seconds"].take();
     assert!(time.is_u64(), "{time}");
-    let setting =
-        |value: serde_json::Value, origin: &str| json!({"value": value, "origin": origin});
+    let mut settings = report["settings"].take();
+    let file = |line| format!("config/default.toml:{line}");
+    let variable = |name| format!("the environment variable {name}");
+    const DEFAULT: &str = "the built-in defaults";
+    for (key, value, origin, live) in [
+        ("app.door", json!("[redacted]"), file(3), true),
+        ("app.greeting", json!("a"), file(2), true),
+        (
+            "app.limit",
+            json!(3),
+            "consul:config/dev/probe:2".to_owned(),
+            true,
+        ),
+        (
+            "config_center.source",
+            json!("consul"),
+            variable("APP_CONFIG_CENTER__SOURCE"),
+            false,
+        ),
+        (
+            "registry.meta.db_password",
+            json!("[redacted]"),
+            file(5),
+            false,
+        ),
+        ("registry.tags", json!(["[redacted]"]), file(6), false),
+        (
+            "registry.static.users",
+            json!(["10.0.0.1:1"]),
+            variable("APP_REGISTRY__STATIC"),
+            false,
+        ),
+        (
+            "registry.consul.address",
+            json!("http://10.0.0.7:8500"),
+            variable("CONSUL_HTTP_ADDR"),
+            false,
+        ),
+        (
+            "registry.consul.token",
+            json!("[redacted]"),
+            variable("CONSUL_HTTP_TOKEN"),
+            false,
+        ),
+        ("server.port", json!(7), variable("APP_SERVER__PORT"), false),
+        ("service.name", json!("probe"), DEFAULT.to_owned(), false),
+        (
+            "service.environment",
+            json!("dev"),
+            DEFAULT.to_owned(),
+            false,
+        ),
+        ("service.version", json!("1.2.3"), DEFAULT.to_owned(), false),
+        // What nobody has said is there as well, as one would write it.
+        (
+            "client.retry.codes",
+            json!(["UNAVAILABLE"]),
+            DEFAULT.to_owned(),
+            false,
+        ),
+        (
+            "server.auth.public",
+            json!(["grpc.health.v1.Health/*"]),
+            DEFAULT.to_owned(),
+            false,
+        ),
+        ("server.auth.secret", json!(null), DEFAULT.to_owned(), false),
+        (
+            "server.connections.resets.rate",
+            json!(100.0),
+            DEFAULT.to_owned(),
+            true,
+        ),
+        (
+            "server.limits.client_rate.key",
+            json!("peer"),
+            DEFAULT.to_owned(),
+            true,
+        ),
+        (
+            "server.max_request_size",
+            json!("4MiB"),
+            DEFAULT.to_owned(),
+            true,
+        ),
+        (
+            "server.drain_timeout",
+            json!("30s"),
+            DEFAULT.to_owned(),
+            true,
+        ),
+        ("log.level", json!("info"), DEFAULT.to_owned(), false),
+    ] {
+        assert_eq!(settings[key].take(), setting(value, &origin, live), "{key}");
+    }
+    // Everything else is there, too, and nobody has set it.
+    let rest = settings.as_object().expect("a table").values();
+    let rest: Vec<_> = rest.filter(|it| !it.is_null()).collect();
+    assert!(rest.len() > 100, "{}", rest.len());
+    let is_default = |it: &&serde_json::Value| it["origin"] == DEFAULT;
+    assert!(rest.iter().all(is_default), "{rest:#?}");
     let expected = json!({
-        "settings": {
-            "app.door": setting(json!("[redacted]"), "config/default.toml:3"),
-            "app.greeting": setting(json!("a"), "config/default.toml:2"),
-            "app.limit": setting(json!(3), "consul:config/dev/probe:2"),
-            "config_center.source":
-                setting(json!("consul"), "the environment variable APP_CONFIG_CENTER__SOURCE"),
-            "registry.meta.db_password": setting(json!("[redacted]"), "config/default.toml:5"),
-            "registry.tags": setting(json!(["[redacted]"]), "config/default.toml:6"),
-            "server.port": setting(json!(7), "the environment variable APP_SERVER__PORT"),
-            "service.environment": setting(json!("dev"), "the built-in defaults"),
-            "service.name": setting(json!("probe"), "the built-in defaults"),
-            "service.version": setting(json!("1.2.3"), "the built-in defaults"),
-        },
+        "settings": null,
         "restart_needed": false,
         "restart_needed_for": [],
         "refused": {
@@ -316,6 +420,28 @@ fn the_report_says_where_each_value_came_from_and_hides_secrets() {
         },
     });
     assert_eq!(report, expected);
+}
+
+#[test]
+fn the_report_says_what_is_in_force_until_a_restart() {
+    let folder = Folder::new().file("default.toml", "[client.breaker]\nprobes = 4");
+    let (_, mut started) = loaded(&folder, &[], None);
+    let text = "[client.breaker]\nmin_requests = 9\n[server.limits]\nmax_in_flight = 7";
+    assert_eq!(
+        change(&mut started, files(text)),
+        "changed client.breaker.min_requests,client.breaker.probes,\
+         server.limits.max_in_flight; \
+         restart client.breaker.min_requests,client.breaker.probes"
+    );
+    let settings = started.center.state.load().json()["settings"].take();
+    let pending = |value, origin: &str, in_force| json!({"value": value, "origin": origin, "live": false, "in_force": in_force});
+    let file = "config/default.toml";
+    let probes = &settings["client.breaker.probes"];
+    assert_eq!(probes, &pending(3, "the built-in defaults", 4));
+    let min = &settings["client.breaker.min_requests"];
+    assert_eq!(min, &pending(9, &format!("{file}:2"), 3));
+    let limit = &settings["server.limits.max_in_flight"];
+    assert_eq!(limit, &setting(json!(7), &format!("{file}:4"), true));
 }
 
 /// Time is paused: it goes on when nobody reads a file.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::units::Parse;
 use crate::config::{Duration, NotAValue, Secret, Size, WebUrl};
@@ -12,7 +12,7 @@ use crate::config::{Duration, NotAValue, Secret, Size, WebUrl};
 ///
 /// The keys come from exactly one of `jwks_file`, `jwks_url` and `secret`. Each is for one
 /// algorithm, whatever a token says: RS256, ES256 or HS256.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// Default: false.
@@ -68,7 +68,7 @@ impl Default for Auth {
 }
 
 /// One of `[[server.auth.rules]]`. All that fit a method hold for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthRule {
     /// The methods, as in `"shop.v1.Orders/*"`; `"*"` is all. Default: none.

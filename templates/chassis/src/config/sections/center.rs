@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Config, Service};
 use crate::config::Duration;
@@ -12,7 +12,7 @@ use crate::config::Duration;
 ///
 /// The store is reached as `[registry.consul]` and `[registry.etcd]` say, whatever the registry is.
 /// This section itself cannot be set in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigCenter {
     /// `none`, `consul` (its key/value store) or `etcd`. Default: `none`.
@@ -66,7 +66,7 @@ impl<A> Config<A> {
 }
 
 /// The store of settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigSource {
     /// Consul's key/value store.

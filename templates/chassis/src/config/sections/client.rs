@@ -4,7 +4,7 @@ mod balance;
 mod breaker;
 mod outlier;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ClientTls;
 use crate::config::{Duration, Retry, Size};
@@ -13,8 +13,9 @@ pub use balance::{Balance, BalancePolicy};
 pub use breaker::Breaker;
 pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 
-/// `[client]`: how other services are called.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// `[client]`: how other services are called. Changes of `response_timeout`, `ready_timeout`,
+/// `max_response_size` and `max_in_flight` are in force at once.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {
     /// The longest wait for a connection. Default: `"2s"`.
@@ -87,7 +88,7 @@ impl Default for Client {
 }
 
 /// `[client.layers]`: which layers wrap calls. All are on by default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientLayers {
     /// Spans, and the trace context passed on.

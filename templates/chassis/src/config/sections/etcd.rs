@@ -1,12 +1,12 @@
 //! `[registry.etcd]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::RegistryTls;
 use crate::config::{ConfigError, Duration, Origin, RegistryUrl, Secret};
 
 /// `[registry.etcd]`: the etcd cluster (v3), and how this instance is written to it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Etcd {
     /// The client addresses of the members, `http://` or `https://`: when one fails, the next is

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::RegistryTls;
 use crate::client::KubernetesService;
@@ -14,7 +14,7 @@ use crate::config::{ConfigError, Origin, RegistryUrl};
 /// of the service account are where Kubernetes puts them. The account needs the verbs `list` and
 /// `watch` on `endpointslices` in `discovery.k8s.io`. A headless service needs none of this:
 /// `dns:///user-service.shop.svc.cluster.local:50051` follows it within half a minute.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kubernetes {
     /// Where the API server, or a proxy to it, answers: `"http://127.0.0.1:8001"` is where

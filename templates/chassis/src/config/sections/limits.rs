@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use http::HeaderName;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::units::Parse;
 use crate::config::{NotAValue, PerSecond, Ratio};
@@ -11,7 +11,7 @@ use crate::config::{NotAValue, PerSecond, Ratio};
 /// `[server.limits]`: how many calls the server takes; the others end with `RESOURCE_EXHAUSTED`.
 /// All limits are off by default, as in gRPC's own servers. Health checks and reflection are not
 /// counted.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Calls at a time, streams included, until the end of their responses. Default: 0, no limit.
@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 /// `[server.limits.rate]`: calls a second, of all clients.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rate {
     /// Calls a second, over time; 0.1 is one in ten seconds. Default: 0, no limit.
@@ -35,7 +35,7 @@ pub struct Rate {
 }
 
 /// `[server.limits.client_rate]`: calls a second, of each client.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientRate {
     /// Calls a second, over time. Default: 0, no limit.
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for ClientKey {
 /// flight than the service was seen to need for its best rate at its best latency. Only methods
 /// that answer with one message are measured and refused. The processor is measured on Linux; on
 /// other systems nothing is refused.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shed {
     /// Default: false.

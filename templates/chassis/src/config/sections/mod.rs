@@ -14,7 +14,7 @@ mod telemetry;
 mod tls;
 mod tracing;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 
@@ -35,7 +35,7 @@ pub use tls::{ClientTls, ServerTls};
 pub use tracing::{OtlpProtocol, TraceExporter, Tracing};
 
 /// The whole configuration of a service: the chassis' sections, and the service's own as `[app]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(
     deny_unknown_fields,
     default,
@@ -101,12 +101,12 @@ impl<A> Config<A> {
 }
 
 /// For a service without settings of its own: an `[app]` section with no keys.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
 /// Who this service is, in registries, traces and metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Service {
     /// The name others find it by. Default: the name of its crate.

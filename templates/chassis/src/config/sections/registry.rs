@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Etcd, Kubernetes, RegistryTls};
 use crate::config::units::NotAValue;
 use crate::config::{ConfigError, Duration, Origin, RegistryUrl, Secret};
 
 /// `[registry]`: where the service registers itself, and finds others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Registry {
     /// `consul`, `etcd`, `kubernetes`, `static` or `none`. Default: `none`.
@@ -31,7 +31,7 @@ pub struct Registry {
 }
 
 /// Which registry is used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistryKind {
     /// A Consul agent.
@@ -48,7 +48,7 @@ pub enum RegistryKind {
 }
 
 /// `[registry.consul]`: the Consul agent and what it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consul {
     /// The agent's address, `http://` or `https://`. Default: `CONSUL_HTTP_ADDR`, else
@@ -148,7 +148,7 @@ fn is_true(text: &str) -> bool {
 }
 
 /// How Consul checks an instance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConsulCheck {
     /// `grpc`; where the server wants certificates of its clients (`server.tls.client_ca`), `http`,

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Duration;
 
 /// TLS to a registry whose address is `https://`. Files are in the PEM format, and read again when
 /// they change.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegistryTls {
     /// The authorities of the registry. Default: for Consul `CONSUL_CACERT`, for etcd

@@ -11,7 +11,7 @@ use crate::config::{Duration, NotAValue, Ratio, Size};
 use crate::middleware::call;
 
 /// `[client.retry]`: which calls that failed are made again (gRFC A6, "gRPC Retry Design").
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// Default: true.
@@ -68,7 +68,7 @@ impl Default for Retry {
 
 /// `[client.retry.throttle]`: the budget for retries (A6, "Throttling Retry Attempts and Hedged
 /// RPCs"). Each failure costs a token; below half of the tokens nothing is retried.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryThrottle {
     /// Default: true.
@@ -92,7 +92,7 @@ impl Default for RetryThrottle {
 }
 
 /// `[client.retry.methods."…"]`: what is not set is as in `[client.retry]`.
-#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryMethod {
     /// Whether calls of this method are made again.
@@ -116,7 +116,7 @@ pub struct RetryMethod {
 /// `[client.retry.methods."…".hedging]`: attempts that do not wait for each other's failure (A6,
 /// "Hedging Policy"). The first success counts, the others are cancelled. Only for unary calls of
 /// methods that may be done several times.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {
     /// The attempts of a call, the first included; at most 5. Default: 2.
@@ -139,7 +139,7 @@ impl Default for Hedging {
 }
 
 /// A factor of at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, serde::Serialize)]
 pub struct Multiplier(f64);
 
 impl Multiplier {

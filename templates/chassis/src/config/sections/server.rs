@@ -1,12 +1,14 @@
 //! `[server]` and `[admin]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Auth, Limits, Rate, ServerTls};
 use crate::config::{Duration, PerSecond, Size};
 
-/// `[server]`: the gRPC server.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// `[server]`: the gRPC server. Changes of `propagation_delay`, `drain_timeout`, `max_request_size`,
+/// `deadline` and `limits` are in force at once, those of `connections` and `http2` for connections
+/// that begin then.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// The address to listen on: an IP address or a host name. Default: `"0.0.0.0"`.
@@ -67,7 +69,7 @@ impl Default for Server {
 }
 
 /// `[server.deadline]`: the most time a call gets, whatever its client asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deadline {
     /// For calls with one response message. Default: `"60s"`; `"0s"` is no limit.
@@ -87,7 +89,7 @@ impl Default for Deadline {
 
 /// `[server.connections]`: limits on connections, against clients that take them and do nothing
 /// with them.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
     /// Connections at a time; the others are closed at once. Default: 0, as many as the process
@@ -128,7 +130,7 @@ impl Default for Connections {
 }
 
 /// `[server.http2]`: HTTP/2 settings.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http2 {
     /// Calls at a time on one connection. Default: 1024.
@@ -155,7 +157,7 @@ impl Default for Http2 {
 }
 
 /// `[server.layers]`: which layers wrap the services. All are on by default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -187,7 +189,7 @@ impl Default for ServerLayers {
 }
 
 /// `[admin]`: the HTTP server for `/healthz`, `/readyz` and `/metrics`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Default: true.

@@ -1,11 +1,11 @@
 //! `[log]` and `[metrics]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Directives, Duration};
 
 /// `[log]`: what is logged, and how it looks. Logs go to the standard output.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Directives as in `"info,chassis=debug"`. Default: `"info"`.
@@ -30,7 +30,7 @@ impl Default for Log {
 }
 
 /// How a log line looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One readable line an event.
@@ -41,7 +41,7 @@ pub enum LogFormat {
 }
 
 /// Whether pretty logs are coloured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
     /// When the standard output is a terminal and `NO_COLOR` is not set.
@@ -54,7 +54,7 @@ pub enum Color {
 }
 
 /// `[metrics]`: metrics in the Prometheus text format, at `/metrics` of the admin server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// Upper bounds of the buckets of duration histograms. Default: 1 ms to 10 s.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Duration;
 
@@ -11,7 +11,7 @@ pub(super) const RELOAD: Duration = Duration::from_secs(10);
 
 /// `[server.tls]`: TLS for the gRPC server; the admin server stays without. Files are in the PEM
 /// format, and read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerTls {
     /// Default: false.
@@ -41,7 +41,7 @@ impl Default for ServerTls {
 }
 
 /// `[client.tls]`: TLS for calls of other services.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientTls {
     /// Default: false.

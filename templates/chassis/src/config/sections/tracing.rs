@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, Duration, HttpEndpoint, Origin, Ratio, Secret};
 
 /// `[tracing]`: distributed tracing with OpenTelemetry. What is not set here is taken from the
 /// variables that OpenTelemetry has for it, if those are set.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tracing {
     /// `otlp`, `zipkin` or `none`. Default: `OTEL_TRACES_EXPORTER`, else `otlp` if there is an
@@ -61,7 +61,7 @@ impl Default for Tracing {
 }
 
 /// Where traces go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceExporter {
     /// To an OpenTelemetry collector, or whatever speaks its protocol.
@@ -73,7 +73,7 @@ pub enum TraceExporter {
 }
 
 /// How OTLP is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OtlpProtocol {
     /// OTLP/gRPC.

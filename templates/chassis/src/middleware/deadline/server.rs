@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::time::Instant;
@@ -13,7 +12,7 @@ use tower::{Layer, Service};
 use super::body::DeadlineBody;
 use super::future::DeadlineFuture;
 use super::{CURRENT, timeout};
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::server::Methods;
 
 /// Wraps a server so that calls end in time.
@@ -24,20 +23,19 @@ pub(crate) struct ServerDeadlineLayer {
 
 #[derive(Debug)]
 struct Limits {
-    unary: Option<Duration>,
-    streaming: Option<Duration>,
+    deadline: Follow<config::Deadline>,
     methods: Arc<Methods>,
 }
 
 impl ServerDeadlineLayer {
     pub(crate) fn new(enabled: bool, limits: &config::Deadline, methods: Arc<Methods>) -> Self {
-        let limits = Limits {
-            unary: limits.unary.non_zero(),
-            streaming: limits.streaming.non_zero(),
+        let again = |config: &config::Config| config.server.deadline.clone();
+        let limits = || Limits {
+            deadline: Follow::new(&[Section::Deadline], limits.clone(), again),
             methods,
         };
         Self {
-            limits: enabled.then(|| Arc::new(limits)),
+            limits: enabled.then(|| Arc::new(limits())),
         }
     }
 }
@@ -81,9 +79,12 @@ where
                 return DeadlineFuture::refused(Status::invalid_argument(malformed.to_string()));
             }
         };
-        let limit = match limits.methods.streams_responses(request.uri().path()) {
-            true => limits.streaming,
-            false => limits.unary,
+        let limit = {
+            let deadline = limits.deadline.load();
+            match limits.methods.streams_responses(request.uri().path()) {
+                true => deadline.streaming.non_zero(),
+                false => deadline.unary.non_zero(),
+            }
         };
         let timeout = match (asked, limit) {
             (Some(asked), Some(limit)) => Some(asked.min(limit)),

@@ -9,7 +9,7 @@ use tonic::Code;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
-use crate::config;
+use crate::config::{self, Follow};
 use crate::middleware::testing::{
     CHECK, Ended, WATCH, message, read, reply, request, respond, trailers,
 };
@@ -159,7 +159,7 @@ where
 {
     let layer = ClientDeadlineLayer {
         enabled: true,
-        response_timeout: Some(Duration::from_secs(10)),
+        response_timeout: Follow::fixed(Some(Duration::from_secs(10))),
     };
     let client = layer.layer(service_fn(server));
     match client.oneshot(request(CHECK, headers)).await {

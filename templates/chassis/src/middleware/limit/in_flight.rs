@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 
 use super::refusal::{self, Reason};
 use super::shed::Shedder;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::middleware::call;
 use crate::middleware::observe::{Observed, ObservedBody, Observer};
 use crate::middleware::refuse::{Refusable, RefusableBody};
@@ -21,35 +21,45 @@ use crate::server::Methods;
 /// Wraps a server so that calls are refused when there are too many already.
 #[derive(Debug, Clone)]
 pub(crate) struct InFlightLimitLayer {
-    limit: Option<Arc<Limit>>,
+    limit: Arc<Limit>,
 }
 
 #[derive(Debug)]
 pub(super) struct Limit {
+    /// Calls that began while there was a limit.
     in_flight: AtomicU32,
+    rules: Follow<Option<Rules>>,
+    methods: Arc<Methods>,
+}
+
+#[derive(Debug)]
+struct Rules {
     /// `u32::MAX` is none.
     max: u32,
-    shedder: Option<Shedder>,
-    methods: Arc<Methods>,
+    shedder: Option<Arc<Shedder>>,
+}
+
+impl Rules {
+    /// `None` when there are none.
+    fn of(config: &config::Limits) -> Option<Self> {
+        let (max, shed) = (config.max_in_flight, &config.shed);
+        (max > 0 || shed.enabled).then(|| Self {
+            max: if max == 0 { u32::MAX } else { max },
+            shedder: shed.enabled.then(|| Arc::new(Shedder::new(shed))),
+        })
+    }
 }
 
 impl InFlightLimitLayer {
     pub(crate) fn new(config: &config::Limits, methods: Arc<Methods>) -> Self {
-        let shedder = config.shed.enabled.then(|| Shedder::new(&config.shed));
-        Self::with(config.max_in_flight, shedder, methods)
-    }
-
-    /// A `max` of 0 is none.
-    pub(super) fn with(max: u32, shedder: Option<Shedder>, methods: Arc<Methods>) -> Self {
-        let any = max > 0 || shedder.is_some();
-        let limit = Limit {
-            in_flight: AtomicU32::new(0),
-            max: if max == 0 { u32::MAX } else { max },
-            shedder,
-            methods,
-        };
+        let again = |config: &config::Config| Rules::of(&config.server.limits);
+        let rules = Follow::new(&[Section::Limits], Rules::of(config), again);
         Self {
-            limit: any.then(|| Arc::new(limit)),
+            limit: Arc::new(Limit {
+                in_flight: AtomicU32::new(0),
+                rules,
+                methods,
+            }),
         }
     }
 }
@@ -58,25 +68,25 @@ impl InFlightLimitLayer {
 ///
 /// # Errors
 /// The refusal.
-fn enter(limit: &Arc<Limit>, path: &str) -> Result<Permit, Status> {
+fn enter(limit: &Arc<Limit>, rules: &Rules, path: &str) -> Result<Permit, Status> {
     let before = limit.in_flight.fetch_add(1, Relaxed);
     // From here on, the place is given back whatever happens.
     let mut permit = Permit {
         limit: Arc::clone(limit),
         measured: None,
     };
-    if before >= limit.max {
+    if before >= rules.max {
         return Err(refusal::busy(Reason::in_flight));
     }
     // How long a stream lasts says nothing about how fast the service is.
-    if let Some(shedder) = &limit.shedder
+    if let Some(shedder) = &rules.shedder
         && !limit.methods.streams_responses(path)
     {
         let now = Instant::now();
         if shedder.is_overloaded(before, now) {
             return Err(refusal::busy(Reason::overload));
         }
-        permit.measured = Some(now);
+        permit.measured = Some((now, Arc::clone(shedder)));
     }
     Ok(permit)
 }
@@ -85,8 +95,8 @@ fn enter(limit: &Arc<Limit>, path: &str) -> Result<Permit, Status> {
 #[derive(Debug)]
 pub(crate) struct Permit {
     limit: Arc<Limit>,
-    /// When the call began, if it is one that shedding looks at.
-    measured: Option<Instant>,
+    /// When the call began, and who wants to know how long it takes, if somebody does.
+    measured: Option<(Instant, Arc<Shedder>)>,
 }
 
 impl Drop for Permit {
@@ -99,9 +109,9 @@ impl Observer for Permit {
     fn finish(self, code: Code) {
         // A call that was given up says nothing about what could have been done.
         if code != Code::Cancelled
-            && let (Some(begin), Some(shedder)) = (self.measured, &self.limit.shedder)
+            && let Some((begin, shedder)) = &self.measured
         {
-            shedder.record(begin, Instant::now());
+            shedder.record(*begin, Instant::now());
         }
     }
 }
@@ -112,7 +122,7 @@ impl<S> Layer<S> for InFlightLimitLayer {
     fn layer(&self, inner: S) -> InFlightLimit<S> {
         InFlightLimit {
             inner,
-            limit: self.limit.clone(),
+            limit: Arc::clone(&self.limit),
         }
     }
 }
@@ -120,7 +130,7 @@ impl<S> Layer<S> for InFlightLimitLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct InFlightLimit<S> {
     inner: S,
-    limit: Option<Arc<Limit>>,
+    limit: Arc<Limit>,
 }
 
 impl<S, Q, B> Service<Request<Q>> for InFlightLimit<S>
@@ -137,11 +147,13 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let path = request.uri().path();
-        let permit = match &self.limit {
-            Some(limit) if !call::is_infrastructure(path) => match enter(limit, path) {
-                Ok(permit) => Some(permit),
-                Err(refusal) => return Refusable::refused(refusal),
-            },
+        let permit = match &**self.limit.rules.load() {
+            Some(rules) if !call::is_infrastructure(path) => {
+                match enter(&self.limit, rules, path) {
+                    Ok(permit) => Some(permit),
+                    Err(refusal) => return Refusable::refused(refusal),
+                }
+            }
             _ => None,
         };
         Refusable::call(Observed::new(self.inner.call(request), permit))

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,14 +14,15 @@ use tower::{Layer, Service};
 use super::gcra::{Bucket, Quota};
 use super::keys::Buckets;
 use super::refusal::{self, Reason};
-use crate::config::{self, ClientKey};
+use crate::config::{self, ClientKey, Follow, Section};
 use crate::middleware::call;
 use crate::middleware::refuse::{Refusable, RefusableBody};
 
 /// Wraps a server so that calls above a rate are refused.
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimitLayer {
-    limits: Option<Arc<Limits>>,
+    /// New ones begin with full buckets.
+    limits: Follow<Option<Limits>>,
 }
 
 #[derive(Debug)]
@@ -36,26 +36,25 @@ struct Limits {
 impl RateLimitLayer {
     /// The limits that need to know nothing but the connection and the metadata of a call.
     pub(crate) fn of_anybody(config: &config::Limits) -> Self {
-        let all = Quota::new(config.rate.rate.get(), config.rate.burst).map(Bucket::new);
-        let each = buckets(&config.client_rate);
-        Self::with(all, each.filter(|(key, _)| *key != ClientKey::Subject))
+        Self::following(config, |config| {
+            let all = Quota::new(config.rate.rate.get(), config.rate.burst).map(Bucket::new);
+            let each = buckets(&config.client_rate);
+            Limits::new(all, each.filter(|(key, _)| *key != ClientKey::Subject))
+        })
     }
 
     /// The limits that need to know who is calling.
     pub(crate) fn of_somebody(config: &config::Limits) -> Self {
-        let each = buckets(&config.client_rate);
-        Self::with(None, each.filter(|(key, _)| *key == ClientKey::Subject))
+        Self::following(config, |config| {
+            let each = buckets(&config.client_rate);
+            Limits::new(None, each.filter(|(key, _)| *key == ClientKey::Subject))
+        })
     }
 
-    fn with(all: Option<Bucket>, each: Option<(ClientKey, Buckets)>) -> Self {
-        let limits = Limits {
-            begin: Instant::now(),
-            all,
-            each,
-        };
-        let any = limits.all.is_some() || limits.each.is_some();
+    fn following(config: &config::Limits, make: fn(&config::Limits) -> Option<Limits>) -> Self {
+        let again = move |config: &config::Config| make(&config.server.limits);
         Self {
-            limits: any.then(|| Arc::new(limits)),
+            limits: Follow::new(&[Section::Limits], make(config), again),
         }
     }
 }
@@ -66,6 +65,16 @@ fn buckets(config: &config::ClientRate) -> Option<(ClientKey, Buckets)> {
 }
 
 impl Limits {
+    /// `None` when there are none.
+    fn new(all: Option<Bucket>, each: Option<(ClientKey, Buckets)>) -> Option<Self> {
+        let any = all.is_some() || each.is_some();
+        any.then(|| Self {
+            begin: Instant::now(),
+            all,
+            each,
+        })
+    }
+
     /// # Errors
     /// The refusal.
     fn take<Q>(&self, request: &Request<Q>) -> Result<(), Status> {
@@ -148,7 +157,7 @@ impl<S> Layer<S> for RateLimitLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimit<S> {
     inner: S,
-    limits: Option<Arc<Limits>>,
+    limits: Follow<Option<Limits>>,
 }
 
 impl<S, Q, B> Service<Request<Q>> for RateLimit<S>
@@ -164,7 +173,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        if let Some(limits) = &self.limits
+        if let Some(limits) = &**self.limits.load()
             && !call::is_infrastructure(request.uri().path())
             && let Err(refusal) = limits.take(&request)
         {

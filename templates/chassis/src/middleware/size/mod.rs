@@ -15,11 +15,13 @@ use tower::{Layer, Service};
 
 pub(crate) use body::LimitedBody;
 
+use crate::config::Follow;
+
 /// Wraps a client so that the messages of its responses are limited.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct SizeLimitLayer {
     /// In bytes.
-    pub(crate) max_message: usize,
+    pub(crate) max_message: Follow<usize>,
 }
 
 impl<S> Layer<S> for SizeLimitLayer {
@@ -28,7 +30,7 @@ impl<S> Layer<S> for SizeLimitLayer {
     fn layer(&self, inner: S) -> SizeLimit<S> {
         SizeLimit {
             inner,
-            max_message: self.max_message,
+            max_message: self.max_message.clone(),
         }
     }
 }
@@ -36,7 +38,7 @@ impl<S> Layer<S> for SizeLimitLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct SizeLimit<S> {
     inner: S,
-    max_message: usize,
+    max_message: Follow<usize>,
 }
 
 impl<S, Q, B> Service<Request<Q>> for SizeLimit<S>
@@ -52,7 +54,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        future::LimitedFuture::new(self.inner.call(request), self.max_message)
+        future::LimitedFuture::new(self.inner.call(request), **self.max_message.load())
     }
 }
 

@@ -16,6 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Status;
@@ -34,7 +35,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
 
 use super::linger::Lingering;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::tls::{PeerIdentity, ServerTls, Stream};
 use end::End;
 use guard::{Guarded, Rules};
@@ -70,28 +71,31 @@ pub(crate) async fn serve<S, B>(
     S::Future: Send,
     B: Body<Data = Bytes, Error = Status> + Send + 'static,
 {
-    let max = match config.connections.max {
-        0 => Semaphore::MAX_PERMITS,
-        max => max as usize,
+    let open = Arc::new(AtomicU32::new(0));
+    // A connection keeps the settings that it began with.
+    let make = move |server: &config::Server| {
+        Arc::new(Settings {
+            rules: Rules::from(&server.connections),
+            http2: server.http2.clone(),
+            connections: server.connections.clone(),
+            tls: tls.clone(),
+        })
     };
-    let places = Arc::new(Semaphore::new(max));
-    let settings = Arc::new(Settings {
-        rules: Rules::from(&config.connections),
-        http2: config.http2,
-        connections: config.connections,
-        tls,
-    });
+    let first = make(&config);
+    let sections = &[Section::Connections, Section::Http2];
+    let settings = Follow::new(sections, first, move |config| make(&config.server));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let Some(place) = Place::take(&places) else {
+                    let settings = Arc::clone(&**settings.load());
+                    let Some(place) = Place::take(&open, settings.connections.max) else {
                         metrics::ended(End::TooMany);
                         tracing::debug!(%peer, error = %End::TooMany, "connection refused");
                         continue;
                     };
-                    let (settings, stack) = (Arc::clone(&settings), stack.clone());
+                    let stack = stack.clone();
                     let drain = drain.clone();
                     connections.spawn(async move {
                         let result = serve_connection(stream, peer, stack, &settings, drain).await;
@@ -114,16 +118,27 @@ pub(crate) async fn serve<S, B>(
 
 /// A place among the connections.
 struct Place {
-    _permit: OwnedSemaphorePermit,
-    _open: metrics::Open,
+    open: Arc<AtomicU32>,
+    _counted: metrics::Open,
 }
 
 impl Place {
-    fn take(places: &Arc<Semaphore>) -> Option<Self> {
+    /// A `max` of 0 is no limit. Only the task that accepts takes places.
+    fn take(open: &Arc<AtomicU32>, max: u32) -> Option<Self> {
+        if max > 0 && open.load(Ordering::Relaxed) >= max {
+            return None;
+        }
+        open.fetch_add(1, Ordering::Relaxed);
         Some(Self {
-            _permit: Arc::clone(places).try_acquire_owned().ok()?,
-            _open: metrics::Open::new(),
+            open: Arc::clone(open),
+            _counted: metrics::Open::new(),
         })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,11 +1,11 @@
 //! `[client.balance]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Duration;
 
 /// `[client.balance]`: which instance gets a call.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Balance {
     /// Default: `"round_robin"`.
@@ -40,7 +40,7 @@ impl Default for Balance {
 }
 
 /// How the instance for a call is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BalancePolicy {
     /// One after the other.

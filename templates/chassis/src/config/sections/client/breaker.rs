@@ -1,11 +1,11 @@
 //! `[client.breaker]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Duration, Ratio};
 
 /// `[client.breaker]`: when an endpoint is left alone for a while.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {
     /// Default: true.

@@ -1,12 +1,12 @@
 //! `[client.outlier]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Duration, Percent};
 
 /// `[client.outlier]`: instances that fail more than the others are ejected for a while (gRFC A50,
 /// with its defaults).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outlier {
     /// Default: false. The circuit breakers leave an instance alone that fails half of its calls;
@@ -51,7 +51,7 @@ impl Default for Outlier {
 
 /// `[client.outlier.success_rate]`: ejects instances whose share of successes is far below the
 /// mean of all.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SuccessRate {
     /// Default: true, where `client.outlier.enabled` is.
@@ -80,7 +80,7 @@ impl Default for SuccessRate {
 
 /// `[client.outlier.failure_percentage]`: ejects instances whose share of failures is above a
 /// limit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FailurePercentage {
     /// Default: true, where `client.outlier.enabled` is.

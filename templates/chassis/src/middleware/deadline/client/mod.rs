@@ -16,6 +16,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::{current, timeout};
+use crate::config::Follow;
 pub(crate) use body::SentBody;
 use body::{Sent, WaitBody};
 use future::{Limit, WaitFuture};
@@ -24,7 +25,7 @@ use future::{Limit, WaitFuture};
 #[derive(Debug, Clone)]
 pub(crate) struct ClientDeadlineLayer {
     pub(crate) enabled: bool,
-    pub(crate) response_timeout: Option<Duration>,
+    pub(crate) response_timeout: Follow<Option<Duration>>,
 }
 
 impl<S> Layer<S> for ClientDeadlineLayer {
@@ -80,7 +81,7 @@ where
                 timeout::write(left, request.headers_mut());
                 Some(Limit::Deadline(deadline))
             }
-            None => self.layer.response_timeout.map(|timeout| Limit::Response {
+            None => (**self.layer.response_timeout.load()).map(|timeout| Limit::Response {
                 timeout,
                 sent: Sent::default(),
             }),
