@@ -57,6 +57,7 @@ use crate::Error;
 use crate::config::Config;
 use crate::registry;
 use crate::tls::ClientTls;
+use retry::Idempotent;
 use stack::Stack;
 
 /// A connection to a service: to all its instances, as they come and go. Clones share it.
@@ -75,11 +76,36 @@ pub struct Channel {
 /// [`Error::Target`] when `target` is not one of those, [`Error::Config`] when it needs a setting
 /// that is not there, and [`Error::Tls`] when the files of `[client.tls]` cannot be used.
 pub async fn connect<A>(target: &str, config: &Config<A>) -> Result<Channel, Error> {
+    connect_described(target, config, &[]).await
+}
+
+/// As [`connect`], to a service whose methods `descriptor_set` describes: those with
+/// `option idempotency_level = NO_SIDE_EFFECTS;` or `IDEMPOTENT` are known to be safe to make again,
+/// and are also asked for elsewhere when half of a call's time has passed without an answer.
+///
+/// ```no_run
+/// # const DESCRIPTOR_SET: &[u8] = &[];
+/// # async fn example(config: chassis::config::Config) -> Result<(), chassis::Error> {
+/// use chassis::client::connect_described;
+/// let channel = connect_described("user-service", &config, DESCRIPTOR_SET).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`connect`], and [`Error::Descriptors`] when the descriptors are not valid.
+pub async fn connect_described<A>(
+    target: &str,
+    config: &Config<A>,
+    descriptor_set: &[u8],
+) -> Result<Channel, Error> {
+    let idempotent = Idempotent::read(descriptor_set);
+    let idempotent = idempotent.map_err(|error| Error::Descriptors(error.into()))?;
     let target: Target = target.parse()?;
     let config = config.chassis();
     let tls = ClientTls::new(&config.client.tls)?;
     let instances = registry::discover(target.clone(), &config)?;
-    let inner = stack::build(&target, instances, &config.client, tls);
+    let inner = stack::build(&target, instances, &config.client, tls, &idempotent);
     Ok(Channel { inner })
 }
 

@@ -4,7 +4,7 @@ use tower::ServiceBuilder;
 
 use super::balance::Balance;
 use super::bulkhead::{Bulkhead, BulkheadLayer};
-use super::retry::{Retry, RetryLayer};
+use super::retry::{Idempotent, Retry, RetryLayer};
 use super::target::Target;
 use crate::config::{self, Follow, Section};
 use crate::middleware::deadline::{ClientDeadline, ClientDeadlineLayer};
@@ -28,6 +28,7 @@ pub(super) fn build(
     instances: Instances,
     config: &config::Client,
     tls: Option<ClientTls>,
+    idempotent: &Idempotent,
 ) -> Stack {
     let layers = &config.layers;
     ServiceBuilder::new()
@@ -51,6 +52,6 @@ pub(super) fn build(
                 |config| config.client.max_response_size.bytes(),
             ),
         })
-        .layer(RetryLayer::new(&config.retry))
+        .layer(RetryLayer::of(config, idempotent))
         .service(Balance::new(target, instances, config, tls))
 }

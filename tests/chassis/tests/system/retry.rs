@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use chassis::client::{self, Channel};
 use chassis::config::{Config, Hedging, NoSettings, RetryMethod};
 use chassis::testing::{self, TestServer};
+use prost::Message;
+use prost_types::method_options::IdempotencyLevel;
+use prost_types::{FileDescriptorSet, MethodOptions};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request};
 
 use crate::support::{
-    Behaviour, ProbeApi, ProbeClient, ProbeReply, ProbeRequest, ask, free_port, instance, services,
+    Behaviour, DESCRIPTOR_SET, ProbeApi, ProbeClient, ProbeReply, ProbeRequest, ask, free_port,
+    instance, services,
 };
 
 fn config() -> Config {
@@ -35,9 +39,16 @@ async fn connect(servers: &[&TestServer], config: &Config) -> ProbeClient<Channe
 
 /// The first call that took more than one attempt.
 async fn retried(client: &mut ProbeClient<Channel>) -> ProbeReply {
+    retried_within(client, std::time::Duration::from_secs(20)).await
+}
+
+async fn retried_within(
+    client: &mut ProbeClient<Channel>,
+    timeout: std::time::Duration,
+) -> ProbeReply {
     loop {
         let mut request = Request::new(ProbeRequest::default());
-        request.set_timeout(std::time::Duration::from_secs(20));
+        request.set_timeout(timeout);
         let reply = client.unary(request).await.expect("a reply").into_inner();
         if reply.metadata.contains_key("grpc-previous-rpc-attempts") {
             return reply;
@@ -114,4 +125,37 @@ async fn a_hedged_call_does_not_wait_for_an_instance_that_hangs() {
     config.client.retry.methods.insert(name, method);
     let mut client = connect(&[&good, &hangs], &config).await;
     assert_eq!(retried(&mut client).await.instance, "good");
+}
+
+/// The descriptors, in which `Unary` has no side effects.
+fn described() -> Vec<u8> {
+    let mut set = FileDescriptorSet::decode(DESCRIPTOR_SET).expect("valid");
+    let services = set.file.iter_mut().flat_map(|it| &mut it.service);
+    let mut methods = services.flat_map(|it| &mut it.method);
+    let unary = methods.find(|it| it.name() == "Unary");
+    unary.expect("there is one").options = Some(MethodOptions {
+        idempotency_level: Some(IdempotencyLevel::NoSideEffects.into()),
+        ..MethodOptions::default()
+    });
+    set.encode_to_vec()
+}
+
+#[tokio::test]
+async fn what_has_no_side_effects_is_answered_in_time_although_a_handler_hangs() {
+    let good = testing::serve(instance("good")).await;
+    let bad = always(Behaviour::Hang(true)).await;
+    let target = format!("static:///{},{}", good.address(), bad.address());
+    let channel = client::connect_described(&target, &config(), &described()).await;
+    let mut client = ProbeClient::new(channel.expect("a valid target"));
+    let timeout = std::time::Duration::from_secs(2);
+    let reply = retried_within(&mut client, timeout).await;
+    assert_eq!(reply.instance, "good");
+    let left = reply.remaining_ms.expect("a deadline");
+    assert!(left <= 1_000, "{left}");
+}
+
+#[tokio::test]
+async fn descriptors_that_are_none_are_refused() {
+    let result = client::connect_described("static:///127.0.0.1:1", &config(), b"none").await;
+    assert!(matches!(result, Err(chassis::Error::Descriptors(_))));
 }

@@ -13,7 +13,7 @@ use super::body::AttemptBody;
 use super::buffer::Kept;
 use super::metrics::{self, Refusal};
 use super::outcome::{Failure, Outcome, Pushback, outcome};
-use super::policy::RetryPolicy;
+use super::policy::{Delay, RetryPolicy};
 use crate::client::endpoint::RequestBody;
 use crate::client::tried::Tried;
 use crate::middleware::deadline::{read_timeout, write_timeout};
@@ -29,6 +29,7 @@ pub(super) struct Call<S> {
     shared: Arc<Shared>,
     head: Parts,
     kept: Kept,
+    begin: Instant,
     deadline: Option<Instant>,
     /// The attempts that have begun.
     attempts: u32,
@@ -48,7 +49,8 @@ impl<S> Call<S> {
         head.extensions.insert(Tried::default());
         // The layer above has checked it, or none is there and nothing has to be done in time.
         let timeout = read_timeout(&head.headers).ok().flatten();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let begin = Instant::now();
+        let deadline = timeout.and_then(|timeout| begin.checked_add(timeout));
         let (kept, body) = Kept::take(body, &shared.budget);
         let first = Request::from_parts(head.clone(), body.boxed());
         let call = Self {
@@ -56,6 +58,7 @@ impl<S> Call<S> {
             shared,
             head,
             kept,
+            begin,
             deadline,
             attempts: 1,
             pauses: 0,
@@ -142,6 +145,20 @@ impl<S> Call<S> {
         );
         self.kept.end_attempt();
         Some(pause)
+    }
+
+    /// How long to wait for the attempts so far before another is made; `None` is for ever.
+    pub(super) fn patience(&self, delay: Delay) -> Option<Duration> {
+        match (delay, self.deadline) {
+            (Delay::Fixed(delay), _) => Some(delay),
+            (Delay::HalfOfWhatIsLeft, Some(deadline)) => {
+                Some(deadline.saturating_duration_since(Instant::now()) / 2)
+            }
+            (Delay::HalfOfWhatIsLeft, None) => {
+                let left = self.shared.response_timeout;
+                left.map(|left| left.saturating_sub(self.begin.elapsed()) / 2)
+            }
+        }
     }
 
     /// Whether an attempt that takes too long may be given up for another.

@@ -14,7 +14,7 @@ use tower::Service;
 use super::call::Call;
 use super::metrics;
 use super::outcome::{Failure, Outcome, Pushback, outcome};
-use super::policy::HedgePolicy;
+use super::policy::{Delay, HedgePolicy};
 use crate::client::endpoint::RequestBody;
 
 /// What a hedged call waits for.
@@ -36,7 +36,8 @@ where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
 {
     let mut attempts = vec![Box::pin(first)];
-    let mut next = Box::pin(sleep(policy.delay));
+    // Tokio takes what is too long for the clock as far in the future.
+    let mut next = Box::pin(sleep(call.patience(policy.delay).unwrap_or(Duration::MAX)));
     let mut is_open = true;
     let mut last = None;
     loop {
@@ -80,9 +81,16 @@ where
                 poll_fn(|cx| call.inner.poll_ready(cx)).await?;
                 let request = call.again()?;
                 metrics::hedged(call.path());
+                if policy.delay == Delay::HalfOfWhatIsLeft {
+                    // Nobody has asked for it: when all instances are slow, it must not go on.
+                    call.failed();
+                }
                 tracing::info!(attempt = call.attempts(), "hedging");
                 attempts.push(Box::pin(call.inner.call(request)));
-                next.as_mut().reset(Instant::now() + policy.delay);
+                match call.patience(policy.delay) {
+                    Some(delay) => next.as_mut().reset(Instant::now() + delay),
+                    None => is_open = false,
+                }
             }
             Event::Due => is_open = false,
         }

@@ -11,6 +11,9 @@
 //! - Between attempts is a pause, exponentially longer, with jitter. When the deadline would pass in
 //!   it, the call fails at once, with what it failed with.
 //! - A budget, shared by all calls of a channel, ends retries when they do not help.
+//! - A unary call of a method that is known to be idempotent does not wait for its deadline at an
+//!   instance that says nothing: when half of its time has passed it is made elsewhere as well, and
+//!   the first answer counts.
 //! - Requests are kept for that, within limits; streams too, as they pass.
 //!
 //! Servers read in `grpc-previous-rpc-attempts` how many attempts there were before, and so do
@@ -21,6 +24,7 @@ mod buffer;
 mod call;
 mod future;
 mod hedge;
+mod idempotent;
 mod metrics;
 mod outcome;
 mod policy;
@@ -32,6 +36,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use tonic::Status;
@@ -42,6 +47,7 @@ use crate::config;
 use buffer::Budget;
 use call::Call;
 use future::RetryFuture;
+pub(super) use idempotent::Idempotent;
 use policy::{Policies, Policy};
 use throttle::Throttle;
 
@@ -58,20 +64,35 @@ struct Shared {
     policies: Policies,
     throttle: Throttle,
     budget: Arc<Budget>,
+    /// What limits calls that have no deadline.
+    response_timeout: Option<Duration>,
 }
 
 impl RetryLayer {
-    pub(super) fn new(config: &config::Retry) -> Self {
+    /// For methods of which nothing is known.
+    #[cfg(test)]
+    fn new(retry: &config::Retry) -> Self {
+        let config = config::Client {
+            retry: retry.clone(),
+            ..config::Client::default()
+        };
+        Self::of(&config, &Idempotent::default())
+    }
+
+    /// For a channel to a service whose methods `idempotent` may be done twice.
+    pub(super) fn of(config: &config::Client, idempotent: &Idempotent) -> Self {
+        let retry = &config.retry;
         let shared = || Shared {
-            policies: Policies::new(config),
-            throttle: Throttle::new(&config.throttle),
+            policies: Policies::new(retry, idempotent),
+            throttle: Throttle::new(&retry.throttle),
             budget: Arc::new(Budget::new(
-                config.buffer.bytes(),
-                config.channel_buffer.bytes(),
+                retry.buffer.bytes(),
+                retry.channel_buffer.bytes(),
             )),
+            response_timeout: config.response_timeout.non_zero(),
         };
         Self {
-            shared: config.enabled.then(|| Arc::new(shared())),
+            shared: retry.enabled.then(|| Arc::new(shared())),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use super::idempotent::Idempotent;
 use crate::config;
 use crate::middleware::call;
 
@@ -57,8 +58,16 @@ pub(super) struct RetryPolicy {
 pub(super) struct HedgePolicy {
     /// From 2 to 5.
     pub(super) max_attempts: u32,
-    pub(super) delay: Duration,
+    pub(super) delay: Delay,
     pub(super) non_fatal: Codes,
+}
+
+/// How long an attempt waits for the ones before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delay {
+    Fixed(Duration),
+    /// Of the time that the call has: enough for an answer that is slow, and for another attempt.
+    HalfOfWhatIsLeft,
 }
 
 impl RetryPolicy {
@@ -79,8 +88,11 @@ impl RetryPolicy {
 }
 
 impl Policy {
-    fn new(config: &config::Retry, method: &config::RetryMethod) -> Self {
-        if !method.enabled.unwrap_or(true) {
+    /// That of a method of which `is_idempotent` is said elsewhere.
+    fn new(config: &config::Retry, method: &config::RetryMethod, is_idempotent: bool) -> Self {
+        let is_idempotent = method.idempotent.unwrap_or(is_idempotent);
+        let by_default = is_idempotent || !config.only_idempotent;
+        if !method.enabled.unwrap_or(by_default) {
             return Self::Once;
         }
         if let Some(hedging) = &method.hedging {
@@ -88,18 +100,26 @@ impl Policy {
                 0 | 1 => Self::Once,
                 max_attempts => Self::Hedge(Arc::new(HedgePolicy {
                     max_attempts,
-                    delay: hedging.delay.get(),
+                    delay: Delay::Fixed(hedging.delay.get()),
                     non_fatal: Codes::new(&hedging.non_fatal),
                 })),
             };
         }
         let max_attempts = method.max_attempts.unwrap_or(config.max_attempts);
         let attempt_timeout = method.attempt_timeout.unwrap_or(config.attempt_timeout);
+        let codes = Codes::new(method.codes.as_ref().unwrap_or(&config.codes));
         match max_attempts.min(MAX_ATTEMPTS) {
             0 | 1 => Self::Once,
+            max_attempts if is_idempotent && attempt_timeout.non_zero().is_none() => {
+                Self::Hedge(Arc::new(HedgePolicy {
+                    max_attempts,
+                    delay: Delay::HalfOfWhatIsLeft,
+                    non_fatal: codes,
+                }))
+            }
             max_attempts => Self::Retry(Arc::new(RetryPolicy {
                 max_attempts,
-                codes: Codes::new(method.codes.as_ref().unwrap_or(&config.codes)),
+                codes,
                 attempt_timeout: attempt_timeout.non_zero(),
                 initial_backoff: method
                     .initial_backoff
@@ -121,14 +141,27 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    pub(super) fn new(config: &config::Retry) -> Self {
+    pub(super) fn new(config: &config::Retry, idempotent: &Idempotent) -> Self {
+        let inherited = config::RetryMethod::default();
+        let configured = |name: &str| {
+            let own = |it: &&str| it.trim_start_matches('/') == name;
+            let key = config.methods.keys().map(String::as_str).find(own);
+            key.and_then(|key| config.methods.get(key))
+        };
+        let described = idempotent.names().map(|name| {
+            let (service, _) = name.split_once('/').unwrap_or((name, ""));
+            let method = configured(name).or_else(|| configured(service));
+            let policy = Policy::new(config, method.unwrap_or(&inherited), true);
+            (name.to_owned(), policy)
+        });
         let by_name = config.methods.iter().map(|(name, method)| {
             let name = name.trim_start_matches('/').to_owned();
-            (name, Policy::new(config, method))
+            (name, Policy::new(config, method, false))
         });
         Self {
-            default: Policy::new(config, &config::RetryMethod::default()),
-            by_name: by_name.collect(),
+            default: Policy::new(config, &inherited, false),
+            // What is said of a method in both is in the second.
+            by_name: by_name.chain(described).collect(),
         }
     }
 
@@ -165,7 +198,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_maximum_give_or_take_a_fifth() {
-        let policy = Policy::new(&config::Retry::default(), &RetryMethod::default());
+        let policy = Policy::new(&config::Retry::default(), &RetryMethod::default(), false);
         let policy = retry(&policy);
         let millis = |index, random| policy.backoff_with(index, random).as_millis();
         let bounds: Vec<_> = (0..6).map(|n| (millis(n, 0.0), millis(n, 1.0))).collect();
@@ -191,7 +224,7 @@ mod tests {
             ..config::Retry::default()
         };
         config.initial_backoff = config.max_backoff;
-        let policy = Policy::new(&config, &RetryMethod::default());
+        let policy = Policy::new(&config, &RetryMethod::default(), false);
         assert_eq!(
             retry(&policy).backoff_with(1, 1.0),
             Duration::from_secs(u64::MAX)
@@ -219,7 +252,7 @@ mod tests {
         };
         add("/user.v1.Users/List", hedging);
 
-        let policies = Policies::new(&config);
+        let policies = Policies::new(&config, &Idempotent::default());
         let of = |path| policies.of(path).clone();
         assert_eq!(retry(&of("/order.v1.Orders/Get")).max_attempts, 3);
         assert_eq!(of("/user.v1.Users/Create"), Policy::Once);
@@ -229,7 +262,7 @@ mod tests {
         assert!(!retry(&get).codes.contains(Code::Unavailable));
         let hedge = HedgePolicy {
             max_attempts: 2,
-            delay: Duration::from_millis(100),
+            delay: Delay::Fixed(Duration::from_millis(100)),
             non_fatal: Codes(1 << Code::Unavailable as u32),
         };
         assert_eq!(of("/user.v1.Users/List"), Policy::Hedge(Arc::new(hedge)));
@@ -241,7 +274,41 @@ mod tests {
             max_attempts: 1,
             ..config::Retry::default()
         };
-        let policy = Policy::new(&config, &RetryMethod::default());
+        let policy = Policy::new(&config, &RetryMethod::default(), false);
         assert_eq!(policy, Policy::Once);
+    }
+
+    #[test]
+    fn what_may_be_done_twice_is_hedged_unless_something_else_is_said() {
+        let mut config = config::Retry::default();
+        let known = Idempotent::only("user.v1.Users/Get");
+        let of = |config: &config::Retry, path| Policies::new(config, &known).of(path).clone();
+        let (get, create) = ("/user.v1.Users/Get", "/user.v1.Users/Create");
+        let half = Policy::Hedge(Arc::new(HedgePolicy {
+            max_attempts: 3,
+            delay: Delay::HalfOfWhatIsLeft,
+            non_fatal: Codes(1 << Code::Unavailable as u32),
+        }));
+        assert_eq!(of(&config, get), half);
+        assert_eq!(retry(&of(&config, create)).max_attempts, 3);
+        config.only_idempotent = true;
+        assert_eq!(of(&config, get), half);
+        assert_eq!(of(&config, create), Policy::Once);
+
+        // What is configured is stronger: for a service, and more so for a method.
+        let mut add = |name: &str, method| config.methods.insert(name.to_owned(), method);
+        let patient = RetryMethod {
+            attempt_timeout: Some(config::Duration::from_secs(1)),
+            ..RetryMethod::default()
+        };
+        add("user.v1.Users", patient);
+        let idempotent = RetryMethod {
+            idempotent: Some(true),
+            ..RetryMethod::default()
+        };
+        add("user.v1.Users/Create", idempotent);
+        let get = of(&config, get);
+        assert_eq!(retry(&get).attempt_timeout, Some(Duration::from_secs(1)));
+        assert_eq!(of(&config, create), half);
     }
 }

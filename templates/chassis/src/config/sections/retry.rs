@@ -41,6 +41,10 @@ pub struct Retry {
     /// What is kept of all requests of a channel at a time. Default: `"16MiB"` (the default of
     /// `retryBufferSize` in grpc-java).
     pub channel_buffer: Size,
+    /// Whether only methods that are known to be idempotent are made again: those that their proto
+    /// says it of (`chassis::client::connect_described`), or `methods`. Default: false, as in gRPC,
+    /// which leaves it to the codes.
+    pub only_idempotent: bool,
     /// `[client.retry.throttle]`
     pub throttle: RetryThrottle,
     /// `[client.retry.methods."user.v1.UserService/GetUser"]`: what is different for a method, or
@@ -60,6 +64,7 @@ impl Default for Retry {
             attempt_timeout: Duration::default(),
             buffer: Size::from_bytes(256 * 1024),
             channel_buffer: Size::from_mib(16),
+            only_idempotent: false,
             throttle: RetryThrottle::default(),
             methods: BTreeMap::new(),
         }
@@ -109,6 +114,10 @@ pub struct RetryMethod {
     pub codes: Option<Vec<RetryCode>>,
     /// As [`Retry::attempt_timeout`].
     pub attempt_timeout: Option<Duration>,
+    /// Whether calls of this method may be done twice. Default: what the proto says, where that is
+    /// known, else false. A unary call that may be, and that has no `attempt_timeout`, is made
+    /// elsewhere as well when half of its time has passed; the first answer counts.
+    pub idempotent: Option<bool>,
     /// Several attempts at a time, instead of one after the other. Default: none.
     pub hedging: Option<Hedging>,
 }

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 use tonic::Code;
 
+use super::super::Idempotent;
 use super::support::{
     Act, Balancer, MILLI, code, config, end, fail, later, push_back, streaming, unary, with_timeout,
 };
@@ -179,4 +180,58 @@ async fn hedges_do_not_wait_for_an_instance_one_after_the_other() {
         [1, 2],
         "the first is not given up, and nothing follows"
     );
+}
+
+/// The method of the tests, which may be done twice.
+fn idempotent() -> Idempotent {
+    Idempotent::only("user.v1.UserService/GetUser")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_done_twice_is_asked_for_elsewhere_at_half_of_its_time() {
+    let script = [Act::Hang, Act::Hang, Act::Reply(Code::Ok)];
+    let balancer = Balancer::new(script);
+    let retry = balancer.described(&config(), &idempotent());
+    let call = with_timeout(unary(b"request"), "4S");
+    assert_eq!(end(&retry, call).await.code, Code::Ok);
+    assert!(
+        near(&balancer.begins(), &[0, 2_000, 3_000]),
+        "{:?}",
+        balancer.begins()
+    );
+    // Without a deadline, `client.response_timeout` is what there is.
+    let balancer = Balancer::new([Act::Hang, Act::Reply(Code::Ok)]);
+    let retry = balancer.described(&config(), &idempotent());
+    assert_eq!(code(&retry).await, Code::Ok);
+    assert!(
+        near(&balancer.begins(), &[0, 5_000]),
+        "{:?}",
+        balancer.begins()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_of_the_first_counts_as_well() {
+    let script = [later(2_500, Act::Reply(Code::Ok)), Act::Hang];
+    let balancer = Balancer::new(script);
+    let retry = balancer.described(&config(), &idempotent());
+    let call = with_timeout(unary(b"request"), "4S");
+    assert_eq!(end(&retry, call).await.code, Code::Ok);
+    assert_eq!(ended(&balancer), [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_elsewhere_costs_of_the_budget() {
+    let mut config = config();
+    config.throttle.max_tokens = 2;
+    config.throttle.token_ratio = config::Ratio::ZERO;
+    let script = [later(2_500, Act::Reply(Code::Ok)), Act::Hang];
+    let balancer = Balancer::new(script);
+    let retry = balancer.described(&config, &idempotent());
+    let call = || with_timeout(unary(b"request"), "4S");
+    assert_eq!(end(&retry, call()).await.code, Code::Ok);
+    assert_eq!(balancer.count(), 2);
+    balancer.add(later(2_500, Act::Reply(Code::Ok)));
+    assert_eq!(end(&retry, call()).await.code, Code::Ok);
+    assert_eq!(balancer.count(), 3, "nothing is left of the budget");
 }

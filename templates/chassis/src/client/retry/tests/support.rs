@@ -16,7 +16,7 @@ use tokio_stream::Stream;
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt};
 
-use super::super::{Retry, RetryLayer};
+use super::super::{Idempotent, Retry, RetryLayer};
 use crate::client::endpoint::RequestBody;
 use crate::client::not_ready::not_ready;
 use crate::client::tried::Tried;
@@ -93,6 +93,11 @@ impl Balancer {
         })))
     }
 
+    /// Plays `act` after all others.
+    pub(super) fn add(&self, act: Act) {
+        self.0.lock().expect("no panic").script.push_back(act);
+    }
+
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.0.lock().expect("no panic").attempts.clone()
     }
@@ -109,7 +114,16 @@ impl Balancer {
 
     /// This balancer in its layer.
     pub(super) fn under(&self, config: &config::Retry) -> Retry<Self> {
-        RetryLayer::new(config).layer(self.clone())
+        self.described(config, &Idempotent::default())
+    }
+
+    /// As [`Self::under`], where these methods may be done twice.
+    pub(super) fn described(&self, config: &config::Retry, idempotent: &Idempotent) -> Retry<Self> {
+        let config = config::Client {
+            retry: config.clone(),
+            ..config::Client::default()
+        };
+        RetryLayer::of(&config, idempotent).layer(self.clone())
     }
 
     fn note(&self, index: usize, note: impl FnOnce(&mut Attempt)) {
