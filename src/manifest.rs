@@ -8,6 +8,8 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::error::Diagnostic;
+use crate::proto::breaking::config::BreakingConfig;
+use crate::proto::lint::config::LintConfig;
 use crate::scaffold::names::ServiceName;
 
 /// The manifest's file name; the folder that holds it is a workspace.
@@ -82,13 +84,26 @@ impl RegistryKind {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Proto {
     /// The folders that imports are relative to, relative to the workspace.
+    #[serde(default = "default_roots")]
     pub roots: Vec<String>,
+    /// What `msvc proto lint` is told; without it, what a `buf.yaml` says.
+    #[serde(default)]
+    pub lint: Option<LintConfig>,
+    /// What `msvc proto breaking` is told; without it, what a `buf.yaml` says.
+    #[serde(default)]
+    pub breaking: Option<BreakingConfig>,
+}
+
+fn default_roots() -> Vec<String> {
+    vec!["proto".to_owned()]
 }
 
 impl Default for Proto {
     fn default() -> Self {
         Self {
-            roots: vec!["proto".to_owned()],
+            roots: default_roots(),
+            lint: None,
+            breaking: None,
         }
     }
 }

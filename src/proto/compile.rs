@@ -1,10 +1,16 @@
 //! From proto files to descriptors. The only module that calls the proto compiler.
 
+use std::collections::BTreeMap;
+
+use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
+use protox::file::FileResolver;
 
 use crate::error::{Diagnostic, Exit};
 use crate::proto::diagnostic::ProtoDiagnostic;
+use crate::proto::finding::most_similar;
+use crate::proto::schema::{File, last_part};
 use crate::proto::sources::Sources;
 
 /// Compiled protos: every file asked for and all that they import.
@@ -32,18 +38,11 @@ impl Diagnostic for CompileError {
 /// # Errors
 /// The first error that the compiler finds.
 pub fn compile(sources: &Sources, names: &[String]) -> Result<Compiled, CompileError> {
-    let failed = |error: protox::Error| {
-        let mut diagnostic = ProtoDiagnostic::from_compiler(&error);
-        if error.is_file_not_found() && diagnostic.help.is_none() {
-            diagnostic.help = Some(not_found_help(sources));
-        }
-        CompileError(Box::new(diagnostic))
-    };
-    let mut compiler = Compiler::with_file_resolver(sources.resolver());
+    let mut compiler = compiler(sources, names).map_err(|mut errors| {
+        let first = errors.0.swap_remove(0);
+        CompileError(Box::new(first))
+    })?;
     compiler.include_imports(true).include_source_info(true);
-    for name in names {
-        compiler.open_file(name).map_err(failed)?;
-    }
     let descriptors = compiler.file_descriptor_set();
     let encoded = compiler
         .include_source_info(false)
@@ -51,6 +50,136 @@ pub fn compile(sources: &Sources, names: &[String]) -> Result<Compiled, CompileE
     Ok(Compiled {
         descriptors,
         encoded,
+    })
+}
+
+/// Everything that keeps protos from compiling: what is found in each file, and not only in the first.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", joined(.0))]
+pub struct CompileErrors(pub Vec<ProtoDiagnostic>);
+
+impl Diagnostic for CompileErrors {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+}
+
+fn joined(diagnostics: &[ProtoDiagnostic]) -> String {
+    let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    texts.join("\n\n")
+}
+
+/// Compiles files, named as imports name them, and links them with all that they import.
+///
+/// # Errors
+/// [`CompileErrors`] with the errors of all files.
+pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, CompileErrors> {
+    Ok(compiler(sources, names)?.descriptor_pool())
+}
+
+/// Reads all files, and again as long as that mends something.
+fn compiler(sources: &Sources, names: &[String]) -> Result<Compiler, CompileErrors> {
+    let mut resolved = BTreeMap::new();
+    loop {
+        let errors = match attempt(sources, names, &resolved) {
+            Ok(compiler) => return Ok(compiler),
+            Err(errors) => errors,
+        };
+        // The compiler knows packages of files that are compiled beside one but not imported by it, and
+        // takes the first part of a name for such a package. By itself, the file is resolved right.
+        let known = resolved.len();
+        for name in errors.iter().filter_map(misled) {
+            if let Ok(compiler) = attempt(sources, &[name.to_owned()], &resolved) {
+                let pool = compiler.descriptor_pool();
+                let file = pool.get_file_by_name(name);
+                resolved.extend(file.map(|file| (name.to_owned(), file.encode_to_vec())));
+            }
+        }
+        if resolved.len() == known {
+            return Err(CompileErrors(errors));
+        }
+    }
+}
+
+/// The file of an error that may come from packages that it does not import.
+fn misled(diagnostic: &ProtoDiagnostic) -> Option<&str> {
+    let is_misled = diagnostic.message.contains("' resolves to '");
+    diagnostic.file.as_deref().filter(|_| is_misled)
+}
+
+/// Reads all files; those that are `resolved` are taken as they are.
+fn attempt(
+    sources: &Sources,
+    names: &[String],
+    resolved: &BTreeMap<String, Vec<u8>>,
+) -> Result<Compiler, Vec<ProtoDiagnostic>> {
+    let mut compiler = Compiler::with_file_resolver(sources.resolver(resolved.clone()));
+    let mut errors: Vec<ProtoDiagnostic> = Vec::new();
+    for name in names {
+        let Err(error) = compiler.open_file(name) else {
+            continue;
+        };
+        let mut found = ProtoDiagnostic::all_from_compiler(&error);
+        for diagnostic in found.iter_mut().filter(|it| it.help.is_none()) {
+            diagnostic.help = match error.is_file_not_found() {
+                true => Some(not_found_help(sources)),
+                false => similar_type(sources, &compiler, diagnostic),
+            };
+        }
+        for diagnostic in found {
+            // A file that several import is told once.
+            if !errors.contains(&diagnostic) {
+                errors.push(diagnostic);
+            }
+        }
+    }
+    match errors.is_empty() {
+        true => Ok(compiler),
+        false => Err(errors),
+    }
+}
+
+/// The type that was probably meant by a name that is not there, and what to do to use it.
+fn similar_type(
+    sources: &Sources,
+    compiler: &Compiler,
+    diagnostic: &ProtoDiagnostic,
+) -> Option<String> {
+    let quoted = diagnostic.message.strip_prefix("name '")?;
+    let name = quoted.strip_suffix("' is not defined")?;
+    let file = diagnostic.file.as_deref()?;
+    let own = sources.resolver(BTreeMap::new()).open_file(file).ok()?;
+    let own_file = File::new(own.file_descriptor_proto());
+    let pool = compiler.descriptor_pool();
+    let mut types: Vec<(String, Option<String>)> = Vec::new();
+    let own_types = own_file.messages.iter().map(|it| &it.full_name);
+    let own_types = own_types.chain(own_file.enums.iter().map(|it| &it.full_name));
+    types.extend(own_types.map(|it| (it.clone(), None)));
+    let messages = pool
+        .all_messages()
+        .map(|it| (it.full_name().to_owned(), it.parent_file()));
+    let enums = pool
+        .all_enums()
+        .map(|it| (it.full_name().to_owned(), it.parent_file()));
+    types.extend(
+        messages
+            .chain(enums)
+            .map(|(name, file)| (name, Some(file.name().to_owned()))),
+    );
+    let wanted = last_part(name);
+    let exact = types.iter().find(|(it, _)| last_part(it) == wanted);
+    let similar = || {
+        let similar = most_similar(wanted, types.iter().map(|(it, _)| last_part(it)))?;
+        types.iter().find(|(it, _)| last_part(it) == similar)
+    };
+    let (found, defined_in) = exact.or_else(similar)?;
+    let is_known = |defined_in: &String| {
+        let imports = &own.file_descriptor_proto().dependency;
+        imports.contains(defined_in) || defined_in == file
+    };
+    Some(match defined_in.as_ref().filter(|it| !is_known(it)) {
+        Some(defined_in) => format!("did you mean `{found}`? then import \"{defined_in}\""),
+        None => format!("did you mean `{found}`?"),
     })
 }
 

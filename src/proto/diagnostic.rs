@@ -38,6 +38,11 @@ pub struct Place {
 impl ProtoDiagnostic {
     /// Takes what the compiler says.
     pub fn from_compiler(error: &protox::Error) -> Self {
+        // What was refused before it was parsed.
+        let source = std::error::Error::source(error);
+        if let Some(own) = source.and_then(|source| source.downcast_ref::<Self>()) {
+            return own.clone();
+        }
         let labels: Vec<LabeledSpan> = error.labels().into_iter().flatten().collect();
         // Where there are several, the last one is the offender, the ones before it the context.
         let label = labels
@@ -54,6 +59,35 @@ impl ProtoDiagnostic {
             help: error.help().map(|help| help.to_string()),
             place,
         }
+    }
+
+    /// What is wrong with a file as a whole.
+    pub fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            file: Some(file.to_owned()),
+            place: None,
+            help: None,
+        }
+    }
+
+    /// Takes all that the compiler says of a file.
+    pub fn all_from_compiler(error: &protox::Error) -> Vec<Self> {
+        let mut all = vec![Self::from_compiler(error)];
+        for related in error.related().into_iter().flatten() {
+            let labels: Vec<LabeledSpan> = related.labels().into_iter().flatten().collect();
+            let label = labels.iter().find(|it| it.primary()).or(labels.last());
+            all.push(Self {
+                message: related.to_string(),
+                file: error.file().map(str::to_owned),
+                help: related.help().map(|help| help.to_string()),
+                place: error
+                    .source_code()
+                    .zip(label)
+                    .and_then(|(source, label)| place(source, label)),
+            });
+        }
+        all
     }
 
     /// The place as `file:line:column`, as much of it as is known.
@@ -94,6 +128,8 @@ impl fmt::Display for ProtoDiagnostic {
         Ok(())
     }
 }
+
+impl std::error::Error for ProtoDiagnostic {}
 
 /// The compiler's message; it may end with the place, which is shown otherwise.
 fn message(error: &protox::Error) -> String {

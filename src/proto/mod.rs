@@ -4,13 +4,21 @@
 //! - [`model`], [`codegen`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
 //!   text out.
 
+pub mod acceptance;
+pub mod breaking;
+pub mod buf_yaml;
 pub mod codegen;
 pub mod compile;
 pub mod diagnostic;
 pub mod entries;
+pub mod finding;
+pub mod lint;
 pub mod model;
+pub mod module;
 pub mod modules;
 pub mod rename;
+pub mod report;
+pub mod schema;
 pub mod sources;
 pub mod stubs;
 

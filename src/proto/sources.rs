@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use protox::file::{
-    ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
-};
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use crate::error::{IoContext, IoFailure};
+use crate::proto::acceptance;
+use crate::proto::diagnostic::ProtoDiagnostic;
 
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
@@ -44,12 +45,19 @@ impl Sources {
         Ok(names)
     }
 
-    pub(super) fn resolver(&self) -> impl FileResolver + 'static {
+    /// Opens files by their names; `resolved` has those whose descriptors are already made.
+    pub(super) fn resolver(
+        &self,
+        resolved: BTreeMap<String, Vec<u8>>,
+    ) -> impl FileResolver + 'static {
         let mut chain = ChainFileResolver::new();
+        if !resolved.is_empty() {
+            chain.add(ResolvedResolver(resolved));
+        }
         chain.add(GoogleFileResolver::new());
         chain.add(MemoryResolver(self.memory.clone()));
         for folder in &self.folders {
-            chain.add(IncludeFileResolver::new(folder.clone()));
+            chain.add(FolderResolver(folder.clone()));
         }
         chain.add(BuiltInResolver);
         chain
@@ -82,6 +90,65 @@ fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result
         }
     }
     Ok(())
+}
+
+/// Descriptors that are made already, encoded.
+struct ResolvedResolver(BTreeMap<String, Vec<u8>>);
+
+impl FileResolver for ResolvedResolver {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.0.get(name) {
+            Some(encoded) => {
+                File::decode_file_descriptor_proto(encoded.as_slice()).map_err(protox::Error::new)
+            }
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+/// Files of a folder, once it is certain that the parser can take them.
+struct FolderResolver(PathBuf);
+
+impl FileResolver for FolderResolver {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        let path = self.0.join(name);
+        let refused = |error: io::Error| {
+            let message = format!("failed to read `{}`: {error}", path.display());
+            Refused::of(name, ProtoDiagnostic::of_file(name, message))
+        };
+        let length = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(protox::Error::file_not_found(name));
+            }
+            Err(error) => return Err(refused(error)),
+        };
+        if length > acceptance::MAX_BYTES {
+            return Err(Refused::of(name, acceptance::too_large(name, length)));
+        }
+        let bytes = fs::read(&path).map_err(refused)?;
+        match acceptance::accept(name, bytes) {
+            Ok(text) => File::from_source(name, &text),
+            Err(diagnostic) => Err(Refused::of(name, *diagnostic)),
+        }
+    }
+}
+
+/// A file that the parser is not asked to parse, on its way through the compiler.
+#[derive(Debug, thiserror::Error)]
+#[error("`{name}` cannot be parsed")]
+struct Refused {
+    name: String,
+    source: ProtoDiagnostic,
+}
+
+impl Refused {
+    fn of(name: &str, source: ProtoDiagnostic) -> protox::Error {
+        protox::Error::new(Self {
+            name: name.to_owned(),
+            source,
+        })
+    }
 }
 
 struct MemoryResolver(BTreeMap<String, String>);

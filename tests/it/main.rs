@@ -14,6 +14,7 @@ mod interrupted;
 mod layout;
 mod new;
 mod proto_gen;
+mod proto_lint;
 mod run;
 mod secret;
 mod support;

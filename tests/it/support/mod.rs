@@ -4,6 +4,7 @@ pub mod chat;
 #[rustfmt::skip]
 pub mod chat_v1;
 
+pub mod fixtures;
 pub mod http2;
 pub mod stubs;
 pub mod system;

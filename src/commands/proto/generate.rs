@@ -1,10 +1,10 @@
-//! `msvc proto`: the protos of a workspace and the code that is generated from them.
+//! `msvc proto gen`: the code that is generated from the protos of a workspace.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -19,13 +19,6 @@ use crate::scaffold::apply;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::protocol;
-
-/// The subcommands of `msvc proto`.
-#[derive(Debug, Subcommand)]
-pub enum ProtoCommand {
-    /// Rewrite the generated code from the protos and add stubs for new methods.
-    Gen(GenArgs),
-}
 
 /// Arguments of `msvc proto gen`.
 #[derive(Args, Debug)]
@@ -124,17 +117,12 @@ struct Report<'a> {
     renames: &'a [Rename],
 }
 
-/// Runs `msvc proto`.
+/// Runs `msvc proto gen`.
 ///
 /// # Errors
-/// Whatever the subcommand fails with.
-pub fn run(context: &Context, command: ProtoCommand) -> Result {
-    match command {
-        ProtoCommand::Gen(args) => generate(context, &args),
-    }
-}
-
-fn generate(context: &Context, args: &GenArgs) -> Result {
+/// When a proto does not compile, the code of a service cannot be read, or something is stale with
+/// `--check`.
+pub fn run(context: &Context, args: &GenArgs) -> Result {
     let looks_only = args.check || args.dry_run;
     match looks_only {
         true => apply::refuse_interrupted(&context.directory)?,

@@ -1,0 +1,34 @@
+//! `msvc proto`: the protos of a workspace, or of any folder.
+
+pub mod generate;
+mod input;
+pub mod lint;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::error::Result;
+
+/// The subcommands of `msvc proto`.
+#[derive(Debug, Subcommand)]
+pub enum ProtoCommand {
+    /// Rewrite the generated code from the protos and add stubs for new methods.
+    Gen(generate::GenArgs),
+    /// Check the protos against rules for names, layout and evolution.
+    ///
+    /// The rules have buf's names and meaning. `[proto.lint]` of `msvc.toml` chooses among them, or
+    /// `lint` of a `buf.yaml`; a comment `buf:lint:ignore RULE` before a definition switches one off
+    /// for it. Without either, the rules of STANDARD are asked.
+    Lint(lint::LintArgs),
+}
+
+/// Runs `msvc proto`.
+///
+/// # Errors
+/// Whatever the subcommand fails with.
+pub fn run(context: &Context, command: ProtoCommand) -> Result {
+    match command {
+        ProtoCommand::Gen(args) => generate::run(context, &args),
+        ProtoCommand::Lint(args) => lint::run(context, &args),
+    }
+}
