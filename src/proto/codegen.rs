@@ -56,6 +56,18 @@ pub fn generate_clients(descriptors: &FileDescriptorSet) -> Result<Generated, Co
     generate_by(builder, descriptors)
 }
 
+/// The same with servers and clients that know nothing of tonic's transport, for code that brings
+/// its own: the embedded parts are made by it.
+///
+/// # Errors
+/// When prost refuses a descriptor.
+pub fn generate_without_transport(
+    descriptors: &FileDescriptorSet,
+) -> Result<Generated, CodegenError> {
+    let builder = tonic_prost_build::configure().build_transport(false);
+    generate_by(builder, descriptors)
+}
+
 fn generate_by(
     builder: tonic_prost_build::Builder,
     descriptors: &FileDescriptorSet,

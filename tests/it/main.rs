@@ -3,8 +3,8 @@
 mod bench;
 mod call;
 mod cert;
-mod chassis_protos;
 mod chat_fixture;
+mod checked_in_protos;
 mod cli;
 mod consul_conformance;
 mod doctor;

@@ -2,6 +2,9 @@
 //! for the subset that clients need. They are for development: nothing is replicated or kept.
 
 pub mod consul;
+pub mod etcd;
+mod random;
+mod serve;
 
 use std::io;
 use std::net::SocketAddr;

@@ -17,18 +17,16 @@ mod api;
 mod decode;
 mod duration;
 mod probe;
-mod random;
 mod state;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::EmbeddedError;
+use super::{EmbeddedError, random, serve};
 use state::{Due, Registry};
 
 /// Where a Consul agent answers unless told otherwise.
@@ -69,29 +67,14 @@ impl Shared {
 /// # Errors
 /// When neither can be bound.
 pub async fn start(preferred: SocketAddr) -> Result<EmbeddedConsul, EmbeddedError> {
-    let failed = |source| EmbeddedError::Bind {
-        address: preferred,
-        source,
-    };
-    let listener = match TcpListener::bind(preferred).await {
-        Ok(listener) => listener,
-        Err(_) => TcpListener::bind((preferred.ip(), 0))
-            .await
-            .map_err(failed)?,
-    };
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = serve::listen(preferred).await?;
     let shared = Arc::new(Shared {
         registry: Mutex::new(Registry::new(&address.ip().to_string())),
         changes: watch::Sender::new(0),
         stopping: watch::Sender::new(false),
     });
-    let mut stopping = shared.stopping.subscribe();
-    let server =
-        axum::serve(listener, api::router(shared.clone())).with_graceful_shutdown(async move {
-            // An error means that the registry is gone: stop as well.
-            let _ = stopping.wait_for(|stop| *stop).await;
-        });
-    tokio::spawn(server.into_future());
+    let router = api::router(shared.clone());
+    tokio::spawn(serve::serve(listener, router, shared.stopping.subscribe()));
     let checker = tokio::spawn(run_checks(shared.clone()));
     Ok(EmbeddedConsul {
         address,

@@ -3,7 +3,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-fn number() -> u64 {
+/// Any number.
+pub(super) fn number() -> u64 {
     RandomState::new().hash_one(())
 }
 
