@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::error::Diagnostic;
@@ -56,13 +56,13 @@ pub struct Registry {
 }
 
 /// The kinds of registry.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegistryKind {
     /// A Consul agent.
     #[default]
     Consul,
-    /// An etcd cluster, which `msvc run` does not bring along.
+    /// An etcd cluster.
     Etcd,
     /// None: addresses are written in the configuration.
     Static,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::client::target::{Endpoint, Target};
 use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError, ConsulAgent, DEFAULT_ADDRESS};
+use crate::manifest::RegistryKind;
 use crate::run::state_file::{self, RunState};
 use crate::suggestion::{did_you_mean, similar};
 use crate::{manifest, project};
@@ -146,9 +147,12 @@ pub async fn resolve(target: &Target, lookup: Lookup<'_>) -> Result<Vec<Endpoint
 async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, RegistryError> {
     let mut addresses = Vec::new();
     if let Some(run) = running(lookup.directory) {
-        match run.registry {
-            Some(registry) => addresses.push(registry.address),
-            None => return listed_instances(name, &run),
+        match &run.registry {
+            Some(registry) if registry.kind == RegistryKind::Consul => {
+                addresses.push(registry.address.clone());
+            }
+            // Who runs it knows the instances as well.
+            Some(_) | None => return listed_instances(name, &run),
         }
     }
     let outer = lookup.consul_address.unwrap_or(DEFAULT_ADDRESS);

@@ -102,7 +102,7 @@ const PROGRAMS: &[Program] = &[
         names: &["etcd"],
         version: &["--version"],
         oldest: None,
-        needed_for: "`msvc run` in a workspace whose registry is etcd, unless one runs elsewhere (ETCDCTL_ENDPOINTS)",
+        needed_for: "nothing here: `msvc run` has its API built in; a real one is used with ETCDCTL_ENDPOINTS",
         required: false,
     },
 ];

@@ -10,14 +10,13 @@ use crate::client::completion;
 use crate::context::Context;
 use crate::duration;
 use crate::error::{IoFailure, Result};
-use crate::manifest::RegistryKind;
 use crate::project;
 use crate::run::build::{self, BuildOptions};
 use crate::run::error::RunError;
 use crate::run::plan::{self, Common};
-use crate::run::registry;
 use crate::run::signals::Signals;
 use crate::run::state_file::{self, RunLock};
+use crate::run::surroundings::{self, Surroundings};
 use crate::run::system::{Options, System};
 use crate::run::view::event;
 use crate::scaffold::apply;
@@ -115,24 +114,19 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     };
     // A build takes long enough for somebody else to take a port.
     plan::check_ports(manifest, &services, left_over.as_ref())?;
-    let registry = match manifest.registry.kind {
-        _ if args.no_infra => None,
-        RegistryKind::Static => None,
-        RegistryKind::Consul => Some(registry::provide(context).await?),
-        RegistryKind::Etcd => {
-            registry::find_etcd(context).await?;
-            None
-        }
+    let surroundings = match args.no_infra {
+        true => Surroundings::default(),
+        false => surroundings::provide(context, manifest.registry.kind).await?,
     };
-    let url = registry.as_ref().map(|it| it.url.clone());
+    let variables = surroundings.variables();
     let common = Common {
         replicas: &args.replicas,
-        registry: url.as_deref(),
+        variables: &variables,
         color: !printer.is_json() && printer.colors_stdout(),
     };
     let instances = plan::instances(&project, &programs, &common)?;
     let options = Options {
-        registry: url,
+        registry: surroundings.registry.clone(),
         restarts: !args.no_restart,
         ready_timeout: args.ready_timeout,
     };

@@ -14,9 +14,6 @@ use tokio::time::timeout;
 use crate::duration;
 use crate::infra::root;
 
-/// Where the services look for a cluster unless they are told otherwise.
-pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:2379";
-
 /// How long an endpoint may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,10 +32,9 @@ struct Health {
     health: String,
 }
 
-/// The endpoints that a value of `ETCDCTL_ENDPOINTS` names, each with its scheme; without a value
-/// the one that services look for.
-pub fn endpoints(variable: Option<&str>) -> Vec<String> {
-    let parts = variable.unwrap_or(DEFAULT_ENDPOINT).split(',');
+/// The endpoints that a value of `ETCDCTL_ENDPOINTS` names, each with its scheme.
+pub fn endpoints(variable: &str) -> Vec<String> {
+    let parts = variable.split(',');
     let urls = parts.map(|part| match part.trim().trim_end_matches('/') {
         part if part.contains("://") => part.to_owned(),
         part => format!("http://{part}"),
@@ -90,9 +86,8 @@ mod tests {
 
     #[test]
     fn endpoints_are_read_as_etcdctl_reads_them() {
-        assert_eq!(endpoints(None), [DEFAULT_ENDPOINT]);
         assert_eq!(
-            endpoints(Some("10.0.0.1:2379, https://etcd:1/")),
+            endpoints("10.0.0.1:2379, https://etcd:1/"),
             ["http://10.0.0.1:2379", "https://etcd:1"]
         );
     }

@@ -64,8 +64,8 @@ pub enum RunError {
         #[source]
         source: AgentError,
     },
-    /// The services register with etcd, and there is none.
-    #[error("this workspace registers with etcd, and none answers")]
+    /// The etcd that the environment names cannot be used.
+    #[error("the etcd that ETCDCTL_ENDPOINTS names does not answer as one")]
     NoEtcd(
         /// What was tried.
         #[source]
@@ -145,8 +145,7 @@ impl Diagnostic for RunError {
                     .to_owned(),
             ),
             Self::NoEtcd(_) => Some(
-                "start an `etcd`, or set ETCDCTL_ENDPOINTS to where one is; `--no-infra` does not \
-                 look for it (the registry built into `msvc` speaks Consul's API alone)"
+                "start it, or unset ETCDCTL_ENDPOINTS to use the registry built into `msvc`"
                     .to_owned(),
             ),
             Self::NotReady { .. } => Some("`--ready-timeout` gives it longer".to_owned()),

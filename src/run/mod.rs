@@ -2,7 +2,8 @@
 //!
 //! - [`plan`] decides which processes there are to be and on which ports;
 //! - [`build`] has cargo build them, [`cargo_progress`] shows how far it is;
-//! - [`registry`] sees to the registry that they find each other by;
+//! - [`surroundings`] sees to what they need around them, such as the [`registry`] that they find
+//!   each other by;
 //! - [`system`] is the processes while they run: [`process`] starts one and tells what happens to
 //!   it, [`supervisor`] decides what that leads to, [`view`] shows it;
 //! - [`state_file`] tells other commands what runs.
@@ -17,5 +18,6 @@ pub mod registry;
 pub mod signals;
 pub mod state_file;
 pub mod supervisor;
+pub mod surroundings;
 pub mod system;
 pub mod view;

@@ -93,8 +93,8 @@ pub fn check_ports(
 pub struct Common<'a> {
     /// How many processes of a service; one where it is not named.
     pub replicas: &'a [(String, u16)],
-    /// The URL of the registry, where there is one.
-    pub registry: Option<&'a str>,
+    /// What they are told of their surroundings: variables with their values.
+    pub variables: &'a [(&'static str, String)],
     /// Whether their logs may be coloured.
     pub color: bool,
 }
@@ -132,7 +132,7 @@ pub fn instances(
                 folder: project.service_folder(service),
                 grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, pair.0)),
                 admin: SocketAddr::from((Ipv4Addr::LOCALHOST, pair.1)),
-                registry: common.registry.map(str::to_owned),
+                variables: common.variables.to_vec(),
                 color: common.color,
             });
         }

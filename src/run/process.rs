@@ -34,8 +34,8 @@ pub struct Instance {
     pub grpc: SocketAddr,
     /// Where it serves health and metrics.
     pub admin: SocketAddr,
-    /// The URL of the registry, where there is one.
-    pub registry: Option<String>,
+    /// What it is told of its surroundings: variables with their values.
+    pub variables: Vec<(&'static str, String)>,
     /// Whether its logs may be coloured.
     pub color: bool,
 }
@@ -74,9 +74,8 @@ pub fn start(number: usize, instance: &Instance, events: &Sender<Event>) -> std:
         .stderr(Stdio::piped())
         // A Ctrl-C on the terminal is for this process alone, which then asks the others.
         .process_group(0);
-    if let Some(registry) = &instance.registry {
-        command.env("APP_REGISTRY__KIND", "consul");
-        command.env("APP_REGISTRY__CONSUL__ADDRESS", registry);
+    for (name, value) in &instance.variables {
+        command.env(name, value);
     }
     let mut child = command.spawn()?;
     let pid = child.id().unwrap_or_default();

@@ -1,76 +1,60 @@
-//! The registry that the services of a system find each other by.
-
-use std::net::{Ipv4Addr, SocketAddr};
+//! The registry that the environment names for the services of a system, if it does.
 
 use crate::context::Context;
+use crate::env_vars::{CONSUL_HTTP_ADDR, ETCDCTL_ENDPOINTS};
 use crate::error::Result;
 use crate::infra::consul_agent::ConsulAgent;
-use crate::infra::embedded::consul::{self, EmbeddedConsul};
 use crate::infra::etcd;
+use crate::manifest::RegistryKind;
 use crate::run::error::RunError;
 
-/// Looks for the etcd that the services register with. They find it as it is found here, for they
-/// inherit the environment.
-///
-/// # Errors
-/// When none answers.
-pub async fn find_etcd(context: &Context) -> Result {
-    let endpoints = etcd::endpoints(context.environment.etcdctl_endpoints.as_deref());
-    let url = etcd::first_healthy(&endpoints).await;
-    let url = url.map_err(RunError::NoEtcd)?;
-    context.printer.step("Using", format!("etcd at {url}"));
-    Ok(())
-}
-
-/// A registry that answers.
-#[derive(Debug)]
+/// Where services find each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
+    /// What it is.
+    pub kind: RegistryKind,
     /// Its URL.
     pub url: String,
-    /// It, where it runs in this process; it ends with this.
-    _embedded: Option<EmbeddedConsul>,
 }
 
-/// The Consul agent that the environment names, else the registry that is built in: on Consul's
-/// port, or on a free one.
+/// The registry that the environment names, if it names one.
 ///
 /// # Errors
-/// When the agent does not answer as one, or nothing can be listened on.
-pub async fn provide(context: &Context) -> Result<Registry> {
-    if let Some(address) = &context.environment.consul_http_addr {
-        let token = context.environment.consul_http_token.as_deref();
-        let agent =
-            ConsulAgent::new(address, token).map_err(|problem| RunError::ConsulAddress {
-                address: address.clone(),
-                problem,
-            })?;
-        let url = agent.address().to_owned();
-        agent.leader().await.map_err(|source| RunError::NoConsul {
-            address: url.clone(),
-            source,
-        })?;
-        context
-            .printer
-            .step("Using", format!("Consul at {url} (CONSUL_HTTP_ADDR)"));
-        return Ok(Registry {
-            url,
-            _embedded: None,
-        });
-    }
-    let preferred = SocketAddr::from((Ipv4Addr::LOCALHOST, consul::STANDARD_PORT));
-    let embedded = consul::start(preferred).await?;
-    let url = format!("http://{}", embedded.address());
-    let note = if embedded.address() == preferred {
-        ""
-    } else {
-        ", for 8500 is taken"
+/// When that one does not answer as one.
+pub async fn named(context: &Context, kind: RegistryKind) -> Result<Option<Registry>> {
+    let environment = &context.environment;
+    let found = match kind {
+        RegistryKind::Consul => match &environment.consul_http_addr {
+            None => return Ok(None),
+            Some(address) => consul(address, environment.consul_http_token.as_deref()).await?,
+        },
+        RegistryKind::Etcd => match &environment.etcdctl_endpoints {
+            None => return Ok(None),
+            Some(endpoints) => {
+                let endpoints = etcd::endpoints(endpoints);
+                let url = etcd::first_healthy(&endpoints).await;
+                url.map_err(RunError::NoEtcd)?.to_owned()
+            }
+        },
+        RegistryKind::Static => return Ok(None),
     };
-    context.printer.step(
-        "Registry",
-        format!("{url} (Consul's API, built in, in memory{note})"),
-    );
-    Ok(Registry {
-        url,
-        _embedded: Some(embedded),
-    })
+    let what = match kind {
+        RegistryKind::Etcd => format!("etcd at {found} ({ETCDCTL_ENDPOINTS})"),
+        _ => format!("Consul at {found} ({CONSUL_HTTP_ADDR})"),
+    };
+    context.printer.step("Using", what);
+    Ok(Some(Registry { kind, url: found }))
+}
+
+async fn consul(address: &str, token: Option<&str>) -> Result<String, RunError> {
+    let agent = ConsulAgent::new(address, token).map_err(|problem| RunError::ConsulAddress {
+        address: address.to_owned(),
+        problem,
+    })?;
+    let url = agent.address().to_owned();
+    agent.leader().await.map_err(|source| RunError::NoConsul {
+        address: url.clone(),
+        source,
+    })?;
+    Ok(url)
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{IoContext, IoFailure};
+use crate::manifest::RegistryKind;
+use crate::run::registry::Registry;
 
 /// The format that is written.
 const VERSION: u32 = 1;
@@ -30,8 +32,8 @@ pub struct RunState {
 /// The registry of a running system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryState {
-    /// `consul`.
-    pub kind: String,
+    /// What it is.
+    pub kind: RegistryKind,
     /// Its URL.
     pub address: String,
 }
@@ -65,13 +67,13 @@ pub struct RunLock {
 
 impl RunState {
     /// The system that this process runs.
-    pub fn new(registry: Option<String>, services: Vec<ServiceState>) -> Self {
+    pub fn new(registry: Option<&Registry>, services: Vec<ServiceState>) -> Self {
         Self {
             version: VERSION,
             pid: std::process::id(),
-            registry: registry.map(|address| RegistryState {
-                kind: "consul".to_owned(),
-                address,
+            registry: registry.map(|registry| RegistryState {
+                kind: registry.kind,
+                address: registry.url.clone(),
             }),
             services,
         }

@@ -12,6 +12,7 @@ use crate::error::{Exit, Failure, IoFailure, Result, Silent};
 use crate::printer::Printer;
 use crate::run::error::RunError;
 use crate::run::process::{self, Event, Instance};
+use crate::run::registry::Registry;
 use crate::run::signals::Signals;
 use crate::run::state_file::{InstanceState, RunLock, RunState, ServiceState};
 use crate::run::supervisor::{Decision, Supervisor};
@@ -29,8 +30,8 @@ const STILL_STARTING: Duration = Duration::from_secs(2);
 /// How a system is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The URL of the registry, where there is one.
-    pub registry: Option<String>,
+    /// Where its services find each other.
+    pub registry: Option<Registry>,
     /// Whether a service that ends by itself is started again.
     pub restarts: bool,
     /// How long services may take until they are ready.
@@ -89,7 +90,11 @@ impl System {
         let count = instances.len();
         let now = Instant::now();
         let mut system = Self {
-            view: View::start(printer, &instances, options.registry.as_deref())?,
+            view: View::start(
+                printer,
+                &instances,
+                options.registry.as_ref().map(|it| it.url.as_str()),
+            )?,
             supervisor: Supervisor::new(count, options.restarts),
             pids: vec![0; count],
             last_lines: vec![VecDeque::new(); count],
@@ -142,7 +147,7 @@ impl System {
                 }),
             }
         }
-        let state = RunState::new(self.options.registry.clone(), services);
+        let state = RunState::new(self.options.registry.as_ref(), services);
         Ok(self.lock.write(&state)?)
     }
 

@@ -108,7 +108,10 @@ fn shape(descriptors: &FileDescriptorSet) -> BTreeMap<String, String> {
 /// Each has the part of the API that it needs; where both have something they must agree.
 #[test]
 fn the_chassis_and_the_embedded_etcd_speak_one_protocol() {
-    let (chassis, embedded) = (shape(&compiled(CHASSIS_ETCD)), shape(&compiled(EMBEDDED_ETCD)));
+    let (chassis, embedded) = (
+        shape(&compiled(CHASSIS_ETCD)),
+        shape(&compiled(EMBEDDED_ETCD)),
+    );
     assert!(chassis.len() > 40, "{}", chassis.len());
     for (name, wire) in &chassis {
         assert_eq!(embedded.get(name), Some(wire), "{name}");

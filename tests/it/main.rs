@@ -8,6 +8,7 @@ mod checked_in_protos;
 mod cli;
 mod consul_conformance;
 mod doctor;
+mod etcd_conformance;
 mod generated;
 mod install;
 mod interrupted;

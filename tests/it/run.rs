@@ -399,7 +399,7 @@ fn choose_etcd(sandbox: &Sandbox) {
 }
 
 #[test]
-fn run_says_what_a_workspace_with_etcd_needs() {
+fn run_says_when_the_etcd_that_is_named_cannot_be_used() {
     let sandbox = Sandbox::new();
     workspace(&sandbox, SERVICE);
     choose_etcd(&sandbox);
@@ -408,10 +408,9 @@ fn run_says_what_a_workspace_with_etcd_needs() {
     command.env("ETCDCTL_ENDPOINTS", "127.0.0.1:0,https://localhost:0");
     let output = sandbox.render(command.output().expect("msvc starts"));
     let expected = "\
-error: this workspace registers with etcd, and none answers
+error: the etcd that ETCDCTL_ENDPOINTS names does not answer as one
   caused by: http://127.0.0.1:0: Connection refused (os error 111); https://localhost:0: only `http://` is supported
-hint: start an `etcd`, or set ETCDCTL_ENDPOINTS to where one is; `--no-infra` does not look for it \
-(the registry built into `msvc` speaks Consul's API alone)
+hint: start it, or unset ETCDCTL_ENDPOINTS to use the registry built into `msvc`
 ";
     assert!(output.starts_with("exit: 3\n"), "{output}");
     assert!(output.ends_with(expected), "{output}");
@@ -447,9 +446,49 @@ fn run_hands_the_endpoints_of_etcd_to_the_services() {
     let mut command = sandbox.command(["run"]);
     command.env("ETCDCTL_ENDPOINTS", &endpoints);
     let mut running = Running::of(command);
-    running.wait_for(&format!("Using etcd at http://{endpoints}"));
+    running.wait_for(&format!(
+        "Using etcd at http://{endpoints} (ETCDCTL_ENDPOINTS)"
+    ));
     running.wait_for(&format!("alpha | etcd at {endpoints}"));
     running.wait_for("hint: in another terminal, `msvc call alpha`");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+}
+
+#[test]
+fn run_brings_an_etcd_along_for_a_workspace_that_registers_with_one() {
+    let sandbox = Sandbox::new();
+    let source = SERVICE.replace(
+        "println!(",
+        "println!(\"{:?}\", [\"APP_REGISTRY__KIND\", \"APP_REGISTRY__ETCD__ENDPOINTS\"].map(std::env::var));\n    println!(",
+    );
+    workspace(&sandbox, &source);
+    choose_etcd(&sandbox);
+    let mut running = Running::start(&sandbox, &["run"]);
+    let line = running.wait_for("(etcd's API, built in, in memory");
+    let url = line
+        .split_whitespace()
+        .find(|word| word.starts_with("http://"));
+    let address = url
+        .expect("its URL")
+        .trim_start_matches("http://")
+        .to_owned();
+    running.wait_for(&format!(
+        r#"alpha | [Ok("etcd"), Ok("[\"http://{address}\"]")]"#
+    ));
+    running.wait_for("hint: in another terminal, `msvc call alpha`");
+    let state = std::fs::read_to_string(sandbox.path().join(".msvc/run.json")).expect("a file");
+    assert!(state.contains(r#""kind": "etcd""#), "{state}");
+    let mut stream = TcpStream::connect(&address).expect("it is served");
+    {
+        use std::io::{Read, Write};
+        stream
+            .write_all(b"GET /health HTTP/1.0\r\n\r\n")
+            .expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.ends_with(r#"{"health":"true"}"#), "{answer}");
+    }
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
 }

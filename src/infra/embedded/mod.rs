@@ -10,6 +10,52 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::error::{Diagnostic, Exit};
+use consul::EmbeddedConsul;
+use etcd::EmbeddedEtcd;
+
+/// Which parts are to run, each where it is looked for; where that is taken, on a free port of the
+/// same IP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts {
+    /// Consul's HTTP API.
+    pub consul: Option<SocketAddr>,
+    /// etcd's gRPC API.
+    pub etcd: Option<SocketAddr>,
+}
+
+/// Parts that run; they stop when this is dropped.
+#[derive(Debug, Default)]
+pub struct Embedded {
+    consul: Option<EmbeddedConsul>,
+    etcd: Option<EmbeddedEtcd>,
+}
+
+/// Starts parts. Must be called within a tokio runtime, which then drives them.
+///
+/// # Errors
+/// When one can listen nowhere; then none is left.
+pub async fn start(parts: &Parts) -> Result<Embedded, EmbeddedError> {
+    let mut embedded = Embedded::default();
+    if let Some(address) = parts.consul {
+        embedded.consul = Some(consul::start(address).await?);
+    }
+    if let Some(address) = parts.etcd {
+        embedded.etcd = Some(etcd::start(address).await?);
+    }
+    Ok(embedded)
+}
+
+impl Embedded {
+    /// Where Consul's API is served.
+    pub fn consul(&self) -> Option<SocketAddr> {
+        self.consul.as_ref().map(EmbeddedConsul::address)
+    }
+
+    /// Where etcd's API is served.
+    pub fn etcd(&self) -> Option<SocketAddr> {
+        self.etcd.as_ref().map(EmbeddedEtcd::address)
+    }
+}
 
 /// Why an embedded part could not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,6 @@
 //! A real agent and the embedded registry, side by side.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,10 +14,10 @@ use hyper_util::rt::TokioExecutor;
 use msvc::infra::embedded::consul::{self, EmbeddedConsul};
 use serde_json::{Value, json};
 
+use crate::support::differences::DEADLINE;
+pub use crate::support::differences::{Differences, within_deadline};
 use crate::support::skip;
 
-/// How long anything may take that is waited for.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a real agent is asked for what it does in the background.
 const POLL: Duration = Duration::from_millis(20);
 /// After so many looks nothing more comes.
@@ -246,12 +245,6 @@ impl Side {
     }
 }
 
-/// Waits for what must come.
-pub async fn within_deadline<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let outcome = tokio::time::timeout(DEADLINE, future).await;
-    outcome.unwrap_or_else(|_| panic!("{what}: it does not come"))
-}
-
 /// Drops what must differ, and says of indexes how they stand to each other.
 fn normalised(mut value: Value) -> Value {
     value.sort_all_objects();
@@ -286,30 +279,5 @@ fn normalised(mut value: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(normalised).collect(),
         other => other,
-    }
-}
-
-/// Collects differences, so that a run shows them all.
-#[derive(Default)]
-pub struct Differences(Vec<String>);
-
-impl Differences {
-    pub fn compare<T: PartialEq + std::fmt::Debug>(
-        &mut self,
-        what: &str,
-        (real, embedded): (T, T),
-    ) {
-        if real != embedded {
-            let text = format!("{what}\n  real     {real:?}\n  embedded {embedded:?}");
-            self.0.push(text);
-        }
-    }
-}
-
-impl Drop for Differences {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            assert!(self.0.is_empty(), "{}", self.0.join("\n"));
-        }
     }
 }

@@ -5,6 +5,7 @@ pub mod chat;
 pub mod chat_v1;
 
 pub mod fixtures;
+pub mod differences;
 pub mod http2;
 pub mod stubs;
 pub mod system;

@@ -28,7 +28,9 @@ impl Lease for Api {
     ) -> Result<Response<LeaseGrantResponse>, Status> {
         let request = request.into_inner();
         let unused = unused_id();
-        let granted = self.shared.change(|store, now| store.grant(&request, unused, now));
+        let granted = self
+            .shared
+            .change(|store, now| store.grant(&request, unused, now));
         let mut response = granted?;
         response.header = self.header(response.header);
         Ok(Response::new(response))

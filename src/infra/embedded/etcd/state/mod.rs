@@ -90,8 +90,12 @@ impl Store {
 
     pub fn put(&mut self, request: PutRequest) -> Result<PutResponse, Refusal> {
         check_put(&request)?;
-        self.check_put(&request)?;
-        if !self.history.has_room(request.key.len() + request.value.len()) {
+        self.check_lease(&request)?;
+        self.check_kept(&request)?;
+        if !self
+            .history
+            .has_room(request.key.len() + request.value.len())
+        {
             return Err(Refusal::NoSpace);
         }
         let response = self.apply_put(request)?;
@@ -215,16 +219,22 @@ impl Store {
     }
 
     /// # Errors
-    /// When what it takes from the store is not there.
-    fn check_put(&self, request: &PutRequest) -> Result<(), Refusal> {
+    /// When a put is to keep what there is, and there is nothing.
+    fn check_kept(&self, request: &PutRequest) -> Result<(), Refusal> {
         let keeps = request.ignore_value || request.ignore_lease;
-        if keeps && self.history.current(&request.key).is_none() {
-            return Err(Refusal::KeyNotFound);
+        match keeps && self.history.current(&request.key).is_none() {
+            true => Err(Refusal::KeyNotFound),
+            false => Ok(()),
         }
-        if request.lease != 0 && !self.leases.exists(request.lease) {
-            return Err(Refusal::LeaseNotFound);
+    }
+
+    /// # Errors
+    /// When there is no such lease.
+    fn check_lease(&self, request: &PutRequest) -> Result<(), Refusal> {
+        match request.lease != 0 && !self.leases.exists(request.lease) {
+            true => Err(Refusal::LeaseNotFound),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn apply_put(&mut self, request: PutRequest) -> Result<PutResponse, Refusal> {

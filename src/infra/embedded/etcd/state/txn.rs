@@ -144,7 +144,9 @@ impl Decided {
         let mut bytes = 0;
         for step in &steps {
             if let Step::Put(put) = step {
-                store.check_put(put)?;
+                // The other way round than where it is done by itself: as in etcd.
+                store.check_kept(put)?;
+                store.check_lease(put)?;
                 bytes += put.key.len() + put.value.len();
             }
         }

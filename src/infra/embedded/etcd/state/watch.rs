@@ -203,7 +203,10 @@ impl Watch {
             let before = events.len();
             let wanted = changes.iter().filter(|change| self.wants(change));
             events.extend(wanted.map(|change| event(history, change, revision, self.previous)));
-            bytes += events[before..].iter().map(Message::encoded_len).sum::<usize>();
+            bytes += events[before..]
+                .iter()
+                .map(Message::encoded_len)
+                .sum::<usize>();
             revisions += usize::from(events.len() > before);
             if bytes >= LARGEST_RESPONSE / 2 || revisions >= MOST_REVISIONS {
                 break;
@@ -238,7 +241,12 @@ fn event(history: &History, change: &Change, revision: i64, previous: bool) -> E
     };
     Event {
         r#type: kind.into(),
-        kv: Some(change.value.as_ref().map_or_else(deleted, |kv| (**kv).clone())),
+        kv: Some(
+            change
+                .value
+                .as_ref()
+                .map_or_else(deleted, |kv| (**kv).clone()),
+        ),
         prev_kv: before.map(|kv| (**kv).clone()),
     }
 }
