@@ -13,7 +13,7 @@ use super::stores::{Ask, Pair, Side};
 use crate::support::differences::Differences;
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-const SEEDS: [u64; 3] = [1, 2, 3];
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
 const REQUESTS: usize = 400;
 
 /// A xorshift generator: the same numbers each time.

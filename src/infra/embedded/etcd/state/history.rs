@@ -11,6 +11,8 @@ use super::refusal::Refusal;
 const OVERHEAD: usize = 256;
 /// A store without changes is at this revision.
 const FIRST_REVISION: i64 = 1;
+/// The revision up to which a store has forgotten what it was, before it has forgotten anything.
+const NOTHING_COMPACTED: i64 = -1;
 
 /// What a key is from a revision on.
 #[derive(Clone, Debug)]
@@ -75,7 +77,7 @@ impl History {
             log: VecDeque::new(),
             log_start: FIRST_REVISION + 1,
             revision: FIRST_REVISION,
-            compacted: 0,
+            compacted: NOTHING_COMPACTED,
             pending: Vec::new(),
             limits,
             total_bytes: 0,
@@ -110,9 +112,18 @@ impl History {
     pub fn resolve(&self, revision: i64) -> Result<i64, Refusal> {
         match revision {
             ..=0 => Ok(self.revision()),
+            revision => self.check(revision).map(|()| revision),
+        }
+    }
+
+    /// # Errors
+    /// When a revision is in the future or forgotten; 0, which is now, never is.
+    pub fn check(&self, revision: i64) -> Result<(), Refusal> {
+        match revision {
+            0 => Ok(()),
             revision if revision > self.revision() => Err(Refusal::FutureRevision),
             revision if revision < self.compacted => Err(Refusal::Compacted),
-            revision => Ok(revision),
+            _ => Ok(()),
         }
     }
 

@@ -47,7 +47,7 @@ impl Model {
         Self {
             // There is no revision 0, and nothing at revision 1.
             snapshots: vec![Snapshot::new(), Snapshot::new()],
-            compacted: 0,
+            compacted: -1,
         }
     }
 

@@ -155,7 +155,7 @@ impl Decided {
         }
         for step in &steps {
             if let Step::Range(range) = step {
-                store.history.resolve(range.revision)?;
+                store.history.check(range.revision)?;
             }
         }
         Ok(())
