@@ -12,6 +12,9 @@ pub enum FramingError {
     /// The flag says that the message is compressed, which was not offered.
     #[error("a response is compressed, which was not asked for")]
     Compressed,
+    /// The flag says that the message is compressed, but nothing says how.
+    #[error("a response is compressed, but without `grpc-encoding`")]
+    NoEncoding,
     /// The flag has a value that nobody defined.
     #[error("a response has the unknown flag {0}")]
     Flag(u8),
@@ -29,9 +32,26 @@ pub struct MessageCounter {
     /// How much of the message is still to come.
     left: usize,
     count: u64,
+    /// Whether compressed messages were asked for …
+    accepts_compressed: bool,
+    /// … and whether the server said that there may be some.
+    may_be_compressed: bool,
 }
 
 impl MessageCounter {
+    /// One that takes compressed messages or does not.
+    pub fn accepting(compressed: bool) -> Self {
+        Self {
+            accepts_compressed: compressed,
+            ..Self::default()
+        }
+    }
+
+    /// The server said by `grpc-encoding` whether messages may be compressed.
+    pub fn compressed(&mut self, may_be: bool) {
+        self.may_be_compressed = may_be;
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -75,6 +95,8 @@ impl MessageCounter {
         let [flag, length @ ..] = self.prefix;
         match flag {
             0 => {}
+            1 if self.accepts_compressed && self.may_be_compressed => {}
+            1 if self.accepts_compressed => return Err(FramingError::NoEncoding),
             1 => return Err(FramingError::Compressed),
             other => return Err(FramingError::Flag(other)),
         }

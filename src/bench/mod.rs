@@ -1,8 +1,9 @@
 //! Load generation: calls of one method, many of them, and what came of it.
 //!
 //! - [`load`] says when calls start, [`payload`] what they carry, [`framing`] what the answers hold;
+//! - [`http2`] is the protocol between a connection's bytes and its calls;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
-//!   bytes, and a [`stats::Recorder`] to fill, so that another engine can take its place;
+//!   bytes, and a [`stats::Recorder`] to fill;
 //! - [`stats`] counts, [`report`] concludes and renders;
 //! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts.
 //!
@@ -10,6 +11,7 @@
 
 pub mod engine;
 pub mod framing;
+pub mod http2;
 pub mod load;
 pub mod payload;
 pub mod report;

@@ -12,7 +12,7 @@ use clap_complete::engine::ArgValueCompleter;
 use http::{HeaderMap, HeaderValue, header};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use crate::bench::engine::{self, Job, Wish};
+use crate::bench::engine::{self, Engine, Job, Wish};
 use crate::bench::load::{Model, Plan};
 use crate::bench::payload;
 use crate::bench::report::{self, Report, Subject};
@@ -92,6 +92,9 @@ pub struct BenchArgs {
     /// With --rate: hold back calls while so many are in flight [default: 10000].
     #[arg(long, value_name = "N", value_parser = positive, requires = "rate")]
     max_in_flight: Option<usize>,
+    /// What speaks HTTP/2.
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
     /// What must hold, such as `p99<5ms`, `errors<0.1%` or `rate>1000`; may be given several times.
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
@@ -249,6 +252,7 @@ async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> 
         bytes_per_call: body.len() as u64,
     };
     let job = Job {
+        engine: args.engine,
         endpoints: session.endpoints,
         tls: session.tls,
         path: format!("/{name}"),

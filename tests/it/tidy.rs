@@ -36,6 +36,7 @@ fn code(text: &str) -> &str {
 fn pure_modules_do_no_io() {
     const PURE: &[&str] = &[
         "bench/framing.rs",
+        "bench/http2/",
         "bench/load.rs",
         "bench/payload.rs",
         "bench/report/",

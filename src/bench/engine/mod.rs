@@ -1,11 +1,16 @@
 //! Making the calls: worker threads, each with its own connections, and a coordinator that waits for
 //! them and shows how it goes.
 //!
-//! This engine is built on the `h2` crate. What it shares with the rest of `msvc` is [`Job`],
-//! [`Progress`] and [`Outcome`], and nothing else.
+//! There are two [engines](Engine), which differ in how they speak HTTP/2 and in nothing else: when calls
+//! start and what is counted is decided here. What is shared with the rest of `msvc` is [`Job`],
+//! [`Progress`] and [`Outcome`].
 
-mod exchange;
-mod link;
+mod alarm;
+mod ledger;
+mod line;
+mod native;
+mod pacer;
+mod reference;
 mod timer;
 mod window;
 mod worker;
@@ -32,9 +37,22 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the workers get to be ready for their common start.
 const HEAD_START: Duration = Duration::from_millis(2);
 
+/// What speaks HTTP/2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Our own, made for load: many times the calls for the same processor time.
+    #[default]
+    Native,
+    /// The one on the h2 crate: the reference.
+    H2,
+}
+
 /// All that the engine has to know.
 #[derive(Clone, Debug)]
 pub struct Job {
+    /// What speaks HTTP/2.
+    pub engine: Engine,
     /// The servers; connections are spread over them.
     pub endpoints: Vec<Endpoint>,
     /// How TLS is spoken with those that want it.
@@ -52,6 +70,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// The server of a connection: all take turns.
+    fn endpoint(&self, number: usize) -> &Endpoint {
+        &self.endpoints[number % self.endpoints.len()]
+    }
+
     fn uri(&self, endpoint: &Endpoint) -> Uri {
         Uri::builder()
             .scheme(endpoint.scheme())

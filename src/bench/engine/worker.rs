@@ -1,9 +1,5 @@
 //! One thread that makes its share of the calls on its share of the connections.
 
-mod alarm;
-mod loops;
-
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -11,49 +7,22 @@ use std::sync::{Arc, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::LocalOptions;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_local;
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, sleep_until};
 
-use self::alarm::OnPanic;
-use super::exchange::{NotTaken, exchange};
-use super::link::Link;
+use super::alarm::OnPanic;
+use super::ledger::{Clock, Ledger};
+use super::line::Line;
 use super::window::Window;
-use super::{Interval, Job, Order, Report, Shown};
+use super::{Engine, Job, Order, Report, Shown, native, pacer, reference};
 use crate::bench::load::{GIVE_UP, Model, Schedule, share};
-use crate::bench::stats::{Ended, Recorder};
 use crate::client::connect::ConnectError;
-use crate::code::Code;
 
 /// How often the worker shows what it does.
 const SHOW: Duration = Duration::from_millis(200);
-/// How often a call that the server does not take is sent.
-const ATTEMPTS: usize = 3;
 /// When a bench is broken off, answers are waited for no longer than this.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-
-struct Worker {
-    job: Arc<Job>,
-    links: Vec<Rc<Link>>,
-    recorder: RefCell<Recorder>,
-    interval: RefCell<Interval>,
-    /// When measured calls start.
-    measured_from: Instant,
-    /// When no more calls start.
-    ends: Option<Instant>,
-    /// How many calls may still be measured.
-    budget: Cell<u64>,
-    in_flight: Cell<usize>,
-    /// Told when a call ended.
-    freed: Notify,
-    /// Since when no more calls shall start, for the bench is broken off.
-    over_since: Cell<Option<Instant>>,
-    over: Notify,
-    /// Told when a task panicked.
-    died: Notify,
-    last_end: Cell<Instant>,
-    window: Rc<Window>,
-}
 
 /// The body of a worker's thread.
 pub(super) fn work(
@@ -71,7 +40,15 @@ pub(super) fn work(
         .build_local(LocalOptions::default());
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(live(index, job, Arc::clone(shown), orders, reports));
+            let shown = Arc::clone(shown);
+            let outcome = match job.engine {
+                Engine::Native => {
+                    runtime.block_on(live::<native::Link>(index, job, shown, orders, reports))
+                }
+                Engine::H2 => {
+                    runtime.block_on(live::<reference::Link>(index, job, shown, orders, reports))
+                }
+            };
             runtime.shutdown_background();
             outcome
         }
@@ -83,7 +60,7 @@ pub(super) fn work(
     }
 }
 
-async fn live(
+async fn live<L: Line>(
     index: usize,
     job: Arc<Job>,
     shown: Arc<Shown>,
@@ -91,11 +68,12 @@ async fn live(
     reports: &mpsc::Sender<Report>,
 ) -> io::Result<()> {
     let plan = &job.plan;
-    let links: Vec<Rc<Link>> = (0..plan.connections)
+    let ledger = Ledger::new(Arc::clone(&job), index);
+    let lines: Rc<[Rc<L>]> = (0..plan.connections)
         .filter(|number| number % plan.threads == index)
-        .map(|number| Link::new(&job, number))
+        .map(|number| L::new(&ledger, number))
         .collect();
-    let connected = connect(&links).await;
+    let connected = connect(&lines).await;
     let is_ready = connected.is_ok();
     let _ = reports.send(Report::Ready(connected));
     let begin = loop {
@@ -123,37 +101,25 @@ async fn live(
         // The last call takes its share of the time as every other does.
         Some(schedule) => schedule.over_at().map(|over| begin + over),
     };
-    let worker = Rc::new(Worker {
-        links,
-        recorder: RefCell::default(),
-        interval: RefCell::default(),
+    let window = Window::new(measured_from, sent_by);
+    ledger.begin(Clock {
+        begin,
         measured_from,
         ends,
-        budget: Cell::new(
-            plan.calls
-                .map_or(u64::MAX, |calls| share(calls, plan.threads, index)),
-        ),
-        in_flight: Cell::new(0),
-        freed: Notify::new(),
-        over_since: Cell::new(None),
-        over: Notify::new(),
-        died: Notify::new(),
-        last_end: Cell::new(measured_from),
-        window: Window::new(measured_from, sent_by),
-        job: Arc::clone(&job),
+        window: Rc::clone(&window),
     });
-    spawn_local(Rc::clone(&worker).show(index, shown));
-    spawn_local(Rc::clone(&worker.window).keep());
+    spawn_local(show(index, shown, Rc::clone(&ledger), Rc::clone(&lines)));
+    spawn_local(Rc::clone(&window).keep());
     sleep_until(begin.into()).await;
     let load = async {
         match (plan.model, schedule) {
             (Model::Open { max_in_flight, .. }, Some(schedule)) => {
                 let cap = share(max_in_flight as u64, plan.threads, index).max(1) as usize;
-                Rc::clone(&worker).open_loop(begin, schedule, cap).await
+                pacer::open_loop(&ledger, &lines, schedule, cap).await
             }
             (Model::Closed { concurrency }, _) => {
                 let callers = share(concurrency as u64, plan.threads, index);
-                Rc::clone(&worker).closed_loop(callers as usize).await;
+                pacer::closed_loop(&ledger, &lines, callers as usize).await;
                 Ok(())
             }
             (Model::Open { .. }, None) => Ok(()),
@@ -161,35 +127,35 @@ async fn live(
     };
     tokio::select! {
         loaded = load => loaded?,
-        () = worker.break_off(&mut orders) => {}
-        () = worker.died.notified() => {
+        () = break_off(&ledger, &mut orders) => {}
+        () = ledger.died.notified() => {
             let _ = reports.send(Report::Died);
             return Ok(());
         }
     }
-    let mut recorder = worker.recorder.take();
-    recorder.abandoned = worker.in_flight.get() as u64;
-    recorder.connections_lost = worker.links.iter().map(|link| link.lost()).sum();
-    let sent = worker.over_since.get().or(sent_by);
-    let sent = sent.unwrap_or_else(Instant::now);
-    worker.window.close(sent);
-    worker.window.note(&mut recorder);
-    let _ = reports.send(Report::Done(Box::new(recorder), worker.last_end.get()));
+    let mut recorder = ledger.recorder.take();
+    recorder.abandoned = ledger.in_flight() as u64;
+    recorder.connections_lost = lines.iter().map(|line| line.lost()).sum();
+    let sent = ledger.over_since().or(sent_by);
+    window.close(sent.unwrap_or_else(Instant::now));
+    window.note(&mut recorder);
+    let last = ledger.last_end().unwrap_or(measured_from);
+    let _ = reports.send(Report::Done(Box::new(recorder), last));
     Ok(())
 }
 
 /// Starts the connections and waits for the first attempt of each; fails when none succeeds.
-async fn connect(links: &[Rc<Link>]) -> Result<(), ConnectError> {
-    let attempts: Vec<_> = links
+async fn connect<L: Line>(lines: &[Rc<L>]) -> Result<(), ConnectError> {
+    let attempts: Vec<_> = lines
         .iter()
-        .map(|link| {
+        .map(|line| {
             let (told, heard) = oneshot::channel();
-            spawn_local(Rc::clone(link).keep_up(told));
+            spawn_local(Rc::clone(line).keep_up(told));
             heard
         })
         .collect();
     let mut failure = None;
-    let mut is_any_up = links.is_empty();
+    let mut is_any_up = lines.is_empty();
     for attempt in attempts {
         match attempt.await {
             Ok(Ok(())) => is_any_up = true,
@@ -203,140 +169,48 @@ async fn connect(links: &[Rc<Link>]) -> Result<(), ConnectError> {
     }
 }
 
-impl Worker {
-    /// One more call is in flight; [`Worker::call`] lands it.
-    fn take_off(&self) {
-        self.in_flight.set(self.in_flight.get() + 1);
+/// Ends when the coordinator says so: no more calls start, and answers are waited for only shortly.
+async fn break_off(ledger: &Ledger, orders: &mut watch::Receiver<Order>) {
+    loop {
+        match *orders.borrow_and_update() {
+            Order::Abort => return,
+            Order::Stop => break,
+            Order::Begin(_) | Order::Wait => {}
+        }
+        if orders.changed().await.is_err() {
+            return;
+        }
     }
-
-    /// Whether the bench is broken off.
-    fn is_over(&self) -> bool {
-        self.over_since.get().is_some()
+    ledger.break_off();
+    tokio::select! {
+        () = sleep(LAST_WAIT) => {}
+        _ = orders.wait_for(|order| matches!(order, Order::Abort)) => {}
     }
+}
 
-    /// Makes one call that is meant to start at `intended` and does at `now`; gives the time of its end.
-    async fn call(&self, link: &Link, intended: Instant, now: Instant, measured: bool) -> Instant {
-        let limit = self.job.plan.timeout;
-        let ended = match timeout_at((now + limit).into(), self.attempt(link, measured)).await {
-            Ok(ended) => ended,
-            Err(_) => Ended {
-                code: Code::DEADLINE_EXCEEDED,
-                message: format!("no answer within {}", crate::duration::exact(limit)),
-                messages: 0,
-                bytes: 0,
-            },
-        };
-        let end = Instant::now();
-        let latency = end - intended;
+/// Shows, from time to time, what became of calls and connections.
+async fn show<L: Line>(index: usize, shown: Arc<Shown>, ledger: Rc<Ledger>, lines: Rc<[Rc<L>]>) {
+    let mine = &shown.workers[index];
+    loop {
+        sleep(SHOW).await;
         {
-            let mut interval = self.interval.borrow_mut();
-            interval.latencies.record(latency);
-            interval.failures += u64::from(ended.code != Code::OK);
+            let mut interval = ledger.interval.borrow_mut();
+            let mut total = shown
+                .interval
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            total.latencies.add(&interval.latencies);
+            total.failures += interval.failures;
+            total.until = Some(Instant::now());
+            interval.latencies.clear();
+            interval.failures = 0;
         }
-        if measured {
-            let mut recorder = self.recorder.borrow_mut();
-            recorder.record(latency, &ended);
-            if matches!(self.job.plan.model, Model::Open { .. }) {
-                recorder.service.record(end - now);
-            }
-            self.last_end.set(end);
+        mine.in_flight.store(ledger.in_flight(), Ordering::Relaxed);
+        let down: Vec<_> = lines.iter().filter_map(|line| line.down()).collect();
+        let is_cut_off = down.len() == lines.len() && down.iter().all(|(time, _)| *time >= GIVE_UP);
+        if let Some((_, why)) = down.into_iter().next() {
+            *mine.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
         }
-        self.window.count(end);
-        self.in_flight.set(self.in_flight.get() - 1);
-        self.freed.notify_one();
-        end
-    }
-
-    /// Sends a call until the server takes it.
-    async fn attempt(&self, link: &Link, measured: bool) -> Ended {
-        let mut attempts = 0;
-        loop {
-            let (sender, generation) = match link.sender().await {
-                Ok(up) => up,
-                Err(why) => return unavailable(why),
-            };
-            match exchange(sender, &self.job, &link.uri).await {
-                Ok(ended) => return ended,
-                Err(NotTaken { why, is_spent }) => {
-                    if is_spent {
-                        link.retire(generation);
-                    }
-                    attempts += 1;
-                    if attempts == ATTEMPTS {
-                        return unavailable(why);
-                    }
-                    if measured {
-                        self.recorder.borrow_mut().resent += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Ends when the coordinator says so: no more calls start, and answers are waited for only shortly.
-    async fn break_off(&self, orders: &mut watch::Receiver<Order>) {
-        loop {
-            match *orders.borrow_and_update() {
-                Order::Abort => return,
-                Order::Stop => break,
-                Order::Begin(_) | Order::Wait => {}
-            }
-            if orders.changed().await.is_err() {
-                return;
-            }
-        }
-        self.over_since.set(Some(Instant::now()));
-        self.over.notify_waiters();
-        self.over.notify_one();
-        tokio::select! {
-            () = sleep(LAST_WAIT) => {}
-            _ = orders.wait_for(|order| matches!(order, Order::Abort)) => {}
-        }
-    }
-
-    /// Shows, from time to time, what became of calls and connections.
-    async fn show(self: Rc<Self>, index: usize, shown: Arc<Shown>) {
-        let mine = &shown.workers[index];
-        loop {
-            sleep(SHOW).await;
-            {
-                let mut interval = self.interval.borrow_mut();
-                let mut total = shown
-                    .interval
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                total.latencies.add(&interval.latencies);
-                total.failures += interval.failures;
-                total.until = Some(Instant::now());
-                interval.latencies.clear();
-                interval.failures = 0;
-            }
-            mine.in_flight
-                .store(self.in_flight.get(), Ordering::Relaxed);
-            let down: Vec<_> = self.links.iter().filter_map(|link| link.down()).collect();
-            let is_cut_off =
-                down.len() == self.links.len() && down.iter().all(|(time, _)| *time >= GIVE_UP);
-            if let Some((_, why)) = down.into_iter().next() {
-                *mine.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
-            }
-            mine.is_cut_off.store(is_cut_off, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Waits until then; without a time, for ever.
-async fn until(then: Option<Instant>) {
-    match then {
-        Some(then) => sleep_until(then.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn unavailable(message: String) -> Ended {
-    Ended {
-        code: Code::UNAVAILABLE,
-        message,
-        messages: 0,
-        bytes: 0,
+        mine.is_cut_off.store(is_cut_off, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::Job;
+use super::super::Job;
 use crate::bench::framing::MessageCounter;
 use crate::bench::stats::Ended;
 use crate::client::status;
@@ -51,9 +51,13 @@ async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<E
             Ok(chunk) => chunk,
             Err(error) => return broken(&error, counter.finish().unwrap_or(0), bytes),
         };
-        bytes += chunk.len() as u64;
         // What is released no more was a stream that ended meanwhile.
         let _ = body.flow_control().release_capacity(chunk.len());
+        // A body that comes with an error of HTTP is a page to read, not messages.
+        if head.status != StatusCode::OK {
+            continue;
+        }
+        bytes += chunk.len() as u64;
         if let Err(error) = counter.feed(&chunk) {
             return Ok(failed(Code::INTERNAL, error.to_string(), 0, bytes));
         }

@@ -1,0 +1,140 @@
+//! When calls start: the callers of a closed loop, the schedule of an open one.
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
+use tokio::time::sleep_until;
+
+use super::ledger::{Clock, Ledger};
+use super::line::{Call, Line};
+use super::timer::Timer;
+use crate::bench::load::{Schedule, share};
+
+/// Calls that are due at the end of the time are still sent within this time.
+const LAST_CALL: Duration = Duration::from_millis(50);
+/// A pacer that is behind its schedule lets answers in after so many calls.
+const BURST: usize = 16;
+
+/// Callers that each wait for an answer before the next call.
+pub(super) async fn closed_loop<L: Line>(ledger: &Ledger, lines: &[Rc<L>], callers: usize) {
+    for (number, line) in lines.iter().enumerate() {
+        line.employ(share(callers as u64, lines.len(), number) as usize);
+    }
+    if !ledger.is_spent() {
+        tokio::select! {
+            () = until(ledger.clock().ends) => {}
+            () = ledger.spent() => {}
+            () = ledger.over.notified() => {}
+        }
+    }
+    while ledger.in_flight() > 0 {
+        ledger.landed().await;
+    }
+}
+
+/// Calls at their intended times, whatever came of those before.
+pub(super) async fn open_loop<L: Line>(
+    ledger: &Ledger,
+    lines: &[Rc<L>],
+    mut schedule: Schedule,
+    cap: usize,
+) -> io::Result<()> {
+    let timer = Timer::new()?;
+    let Clock { begin, ends, .. } = *ledger.clock();
+    let is_past = |now: Instant| ends.is_some_and(|end| now >= end + LAST_CALL);
+    let mut burst = 0;
+    let mut turn = 0;
+    // From a call that waits for others until the schedule is caught up with.
+    let mut is_held_back = false;
+    // The same where it is the server that allows no more.
+    let mut is_limited = false;
+    let mut now = Instant::now();
+    while let Some(due) = schedule.next() {
+        let intended = begin + due.at;
+        if now < intended {
+            now = Instant::now();
+        }
+        if now < intended {
+            burst = 0;
+            is_held_back = false;
+            is_limited = false;
+            timer.sleep_until(intended).await;
+            now = Instant::now();
+        }
+        let mut line = None;
+        while !ledger.is_over() && !is_past(now) {
+            if ledger.in_flight() < cap {
+                line = next_line(lines, &mut turn);
+                if line.is_some() {
+                    break;
+                }
+                is_limited = true;
+            }
+            is_held_back = true;
+            tokio::select! {
+                () = ledger.landed() => {}
+                () = ledger.over.notified() => {}
+                () = until(ends.map(|end| end + LAST_CALL)) => {}
+            }
+            now = Instant::now();
+        }
+        let Some(line) = line else {
+            // What was still to come when the bench was broken off was never due.
+            let time = ledger.over_since().unwrap_or(now) - begin;
+            let this = u64::from(due.measured && due.at <= time);
+            ledger.recorder.borrow_mut().unsent += this + schedule.due_by(time);
+            break;
+        };
+        if due.measured {
+            let mut recorder = ledger.recorder.borrow_mut();
+            recorder.limited += u64::from(is_limited);
+            if is_held_back {
+                recorder.held_back += 1;
+            } else {
+                recorder.lateness.record(now - intended);
+            }
+        }
+        ledger.take_off();
+        line.dispatch(Call {
+            intended,
+            ..Call::at(now, due.measured)
+        });
+        burst += 1;
+        if burst % BURST == 0 {
+            yield_now().await;
+            now = Instant::now();
+        }
+    }
+    while ledger.in_flight() > 0 {
+        ledger.landed().await;
+    }
+    Ok(())
+}
+
+/// Connections take turns; those that are lost are passed over while there are others. None, when all
+/// that there are have as many calls as the server allows.
+fn next_line<'a, L: Line>(lines: &'a [Rc<L>], turn: &mut usize) -> Option<&'a Rc<L>> {
+    let first = *turn;
+    let mut is_any_up = false;
+    for step in 1..=lines.len() {
+        let number = (first + step) % lines.len();
+        let line = &lines[number];
+        is_any_up |= line.is_up();
+        if line.is_up() && line.has_room() {
+            *turn = number;
+            return Some(line);
+        }
+    }
+    *turn = (first + 1) % lines.len();
+    (!is_any_up).then(|| &lines[*turn])
+}
+
+/// Waits until then; without a time, for ever.
+pub(super) async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
+}
