@@ -32,6 +32,7 @@ pub struct MessageCounter {
     /// How much of the message is still to come.
     left: usize,
     count: u64,
+    bytes: u64,
     /// Whether compressed messages were asked for …
     accepts_compressed: bool,
     /// … and whether the server said that there may be some.
@@ -61,6 +62,7 @@ impl MessageCounter {
             if self.left > 0 {
                 let taken = self.left.min(bytes.len());
                 self.left -= taken;
+                self.bytes += taken as u64;
                 bytes = &bytes[taken..];
                 if self.left == 0 {
                     self.count += 1;
@@ -70,6 +72,7 @@ impl MessageCounter {
             let taken = (PREFIX - self.have).min(bytes.len());
             self.prefix[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
+            self.bytes += taken as u64;
             bytes = &bytes[taken..];
             if self.have == PREFIX {
                 self.have = 0;
@@ -89,6 +92,11 @@ impl MessageCounter {
         } else {
             Err(FramingError::Truncated)
         }
+    }
+
+    /// How many bytes were taken; what comes after a wrong prefix is not.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn begin(&mut self) -> Result<(), FramingError> {

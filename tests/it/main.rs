@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file a command.
 
 mod bench;
+mod bench_engines;
 mod call;
 mod cert;
 mod chat_fixture;

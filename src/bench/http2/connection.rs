@@ -144,7 +144,6 @@ impl<T> Connection<T> {
             allowed: STREAM_WINDOW,
             head: None,
             counter: MessageCounter::accepting(self.request.accepts_compressed),
-            bytes: 0,
         };
         let length = stream.unsent as i64;
         let fits = length <= self.window.min(stream.window) && self.is_keen();
@@ -227,7 +226,7 @@ impl<T> Connection<T> {
                 code,
                 message,
                 messages: stream.counter.finish().unwrap_or(0),
-                bytes: stream.bytes,
+                bytes: stream.counter.bytes(),
             };
             self.finished.push(Finished {
                 call: stream.call,

@@ -191,7 +191,6 @@ impl<T> Connection<T> {
         if stream.head.as_ref().and_then(|head| head.http) != Some(200) {
             return;
         }
-        stream.bytes += bytes.len() as u64;
         if let Err(error) = stream.counter.feed(bytes) {
             frame::put_reset(&mut self.out, id, Reason::CANCEL);
             self.fail(id, Code::INTERNAL, error.to_string());
@@ -463,7 +462,7 @@ fn outcome<T>(stream: &Stream<T>, trailers: Option<&Head>, one_response: bool) -
         code,
         message,
         messages: stream.counter.finish().unwrap_or(0),
-        bytes: stream.bytes,
+        bytes: stream.counter.bytes(),
     }
 }
 

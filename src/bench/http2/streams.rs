@@ -29,8 +29,6 @@ pub(super) struct Stream<T> {
     /// The response's headers.
     pub head: Option<Head>,
     pub counter: MessageCounter,
-    /// Bytes of messages with their prefixes.
-    pub bytes: u64,
 }
 
 /// All of them.
@@ -124,7 +122,6 @@ mod tests {
             allowed: 0,
             head: None,
             counter: MessageCounter::default(),
-            bytes: 0,
         }
     }
 

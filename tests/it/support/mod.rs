@@ -7,6 +7,7 @@ pub mod chat_v1;
 pub mod fixtures;
 pub mod differences;
 pub mod http2;
+pub mod script;
 pub mod stubs;
 pub mod system;
 

@@ -45,11 +45,10 @@ pub(super) async fn exchange(
 async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<Ended, NotTaken> {
     let (head, mut body) = response.into_parts();
     let mut counter = MessageCounter::default();
-    let mut bytes = 0;
     while let Some(chunk) = body.data().await {
         let chunk = match chunk {
             Ok(chunk) => chunk,
-            Err(error) => return broken(&error, counter.finish().unwrap_or(0), bytes),
+            Err(error) => return broken(&error, counter.finish().unwrap_or(0), counter.bytes()),
         };
         // What is released no more was a stream that ended meanwhile.
         let _ = body.flow_control().release_capacity(chunk.len());
@@ -57,16 +56,16 @@ async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<E
         if head.status != StatusCode::OK {
             continue;
         }
-        bytes += chunk.len() as u64;
         if let Err(error) = counter.feed(&chunk) {
-            return Ok(failed(Code::INTERNAL, error.to_string(), 0, bytes));
+            let (messages, bytes) = (counter.finish().unwrap_or(0), counter.bytes());
+            return Ok(failed(Code::INTERNAL, error.to_string(), messages, bytes));
         }
     }
     let trailers = match body.trailers().await {
         Ok(trailers) => trailers,
-        Err(error) => return broken(&error, counter.finish().unwrap_or(0), bytes),
+        Err(error) => return broken(&error, counter.finish().unwrap_or(0), counter.bytes()),
     };
-    let messages = counter.finish();
+    let (messages, bytes) = (counter.finish(), counter.bytes());
     let (code, message) = outcome(head.status, &head.headers, trailers.as_ref());
     let ended = match (code, messages) {
         (Code::OK, Err(error)) => failed(Code::INTERNAL, error.to_string(), 0, bytes),
