@@ -229,6 +229,9 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
                 example_request,
             };
             workspace::plan(&new_workspace, &mut plan)?;
+            if !args.no_git {
+                plan.put_under_git();
+            }
             workspace::manifest(&new_workspace)?
         }
     };
@@ -263,8 +266,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
                 lock
             }
         };
-        apply::apply(&lock, &plan)?;
-        if project.is_none() && !args.no_git && !git::make_repository(&root) {
+        if apply::apply(&lock, &plan)? == git::Made::Failed {
             context
                 .printer
                 .warning("`git init` failed; the workspace is not under git");

@@ -12,6 +12,7 @@ use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use crate::error::Diagnostic;
 use crate::proto::model::{Method, RustType, Service};
 use crate::proto::modules::{self, ModuleCode};
+use crate::proto::pieces::{self, Piece};
 use crate::proto::rename::{self, Rename};
 
 /// Rust types that tonic takes for a name in the proto's module unless they are written in full.
@@ -43,7 +44,7 @@ impl Diagnostic for CodegenError {}
 /// # Errors
 /// When prost refuses a descriptor.
 pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
-    generate_by(tonic_prost_build::configure(), descriptors)
+    generate_by(descriptors, Stubs::ALL)
 }
 
 /// The same with clients alone, for code that calls services and serves none: the chassis' client
@@ -52,8 +53,13 @@ pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenErr
 /// # Errors
 /// When prost refuses a descriptor.
 pub fn generate_clients(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
-    let builder = tonic_prost_build::configure().build_server(false);
-    generate_by(builder, descriptors)
+    generate_by(
+        descriptors,
+        Stubs {
+            servers: false,
+            ..Stubs::ALL
+        },
+    )
 }
 
 /// The same with servers and clients that know nothing of tonic's transport, for code that brings
@@ -64,14 +70,32 @@ pub fn generate_clients(descriptors: &FileDescriptorSet) -> Result<Generated, Co
 pub fn generate_without_transport(
     descriptors: &FileDescriptorSet,
 ) -> Result<Generated, CodegenError> {
-    let builder = tonic_prost_build::configure().build_transport(false);
-    generate_by(builder, descriptors)
+    generate_by(
+        descriptors,
+        Stubs {
+            transport: false,
+            ..Stubs::ALL
+        },
+    )
 }
 
-fn generate_by(
-    builder: tonic_prost_build::Builder,
-    descriptors: &FileDescriptorSet,
-) -> Result<Generated, CodegenError> {
+/// Which code is made of a service, beside its client.
+#[derive(Clone, Copy, Debug)]
+struct Stubs {
+    /// Its server.
+    servers: bool,
+    /// What connects clients by tonic's own transport.
+    transport: bool,
+}
+
+impl Stubs {
+    const ALL: Self = Self {
+        servers: true,
+        transport: true,
+    };
+}
+
+fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generated, CodegenError> {
     let wanted = files_with_code(descriptors);
     let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -92,21 +116,42 @@ fn generate_by(
 
     let recorded = Rc::new(RefCell::new(Recorded::default()));
     let mut config = prost_build::Config::new();
-    config.service_generator(Box::new(RecordingGenerator {
-        inner: builder.service_generator(),
+    // It would parse and lay out the code of services once more.
+    config.format(false);
+    config.service_generator(Box::new(Recorder {
         recorded: Rc::clone(&recorded),
+        has_servers: stubs.servers,
     }));
-    for (module, text) in config.generate(requests)? {
-        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
-        modules.entry(parts).or_default().text = text;
-    }
+    let texts = config.generate(requests)?;
     drop(config);
 
-    let recorded = recorded.take();
+    let Recorded {
+        services,
+        renames,
+        mut pieces,
+    } = recorded.take();
+    for (module, text) in texts {
+        let (head, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let parts: Vec<String> = module.parts().map(str::to_owned).collect();
+        modules.entry(parts).or_default().text = format!("{head}\n");
+        let rest = Piece::Items(rest.to_owned());
+        pieces.entry(module).or_default().push(rest);
+    }
+    let (owners, pieces): (Vec<Module>, Vec<Piece>) = pieces
+        .into_iter()
+        .flat_map(|(module, pieces)| pieces.into_iter().map(move |one| (module.clone(), one)))
+        .unzip();
+    for (owner, text) in owners
+        .into_iter()
+        .zip(pieces::render_all(&pieces, stubs.transport))
+    {
+        let parts: Vec<String> = owner.parts().map(str::to_owned).collect();
+        modules.entry(parts).or_default().text.push_str(&text);
+    }
     Ok(Generated {
         files: modules::lay_out(&modules),
-        services: recorded.services,
-        renames: recorded.renames,
+        services,
+        renames,
     })
 }
 
@@ -197,15 +242,17 @@ fn field_types<'a>(message: &'a DescriptorProto, used: &mut Vec<&'a str>) {
 struct Recorded {
     services: Vec<Service>,
     renames: Vec<Rename>,
+    /// What each module is made of, but for what follows its last service.
+    pieces: BTreeMap<Module, Vec<Piece>>,
 }
 
 /// Mends names before tonic's generator sees them, and remembers what there is.
-struct RecordingGenerator {
-    inner: Box<dyn ServiceGenerator>,
+struct Recorder {
     recorded: Rc<RefCell<Recorded>>,
+    has_servers: bool,
 }
 
-impl ServiceGenerator for RecordingGenerator {
+impl ServiceGenerator for Recorder {
     fn generate(&mut self, mut service: prost_build::Service, buffer: &mut String) {
         let usual: Vec<String> = service.methods.iter().map(|one| one.name.clone()).collect();
         let distinct = rename::distinct_functions(&usual);
@@ -229,15 +276,14 @@ impl ServiceGenerator for RecordingGenerator {
             }
         }
         recorded.services.push(model(&service, full_name));
-        self.inner.generate(service, buffer);
-    }
-
-    fn finalize(&mut self, buffer: &mut String) {
-        self.inner.finalize(buffer);
-    }
-
-    fn finalize_package(&mut self, package: &str, buffer: &mut String) {
-        self.inner.finalize_package(package, buffer);
+        let module = Module::from_protobuf_package_name(&service.package);
+        let pieces = recorded.pieces.entry(module).or_default();
+        // Not left empty, which would mean that the module has no code.
+        pieces.push(Piece::Items(std::mem::replace(buffer, "\n".to_owned())));
+        pieces.push(Piece::Client(service.clone()));
+        if self.has_servers {
+            pieces.push(Piece::Server(service));
+        }
     }
 }
 

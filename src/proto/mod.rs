@@ -1,7 +1,7 @@
 //! Protos: from files to descriptors, from descriptors to Rust, and stubs into the user's code.
 //!
 //! - [`sources`] and [`entries`] find files, [`compile`](mod@compile) makes descriptors of them (the adapters);
-//! - [`model`], [`codegen`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
+//! - [`model`], [`codegen`], [`pieces`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
 //!   text out.
 
 pub mod acceptance;
@@ -16,6 +16,7 @@ pub mod lint;
 pub mod model;
 pub mod module;
 pub mod modules;
+pub mod pieces;
 pub mod rename;
 pub mod report;
 pub mod schema;

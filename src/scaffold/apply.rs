@@ -15,12 +15,20 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Diagnostic, IoContext, IoFailure};
 use crate::manifest;
 use crate::project::STATE_FOLDER;
+use crate::scaffold::apply::stage::{Missing, stage};
 use crate::scaffold::fail_point::passed;
+use crate::scaffold::git;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{Change, Plan};
 
+mod stage;
+#[cfg(test)]
+mod tests;
+
 /// The staging folder, below the state folder.
 const STAGING: &str = "staging";
+/// What was written, in the staging folder.
+const FILES: &str = "files";
 /// The journal, in the staging folder: what is to be moved and removed.
 const JOURNAL: &str = "journal.json";
 
@@ -83,20 +91,20 @@ struct Journal {
     removals: Vec<String>,
 }
 
-/// Performs a plan.
+/// Performs a plan; what has become of the repository that it may want.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing has changed then, unless the file system refuses in the last step, which
 /// the next command takes up again.
-pub fn apply(lock: &WorkspaceLock, plan: &Plan) -> Result<(), ApplyError> {
+pub fn apply(lock: &WorkspaceLock, plan: &Plan) -> Result<git::Made, ApplyError> {
     let root = lock.root();
     let conflicts = conflicts(root, plan);
     if !conflicts.is_empty() {
         return Err(ApplyError::Conflicts(conflicts));
     }
     let staging = staging(root);
-    let staged = stage(root, &staging, plan).map_err(ApplyError::from);
-    let outcome = staged.and_then(|()| finish(root, &staging));
+    let staged = stage(lock, &staging, plan).map_err(ApplyError::from);
+    let outcome = staged.and_then(|made| finish(root, &staging).map(|()| made));
     if outcome.is_err() && !staging.join(JOURNAL).exists() {
         // The first error is the one to report.
         let _ = fs::remove_dir_all(&staging);
@@ -168,44 +176,6 @@ pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// Writes everything below the staging folder, the journal last.
-fn stage(root: &Path, staging: &Path, plan: &Plan) -> Result<(), IoFailure> {
-    if staging.exists() {
-        fs::remove_dir_all(staging).when("clear", staging)?;
-    }
-    fs::create_dir(staging).when("create", staging)?;
-    passed("staging-made", 1);
-    let mut journal = Journal::default();
-    let mut missing = Missing::default();
-    let mut made = PathBuf::new();
-    for ((path, change), times) in plan.changes().zip(1..) {
-        match change {
-            Change::Create(contents) | Change::Write(contents) => {
-                let staged = staging.join("files").join(path);
-                if let Some(folder) = staged.parent().filter(|folder| *folder != made) {
-                    fs::create_dir_all(folder).when("create", folder)?;
-                    made = folder.to_owned();
-                }
-                fs::write(&staged, contents).when("write", &staged)?;
-                let moved = missing.topmost(root, path);
-                if journal.moves.last().map(String::as_str) != Some(moved) {
-                    journal.moves.push(moved.to_owned());
-                }
-            }
-            Change::Remove => journal.removals.push(path.to_owned()),
-        }
-        passed("staged", times);
-    }
-    journal.moves.dedup();
-    let text = serde_json::to_vec(&journal).expect("a journal serializes");
-    let draft = staging.join("journal.draft");
-    fs::write(&draft, &text).when("write", &draft)?;
-    passed("drafted", 1);
-    fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)?;
-    passed("committed", 1);
-    Ok(())
-}
-
 /// Performs what the journal says, as far as it is not done, and clears the staging folder. Each step
 /// can be done again: what was moved is not there any more, nor what was removed.
 fn finish(root: &Path, staging: &Path) -> Result<(), ApplyError> {
@@ -241,7 +211,7 @@ fn perform(root: &Path, staging: &Path, journal: &Journal) -> Result<(), ApplyEr
         });
     }
     for (moved, times) in journal.moves.iter().zip(1..) {
-        let from = staging.join("files").join(moved);
+        let from = staging.join(FILES).join(moved);
         if from.symlink_metadata().is_ok() {
             let to = root.join(moved);
             if let Some(folder) = to.parent() {
@@ -261,31 +231,3 @@ fn perform(root: &Path, staging: &Path, journal: &Journal) -> Result<(), ApplyEr
     }
     Ok(())
 }
-
-/// Looks for what of a path is not there, and remembers it for the paths that come next in order.
-#[derive(Debug, Default)]
-struct Missing {
-    folder: Option<String>,
-}
-
-impl Missing {
-    /// The part of a path that can be moved as a whole because nothing of it is there yet: the
-    /// highest folder above it that is missing, or the file itself.
-    fn topmost<'p>(&mut self, root: &Path, path: &'p str) -> &'p str {
-        if let Some(folder) = &self.folder
-            && let Some(rest) = path.strip_prefix(folder.as_str())
-            && rest.starts_with('/')
-        {
-            return &path[..folder.len()];
-        }
-        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
-        let missing = folders
-            .into_iter()
-            .find(|folder| !root.join(folder).exists());
-        self.folder = missing.map(str::to_owned);
-        missing.unwrap_or(path)
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,7 @@
 //! removed, because a lock on a file without a name keeps nobody out.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct WorkspaceLock {
     root: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl WorkspaceLock {
@@ -40,7 +41,7 @@ impl WorkspaceLock {
                 Ok(()) => {
                     return Ok(Self {
                         root: root.to_owned(),
-                        _file: file,
+                        file,
                     });
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
@@ -48,6 +49,14 @@ impl WorkspaceLock {
             }
         }
         Err(ApplyError::Busy(root.to_owned()))
+    }
+
+    /// The lock for another process: it is held until that one has ended too.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// The folder.

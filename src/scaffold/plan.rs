@@ -11,6 +11,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     changes: BTreeMap<String, Change>,
+    wants_repository: bool,
 }
 
 /// A change to one file.
@@ -52,6 +53,16 @@ impl Plan {
     /// Adds a file that goes.
     pub fn remove(&mut self, path: impl Into<String>) {
         self.changes.insert(path.into(), Change::Remove);
+    }
+
+    /// Has the folder put under git, where it is not and the machine has git.
+    pub fn put_under_git(&mut self) {
+        self.wants_repository = true;
+    }
+
+    /// Whether the folder is to be put under git.
+    pub fn wants_repository(&self) -> bool {
+        self.wants_repository
     }
 
     /// The changes by path.

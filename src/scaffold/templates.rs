@@ -44,10 +44,20 @@ pub fn render(name: &str, context: &Context) -> Result<String, TemplateError> {
 /// # Panics
 /// When there is none of that name: the names are constants, and a test renders all of them.
 pub fn text(name: &str) -> &'static str {
-    TEMPLATES
-        .get_file(name)
+    file(name)
         .and_then(File::contents_utf8)
         .unwrap_or_else(|| panic!("`templates/{name}` is text that is built in"))
+}
+
+/// As [`Dir::get_file`], which compares with every file of every folder that comes before.
+fn file(name: &str) -> Option<&'static File<'static>> {
+    let mut folder = &TEMPLATES;
+    for (end, _) in name.match_indices('/') {
+        let mut folders = folder.dirs();
+        folder = folders.find(|folder| folder.path().as_os_str() == &name[..end])?;
+    }
+    let mut files = folder.files();
+    files.find(|file| file.path().as_os_str() == name)
 }
 
 /// The files below a folder, by their path below `templates/`, in their order.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::Sandbox;
 
@@ -110,19 +112,96 @@ const CALL: &[&str] = &["call", "127.0.0.1:1", "a.B/C"];
 fn a_new_workspace_is_whole_or_not_there() {
     kill_after_each_step(
         Sandbox::new,
-        &["new", "user-service", "--no-git", "-q"],
+        &["new", "user-service", "-q"],
         CALL,
         &[
             ("staging-made", 1),
             ("staged", 3),
             ("drafted", 1),
             ("committed", 1),
-            ("moved", 10),
+            // The last is the repository.
+            ("moved", 11),
             ("removed", 0),
             ("closed", 1),
             ("cleared", 1),
         ],
     );
+}
+
+/// A git for a sandbox: a shell script.
+fn with_git(sandbox: &Sandbox, script: &str) -> std::ffi::OsString {
+    let folder = sandbox.path().with_file_name("bin");
+    fs::create_dir(&folder).expect("made");
+    let git = folder.join("git");
+    fs::write(&git, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = std::env::var_os("PATH").expect("there is a path");
+    let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).expect("a path")
+}
+
+/// What git is still writing cannot be cleared by the next command, so that one waits.
+#[test]
+fn a_git_that_outlives_its_msvc_keeps_the_lock() {
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.path().with_file_name("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo starts").success());
+    let path = with_git(&sandbox, &format!("cat '{}' > late", fifo.display()));
+    let mut command = sandbox.command(["new", "user-service", "-q"]);
+    command
+        .env("PATH", path)
+        .env("MSVC_ABORT_AFTER", "staged:3");
+    assert_eq!(command.status().expect("msvc starts").code(), ABORTED);
+    // Opening it waits for git to open it too.
+    let fifo = fs::OpenOptions::new()
+        .write(true)
+        .open(fifo)
+        .expect("git reads");
+    let lock = fs::File::open(sandbox.path().join(".msvc/lock")).expect("made");
+    let refused = lock.try_lock();
+    assert!(matches!(refused, Err(fs::TryLockError::WouldBlock)));
+    drop(fifo);
+    lock.lock().expect("git has ended");
+    lock.unlock().expect("unlocked");
+    sandbox.msvc(["new", "user-service", "-q"]);
+    assert!(sandbox.path().join("msvc.toml").exists());
+    assert!(!sandbox.path().join(".msvc/staging").exists());
+}
+
+#[test]
+fn a_workspace_is_whole_without_the_repository_that_git_fails_to_make() {
+    let sandbox = Sandbox::new();
+    let path = with_git(&sandbox, "mkdir .git; exit 1");
+    let mut command = sandbox.command(["new", "user-service"]);
+    let output = command.env("PATH", path).output().expect("msvc starts");
+    insta::assert_snapshot!(sandbox.render(output), @r"
+    exit: 0
+    --- stderr ---
+    warning: `git init` failed; the workspace is not under git
+         Created a workspace in [SANDBOX]
+         Created services/user-service for user.v1.UserService
+           Ports gRPC 50051, admin 51051
+    hint: `msvc run` builds it and runs it; README.md has the commands of the day
+    ");
+    assert!(!sandbox.path().join(".git").exists());
+    assert!(
+        sandbox
+            .msvc(["proto", "gen", "--check"])
+            .starts_with("exit: 0")
+    );
+}
+
+/// Git has these variables set where it runs a hook: they would lead `git init` to another place.
+#[test]
+fn a_workspace_made_from_a_git_hook_gets_a_repository_of_its_own() {
+    let sandbox = Sandbox::new();
+    let other = sandbox.path().with_file_name("other.git");
+    let mut command = sandbox.command(["new", "user-service", "-q"]);
+    command.env("GIT_DIR", &other).env("GIT_WORK_TREE", "/");
+    assert!(command.status().expect("msvc starts").success());
+    assert!(sandbox.path().join(".git/HEAD").is_file());
+    assert!(!other.exists());
 }
 
 #[test]

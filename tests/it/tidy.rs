@@ -60,6 +60,7 @@ fn pure_modules_do_no_io() {
         "proto/model.rs",
         "proto/codegen.rs",
         "proto/modules.rs",
+        "proto/pieces.rs",
         "proto/rename.rs",
         "proto/report.rs",
         "proto/schema.rs",

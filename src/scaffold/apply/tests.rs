@@ -74,7 +74,7 @@ fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
     assert!(!staging.exists());
 
     fs::write(root.join("gone"), "old").expect("written");
-    stage(root, &staging, &plan()).expect("stages");
+    stage(&lock(root), &staging, &plan()).expect("stages");
     // The process dies after the first move.
     fs::rename(staging.join("files/new"), root.join("new")).expect("moved");
     recover(&lock(root)).expect("recovers");

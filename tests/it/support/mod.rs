@@ -4,8 +4,8 @@ pub mod chat;
 #[rustfmt::skip]
 pub mod chat_v1;
 
-pub mod fixtures;
 pub mod differences;
+pub mod fixtures;
 pub mod http2;
 pub mod script;
 pub mod stubs;
