@@ -91,12 +91,12 @@ async fn send(
     batch: Vec<SpanData>,
     timeout: Duration,
 ) -> Result<u64, Failure> {
-    let request = transport.encode(batch);
+    let batch = transport.encode(&batch);
     let mut last = Failure::Timeout(timeout);
     let attempts = async {
         let mut backoff = Backoff::new(FIRST_PAUSE, timeout.max(FIRST_PAUSE));
         loop {
-            match transport.send(&request).await {
+            match transport.send(batch.clone()).await {
                 Err(error) if error.is_temporary() => {
                     let asked = error.retry_after();
                     last = error;

@@ -13,6 +13,7 @@ mod metrics;
 mod otlp;
 mod queue;
 mod transport;
+mod wire;
 mod zipkin;
 
 use opentelemetry::KeyValue;

@@ -2,37 +2,26 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use http::HeaderMap;
-pub(super) use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest as Request;
+use http::uri::PathAndQuery;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
+use tonic::Status;
+use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
+use tonic_prost::ProstDecoder;
 
 use super::transport::Failure;
 use crate::config::HttpEndpoint;
 
-/// The content type of what [`encode`] returns.
+/// The content type of messages.
 pub(super) const CONTENT_TYPE: &str = "application/x-protobuf";
 
-/// `batch` as a message.
-pub(super) fn request(batch: Vec<SpanData>, resource: &Resource) -> Request {
-    let resource = ResourceAttributesWithSchema::from(resource);
-    Request {
-        resource_spans: group_spans_by_resource_and_scope(batch, &resource),
-    }
-}
-
-/// `batch` as the body of a request.
-pub(super) fn encode(batch: Vec<SpanData>, resource: &Resource) -> Bytes {
-    request(batch, resource).encode_to_vec().into()
-}
+/// The method that takes spans.
+const EXPORT: PathAndQuery =
+    PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
 
 /// How many spans the collector did not want, by the body of its answer. What is not understood is
 /// no reason to think that there were any.
@@ -48,7 +37,7 @@ fn count(answer: &ExportTraceServiceResponse) -> u64 {
 /// A collector that speaks gRPC.
 #[derive(Debug)]
 pub(super) struct Grpc {
-    client: TraceServiceClient<Channel>,
+    channel: Channel,
     metadata: MetadataMap,
 }
 
@@ -63,18 +52,50 @@ impl Grpc {
             .connect_timeout(connect_timeout)
             .connect_lazy();
         Ok(Self {
-            client: TraceServiceClient::new(channel),
+            channel,
             metadata: MetadataMap::from_headers(headers),
         })
     }
 
-    /// Sends `request`, and returns how many of its spans the collector did not want.
-    pub(super) async fn send(&self, request: Request) -> Result<u64, Failure> {
-        let mut request = tonic::Request::new(request);
+    /// Sends a message, and returns how many of its spans the collector did not want.
+    pub(super) async fn send(&self, message: Bytes) -> Result<u64, Failure> {
+        let mut request = tonic::Request::new(message);
         *request.metadata_mut() = self.metadata.clone();
-        match self.client.clone().export(request).await {
+        let failed = |status| Failure::Grpc(Box::new(status));
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        let ready = client.ready().await;
+        ready.map_err(|error| failed(Status::unavailable(error.to_string())))?;
+        match client.unary(request, EXPORT, Encoded).await {
             Ok(answer) => Ok(count(answer.get_ref())),
-            Err(status) => Err(Failure::Grpc(Box::new(status))),
+            Err(status) => Err(failed(status)),
         }
+    }
+}
+
+/// Sends messages that are encoded already: once, and not for each attempt.
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = ExportTraceServiceResponse;
+    type Encoder = Self;
+    type Decoder = ProstDecoder<ExportTraceServiceResponse>;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstDecoder::new(BufferSettings::default())
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
     }
 }

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use bytes::Bytes;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use tonic::Code;
 
 use super::http::Client;
 use super::otlp::{self, Grpc};
+use super::wire;
 use super::zipkin;
 use crate::Error;
 use crate::config::{HttpEndpoint, OTLP_PATH, OtlpProtocol, TraceExporter, Tracing};
@@ -33,13 +35,6 @@ enum Way {
     Grpc(Grpc),
     Http(Client),
     Zipkin(Client),
-}
-
-/// A batch as it is sent.
-#[derive(Debug)]
-pub(super) enum Request {
-    Message(otlp::Request),
-    Body(bytes::Bytes),
 }
 
 /// Why a batch was not taken.
@@ -147,28 +142,24 @@ impl Transport {
         &self.endpoint
     }
 
-    pub(super) fn encode(&self, batch: Vec<SpanData>) -> Request {
+    /// `batch` as it is sent.
+    pub(super) fn encode(&self, batch: &[SpanData]) -> Bytes {
         match &self.way {
-            Way::Grpc(_) => Request::Message(otlp::request(batch, &self.resource)),
-            Way::Http(_) => Request::Body(otlp::encode(batch, &self.resource)),
-            Way::Zipkin(_) => Request::Body(zipkin::encode(&batch, &self.resource)),
+            Way::Grpc(_) | Way::Http(_) => wire::request(batch, &self.resource).into(),
+            Way::Zipkin(_) => zipkin::encode(batch, &self.resource),
         }
     }
 
-    /// Sends `request`, and returns how many of its spans the collector did not want.
-    pub(super) async fn send(&self, request: &Request) -> Result<u64, Failure> {
-        match (&self.way, request) {
-            (Way::Grpc(client), Request::Message(message)) => client.send(message.clone()).await,
-            (Way::Http(client), Request::Body(body)) => {
-                let answer = client.post(body.clone()).await?;
-                Ok(otlp::rejected(answer))
-            }
-            (Way::Zipkin(client), Request::Body(body)) => {
-                client.post(body.clone()).await?;
+    /// Sends what [`Self::encode`] made, and returns how many of its spans the collector did not
+    /// want.
+    pub(super) async fn send(&self, batch: Bytes) -> Result<u64, Failure> {
+        match &self.way {
+            Way::Grpc(client) => client.send(batch).await,
+            Way::Http(client) => Ok(otlp::rejected(client.post(batch).await?)),
+            Way::Zipkin(client) => {
+                client.post(batch).await?;
                 Ok(0)
             }
-            (Way::Grpc(_), Request::Body(_))
-            | (Way::Http(_) | Way::Zipkin(_), Request::Message(_)) => Err(Failure::Ended),
         }
     }
 }
