@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -19,7 +19,7 @@ use crate::client::tried::Tried;
 use crate::middleware::deadline::{read_timeout, write_timeout};
 
 /// How many attempts there were before (gRFC A6, "Exposed Retry Metadata").
-const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 /// A call that may be made several times.
 #[derive(Debug)]
@@ -27,7 +27,9 @@ pub(super) struct Call<S> {
     /// Makes the attempts after the first.
     pub(super) inner: S,
     shared: Arc<Shared>,
+    /// Without extensions, which nothing looks at from here on but those of this module.
     head: Parts,
+    tried: Tried,
     kept: Kept,
     begin: Instant,
     deadline: Option<Instant>,
@@ -44,19 +46,24 @@ impl<S> Call<S> {
         shared: Arc<Shared>,
         request: Request<RequestBody>,
     ) -> (Self, Request<RequestBody>) {
-        let (mut head, body) = request.into_parts();
-        // One list, for all copies of the head.
-        head.extensions.insert(Tried::default());
+        let (mut first, body) = request.into_parts();
+        let mut extensions = std::mem::take(&mut first.extensions);
+        let head = first.clone();
+        // One list, for all attempts.
+        let tried = Tried::default();
+        extensions.insert(tried.clone());
+        first.extensions = extensions;
         // The layer above has checked it, or none is there and nothing has to be done in time.
         let timeout = read_timeout(&head.headers).ok().flatten();
         let begin = Instant::now();
         let deadline = timeout.and_then(|timeout| begin.checked_add(timeout));
         let (kept, body) = Kept::take(body, &shared.budget);
-        let first = Request::from_parts(head.clone(), body.boxed());
+        let first = Request::from_parts(first, body.boxed());
         let call = Self {
             inner,
             shared,
             head,
+            tried,
             kept,
             begin,
             deadline,
@@ -87,8 +94,9 @@ impl<S> Call<S> {
         let body = self.kept.again().map(AttemptBody::boxed);
         let body = body.ok_or_else(|| Status::unavailable("the request was not kept"))?;
         let mut head = self.head.clone();
+        head.extensions.insert(self.tried.clone());
         let previous = HeaderValue::from(self.attempts);
-        head.headers.insert(PREVIOUS_ATTEMPTS, previous);
+        head.headers.insert(&PREVIOUS_ATTEMPTS, previous);
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             write_timeout(left, &mut head.headers);
@@ -229,7 +237,7 @@ impl<S> Call<S> {
             && self.attempts > 1
         {
             let previous = HeaderValue::from(self.attempts - 1);
-            response.headers_mut().insert(PREVIOUS_ATTEMPTS, previous);
+            response.headers_mut().insert(&PREVIOUS_ATTEMPTS, previous);
         }
         result
     }

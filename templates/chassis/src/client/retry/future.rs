@@ -28,7 +28,8 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future, B>,
-        retried: Option<Retried<S>>,
+        // In a place of its own: the future is moved through every layer above.
+        retried: Option<Box<Retried<S>>>,
     }
 }
 
@@ -105,7 +106,7 @@ where
         retried.be_patient();
         Self {
             state: State::Attempt { future },
-            retried: Some(retried),
+            retried: Some(Box::new(retried)),
         }
     }
 }
@@ -123,7 +124,7 @@ where
                 StateProjection::Hedged { future } => return future.as_mut().poll(cx),
                 StateProjection::Attempt { future } => {
                     let Poll::Ready(result) = future.poll(cx) else {
-                        let hangs = |retried: &mut Retried<S>| retried.poll_hangs(cx);
+                        let hangs = |retried: &mut Box<Retried<S>>| retried.poll_hangs(cx);
                         if !this.retried.as_mut().is_some_and(hangs) {
                             return Poll::Pending;
                         }
@@ -131,7 +132,7 @@ where
                         dropping_as(Code::DeadlineExceeded, || this.state.set(at_once));
                         continue;
                     };
-                    let pause = |it: &mut Retried<S>| it.call.pause_after(&result, &it.policy);
+                    let pause = |it: &mut Box<Retried<S>>| it.call.pause_after(&result, &it.policy);
                     match this.retried.as_mut().and_then(pause) {
                         Some(pause) => this.state.set(State::pause(pause)),
                         None => {
