@@ -1,14 +1,14 @@
 //! The body of a call under a deadline, on the server.
 
-use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::Status;
 
+use super::timer::Timer;
 use super::{CURRENT, exceeded};
 use crate::middleware::end_with;
 
@@ -19,9 +19,7 @@ pin_project! {
         // `None` once it has been given up, and in responses that never had a body.
         #[pin]
         inner: Option<B>,
-        #[pin]
-        sleep: Option<Sleep>,
-        deadline: Option<Instant>,
+        timer: Timer,
     }
 }
 
@@ -29,8 +27,7 @@ impl<B> DeadlineBody<B> {
     pub(super) fn new(inner: B, deadline: Option<Instant>) -> Self {
         Self {
             inner: Some(inner),
-            sleep: deadline.map(sleep_until),
-            deadline,
+            timer: Timer::new(deadline),
         }
     }
 }
@@ -39,8 +36,7 @@ impl<B> Default for DeadlineBody<B> {
     fn default() -> Self {
         Self {
             inner: None,
-            sleep: None,
-            deadline: None,
+            timer: Timer::new(None),
         }
     }
 }
@@ -58,19 +54,13 @@ impl<B: Body<Error = Status>> Body for DeadlineBody<B> {
             return Poll::Ready(None);
         };
         // A stream that always has a next message never gets to its timer: look at the clock.
-        let mut passed = this
-            .deadline
-            .is_some_and(|deadline| deadline <= Instant::now());
-        if !passed {
-            let polled = CURRENT.sync_scope(*this.deadline, || inner.poll_frame(cx));
+        let deadline = this.timer.deadline();
+        if deadline.is_none_or(|deadline| deadline > Instant::now()) {
+            let polled = CURRENT.sync_scope(deadline, || inner.poll_frame(cx));
             if polled.is_ready() {
                 return polled;
             }
-            let timer = this.sleep.as_pin_mut().map(|sleep| sleep.poll(cx));
-            passed = matches!(timer, Some(Poll::Ready(())));
-        }
-        if !passed {
-            return Poll::Pending;
+            ready!(this.timer.poll(cx));
         }
         this.inner.set(None);
         Poll::Ready(Some(end_with(&exceeded())))
@@ -83,7 +73,7 @@ impl<B: Body<Error = Status>> Body for DeadlineBody<B> {
     fn size_hint(&self) -> SizeHint {
         // The deadline may cut the body short.
         match &self.inner {
-            Some(inner) if self.deadline.is_none() => inner.size_hint(),
+            Some(inner) if self.timer.deadline().is_none() => inner.size_hint(),
             Some(_) => SizeHint::default(),
             None => SizeHint::with_exact(0),
         }

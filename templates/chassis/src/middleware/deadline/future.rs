@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::Response;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::body::DeadlineBody;
+use super::timer::Timer;
 use super::{CURRENT, exceeded};
 
 pin_project! {
@@ -20,9 +21,7 @@ pin_project! {
         // `None` once it has been given up, so that the handler stops.
         #[pin]
         inner: Option<F>,
-        #[pin]
-        sleep: Option<Sleep>,
-        deadline: Option<Instant>,
+        timer: Timer,
         refusal: Option<Status>,
     }
 }
@@ -31,8 +30,7 @@ impl<F> DeadlineFuture<F> {
     pub(super) fn new(inner: F, deadline: Option<Instant>) -> Self {
         Self {
             inner: Some(inner),
-            sleep: deadline.map(sleep_until),
-            deadline,
+            timer: Timer::new(deadline),
             refusal: None,
         }
     }
@@ -41,8 +39,7 @@ impl<F> DeadlineFuture<F> {
     pub(super) fn refused(status: Status) -> Self {
         Self {
             inner: None,
-            sleep: None,
-            deadline: None,
+            timer: Timer::new(None),
             refusal: Some(status),
         }
     }
@@ -56,7 +53,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let deadline = *this.deadline;
+        let deadline = this.timer.deadline();
         if let Some(inner) = this.inner.as_mut().as_pin_mut()
             && let Poll::Ready(result) = CURRENT.sync_scope(deadline, || inner.poll(cx))
         {
@@ -66,13 +63,8 @@ where
         if let Some(status) = this.refusal.take() {
             return Poll::Ready(Ok(status.into_http()));
         }
-        // The timer is first asked here: a call that is answered at once never starts it.
-        match this.sleep.as_pin_mut().map(|sleep| sleep.poll(cx)) {
-            Some(Poll::Ready(())) => {
-                this.inner.set(None);
-                Poll::Ready(Ok(exceeded().into_http()))
-            }
-            Some(Poll::Pending) | None => Poll::Pending,
-        }
+        ready!(this.timer.poll(cx));
+        this.inner.set(None);
+        Poll::Ready(Ok(exceeded().into_http()))
     }
 }

@@ -14,10 +14,12 @@ mod client;
 mod future;
 mod server;
 mod timeout;
+mod timer;
 
 use std::future::Future;
 use std::time::Duration;
 
+use http::HeaderName;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -25,7 +27,7 @@ pub(crate) use client::{ClientDeadline, ClientDeadlineLayer, SentBody};
 pub(crate) use server::ServerDeadlineLayer;
 pub(crate) use timeout::{read as read_timeout, write as write_timeout};
 
-const GRPC_TIMEOUT: &str = "grpc-timeout";
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 tokio::task_local! {
     static CURRENT: Option<Instant>;

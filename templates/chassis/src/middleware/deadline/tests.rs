@@ -173,7 +173,7 @@ where
 }
 
 fn timeout_of<Q>(request: &Request<Q>) -> Option<String> {
-    let value = request.headers().get(GRPC_TIMEOUT)?;
+    let value = request.headers().get(&GRPC_TIMEOUT)?;
     Some(value.to_str().expect("ASCII").to_owned())
 }
 

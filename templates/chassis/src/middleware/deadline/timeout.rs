@@ -31,7 +31,7 @@ impl fmt::Display for Malformed {
 
 /// The timeout in `headers`, if there is one.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
-    match headers.get(GRPC_TIMEOUT) {
+    match headers.get(&GRPC_TIMEOUT) {
         Some(value) => parse(value.as_bytes()).ok_or(Malformed).map(Some),
         None => Ok(None),
     }
@@ -62,7 +62,7 @@ pub(crate) fn write(timeout: Duration, headers: &mut HeaderMap) {
         .unwrap_or((limit - 1, b'H'));
     let text = format!("{number}{}", char::from(unit));
     if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(GRPC_TIMEOUT, value);
+        headers.insert(&GRPC_TIMEOUT, value);
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn written(timeout: Duration) -> String {
         let mut headers = HeaderMap::new();
         write(timeout, &mut headers);
-        headers[GRPC_TIMEOUT].to_str().expect("ASCII").to_owned()
+        headers[&GRPC_TIMEOUT].to_str().expect("ASCII").to_owned()
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! The bodies of a call that is made under a deadline.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::middleware::deadline::exceeded;
+use crate::middleware::deadline::timer::Timer;
 use crate::middleware::observe::dropping_as;
 
 /// When the request was sent to its end, once it was.
@@ -84,8 +84,7 @@ pin_project! {
         // `None` once it has been given up.
         #[pin]
         inner: Option<B>,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
     }
 }
 
@@ -93,7 +92,7 @@ impl<B> WaitBody<B> {
     pub(super) fn new(inner: B, deadline: Option<Instant>) -> Self {
         Self {
             inner: Some(inner),
-            sleep: deadline.map(sleep_until),
+            timer: Timer::new(deadline),
         }
     }
 }
@@ -114,13 +113,9 @@ impl<B: Body<Error = Status>> Body for WaitBody<B> {
         if polled.is_ready() {
             return polled;
         }
-        match this.sleep.as_pin_mut().map(|sleep| sleep.poll(cx)) {
-            Some(Poll::Ready(())) => {
-                dropping_as(Code::DeadlineExceeded, || this.inner.set(None));
-                Poll::Ready(Some(Err(exceeded())))
-            }
-            Some(Poll::Pending) | None => Poll::Pending,
-        }
+        ready!(this.timer.poll(cx));
+        dropping_as(Code::DeadlineExceeded, || this.inner.set(None));
+        Poll::Ready(Some(Err(exceeded())))
     }
 
     fn is_end_stream(&self) -> bool {

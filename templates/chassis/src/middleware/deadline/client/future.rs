@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use http::Response;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::body::{Sent, WaitBody};
 use crate::middleware::deadline::exceeded;
+use crate::middleware::deadline::timer::Timer;
 use crate::middleware::observe::dropping_as;
 
 /// How long a call is waited for.
@@ -30,8 +31,7 @@ pin_project! {
         // `None` once it has been given up.
         #[pin]
         inner: Option<F>,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         limit: Option<Limit>,
         refusal: Option<Status>,
     }
@@ -45,7 +45,7 @@ impl<F> WaitFuture<F> {
         });
         Self {
             inner: Some(inner),
-            sleep: until.map(sleep_until),
+            timer: Timer::new(until),
             limit,
             refusal: None,
         }
@@ -55,7 +55,7 @@ impl<F> WaitFuture<F> {
     pub(super) fn refused(status: Status) -> Self {
         Self {
             inner: None,
-            sleep: None,
+            timer: Timer::new(None),
             limit: None,
             refusal: Some(status),
         }
@@ -83,10 +83,10 @@ where
         if let Some(status) = this.refusal.take() {
             return Poll::Ready(Err(status));
         }
-        let (Some(mut sleep), Some(limit)) = (this.sleep.as_pin_mut(), this.limit) else {
+        let Some(limit) = this.limit else {
             return Poll::Pending;
         };
-        while sleep.as_mut().poll(cx).is_ready() {
+        while this.timer.poll(cx).is_ready() {
             let status = match limit {
                 Limit::Deadline(_) => exceeded(),
                 Limit::Response { timeout, sent } => {
@@ -94,7 +94,7 @@ where
                     let now = Instant::now();
                     let end = sent.at().unwrap_or(now) + *timeout;
                     if now < end {
-                        sleep.as_mut().reset(end);
+                        this.timer.reset(end);
                         continue;
                     }
                     Status::deadline_exceeded(format!("no response within {timeout:?}"))
