@@ -1,11 +1,12 @@
 //! The methods that exist, as the descriptors have them: a closed set of labels for metrics, and
 //! the knowledge which methods stream.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 
 use prost::Message;
 use prost_types::FileDescriptorSet;
+
+use super::ByPath;
 
 /// One method.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Method {
 /// The methods by path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Methods {
-    by_path: HashMap<String, Method>,
+    by_path: ByPath<String, Method>,
 }
 
 impl Methods {
@@ -44,7 +45,7 @@ impl Methods {
         services: &[&str],
         descriptor_sets: &[&[u8]],
     ) -> Result<Self, Box<dyn StdError + Send + Sync>> {
-        let mut by_path = HashMap::new();
+        let mut by_path = ByPath::default();
         for encoded in descriptor_sets {
             for file in FileDescriptorSet::decode(*encoded)?.file {
                 for service in &file.service {

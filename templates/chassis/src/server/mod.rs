@@ -1,6 +1,7 @@
 //! The gRPC server: from a list of services to a listening, layered, drainable server.
 
 mod address;
+mod by_path;
 mod connections;
 mod linger;
 mod methods;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) use address::{advertised, host_port, listen};
+pub(crate) use by_path::ByPath;
 pub(crate) use methods::Methods;
 pub(crate) use router::Router;
 

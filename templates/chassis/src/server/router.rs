@@ -3,13 +3,12 @@
 //! A gRPC path is `/{service}/{method}`, so a map by service is all it takes: no patterns, no
 //! parameters, no second boxing of bodies.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::{fmt, mem};
 
 use bytes::Bytes;
@@ -20,13 +19,15 @@ use tonic::codegen::Service;
 use tonic::server::NamedService;
 use tower::ServiceExt;
 
+use super::ByPath;
+
 type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 type Handler = Box<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>;
 
 /// Hands each call to the service that its path names. Clones share the services.
 #[derive(Clone, Default)]
 pub(crate) struct Router {
-    services: Arc<HashMap<&'static str, Handler>>,
+    services: Arc<ByPath<&'static str, Handler>>,
 }
 
 impl Router {
@@ -44,8 +45,18 @@ impl Router {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let handler: Handler = Box::new(move |request| {
-            let response = service.clone().oneshot(request);
-            Box::pin(async move { Ok(response.await?.map(Body::new)) })
+            let mut service = service.clone();
+            // Generated servers are always ready: their futures need not carry the request along.
+            match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => {
+                    let response = service.call(request);
+                    Box::pin(async move { Ok(response.await?.map(Body::new)) })
+                }
+                _ => {
+                    let response = service.oneshot(request);
+                    Box::pin(async move { Ok(response.await?.map(Body::new)) })
+                }
+            }
         });
         let mut services = mem::take(&mut self.services);
         match Arc::get_mut(&mut services) {

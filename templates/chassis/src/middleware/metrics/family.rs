@@ -15,7 +15,7 @@ use tonic::Code;
 
 use crate::metrics;
 use crate::middleware::call;
-use crate::server::Methods;
+use crate::server::{ByPath, Methods};
 
 const UNKNOWN: &str = "unknown";
 
@@ -153,7 +153,7 @@ impl CallFamily {
 #[derive(Debug, Clone)]
 pub(crate) enum Lookup {
     Known {
-        by_path: Arc<HashMap<String, Arc<Series>>>,
+        by_path: Arc<ByPath<String, Arc<Series>>>,
         unknown: Arc<Series>,
     },
     Any {

@@ -9,6 +9,7 @@ mod frames;
 mod guard;
 mod metrics;
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::hash::{BuildHasher, RandomState};
@@ -163,14 +164,15 @@ where
     };
     let begin = Instant::now();
     let (stream, identity) = handshake(stream, settings).await?;
+    // What the layers share is counted for each connection, and not for each call.
+    let stack = RefCell::new(stack);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(info.clone());
         if let Some(identity) = &identity {
             request.extensions_mut().insert(identity.clone());
         }
         // The stack is always ready: what has to wait does so in its future.
-        let mut stack = stack.clone();
-        stack.call(request)
+        stack.borrow_mut().call(request)
     });
     let http2 = &settings.http2;
     let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
