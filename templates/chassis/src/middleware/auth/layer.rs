@@ -14,7 +14,7 @@ use super::outcome::{Outcome, count, refuse};
 use super::verify::Verifier;
 use crate::Error;
 use crate::config;
-use crate::middleware::refuse::{Refusable, RefusableBody};
+use crate::middleware::refuse::Refusable;
 use crate::server::Methods;
 
 /// The layer that the configuration asks for.
@@ -57,9 +57,10 @@ impl<S, Q, B> Service<Request<Q>> for Auth<S>
 where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
+    B: Default,
     Q: Send + 'static,
 {
-    type Response = Response<RefusableBody<B>>;
+    type Response = Response<B>;
     type Error = Infallible;
     type Future = AuthFuture<S::Future, B>;
 
@@ -104,8 +105,7 @@ fn admit<Q>(verifier: &Verifier, request: &mut Request<Q>) -> Result<(), Outcome
     Ok(())
 }
 
-type Later<B> =
-    Pin<Box<dyn Future<Output = Result<Response<RefusableBody<B>>, Infallible>> + Send>>;
+type Later<B> = Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>>;
 
 pin_project! {
     /// The future of a call that is let through or refused, at once or when keys have been looked
@@ -123,7 +123,7 @@ impl<F, B> AuthFuture<F, B> {
     }
 
     fn later(
-        later: impl Future<Output = Result<Response<RefusableBody<B>>, Infallible>> + Send + 'static,
+        later: impl Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     ) -> Self {
         Self {
             now: Refusable::never(),
@@ -135,8 +135,9 @@ impl<F, B> AuthFuture<F, B> {
 impl<F, B> Future for AuthFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Default,
 {
-    type Output = Result<Response<RefusableBody<B>>, Infallible>;
+    type Output = Result<Response<B>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();

@@ -15,7 +15,7 @@ use super::shed::Shedder;
 use crate::config::{self, Follow, Section};
 use crate::middleware::call;
 use crate::middleware::observe::{Observed, ObservedBody, Observer};
-use crate::middleware::refuse::{Refusable, RefusableBody};
+use crate::middleware::refuse::Refusable;
 use crate::server::Methods;
 
 /// Wraps a server so that calls are refused when there are too many already.
@@ -136,8 +136,9 @@ pub(crate) struct InFlightLimit<S> {
 impl<S, Q, B> Service<Request<Q>> for InFlightLimit<S>
 where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
+    B: Default,
 {
-    type Response = Response<RefusableBody<ObservedBody<B, Permit>>>;
+    type Response = Response<ObservedBody<B, Permit>>;
     type Error = Infallible;
     type Future = Refusable<Observed<S::Future, Permit>>;
 

@@ -16,7 +16,7 @@ use super::keys::Buckets;
 use super::refusal::{self, Reason};
 use crate::config::{self, ClientKey, Follow, Section};
 use crate::middleware::call;
-use crate::middleware::refuse::{Refusable, RefusableBody};
+use crate::middleware::refuse::Refusable;
 
 /// Wraps a server so that calls above a rate are refused.
 #[derive(Debug, Clone)]
@@ -163,8 +163,9 @@ pub(crate) struct RateLimit<S> {
 impl<S, Q, B> Service<Request<Q>> for RateLimit<S>
 where
     S: Service<Request<Q>, Response = Response<B>, Error = Infallible>,
+    B: Default,
 {
-    type Response = Response<RefusableBody<B>>;
+    type Response = Response<B>;
     type Error = Infallible;
     type Future = Refusable<S::Future>;
 

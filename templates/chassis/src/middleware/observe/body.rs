@@ -25,6 +25,13 @@ impl<B, O: Observer> ObservedBody<B, O> {
     }
 }
 
+/// That of a response that never was one: nobody watches it.
+impl<B: Default, O: Observer> Default for ObservedBody<B, O> {
+    fn default() -> Self {
+        Self::new(B::default(), None)
+    }
+}
+
 impl<B, O> Body for ObservedBody<B, O>
 where
     B: Body<Error = Status>,
