@@ -8,14 +8,16 @@ use super::retry::{Idempotent, Retry, RetryLayer};
 use super::target::Target;
 use crate::config::{self, Follow, Section};
 use crate::middleware::deadline::{ClientDeadline, ClientDeadlineLayer};
-use crate::middleware::metrics::{CallFamily, Metrics, MetricsLayer};
+use crate::middleware::metrics::{CallFamily, Metrics};
+use crate::middleware::observe::{WatchLayer, Watched};
 use crate::middleware::size::{SizeLimit, SizeLimitLayer};
 use crate::middleware::trace::{ClientTrace, ClientTraceLayer};
 use crate::registry::Instances;
 use crate::tls::ClientTls;
 
 /// The balancer inside its layers.
-pub(super) type Stack = ClientTrace<Metrics<ClientDeadline<Bulkhead<SizeLimit<Retry<Balance>>>>>>;
+pub(super) type Stack =
+    ClientTrace<Watched<ClientDeadline<Bulkhead<SizeLimit<Retry<Balance>>>>, Metrics>>;
 
 /// Layers around the balancer over `instances`, the outermost first.
 ///
@@ -33,9 +35,9 @@ pub(super) fn build(
     let layers = &config.layers;
     ServiceBuilder::new()
         .layer(ClientTraceLayer::new(layers.trace, target))
-        .layer(MetricsLayer {
+        .layer(WatchLayer(Metrics {
             lookup: layers.metrics.then(|| CallFamily::client().any()),
-        })
+        }))
         .layer(ClientDeadlineLayer {
             enabled: layers.deadline,
             response_timeout: Follow::new(

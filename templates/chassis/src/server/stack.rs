@@ -18,8 +18,9 @@ use crate::middleware::auth::AuthLayer;
 use crate::middleware::catch_panic::CatchPanicLayer;
 use crate::middleware::deadline::ServerDeadlineLayer;
 use crate::middleware::limit::{InFlightLimitLayer, RateLimitLayer};
-use crate::middleware::log::LogLayer;
-use crate::middleware::metrics::{CallFamily, MetricsLayer};
+use crate::middleware::log::Log;
+use crate::middleware::metrics::{CallFamily, Metrics};
+use crate::middleware::observe::WatchLayer;
 use crate::middleware::size::LimitedBody;
 use crate::middleware::trace::ServerTraceLayer;
 
@@ -58,13 +59,16 @@ where
     ServiceBuilder::new()
         .layer(ServerTraceLayer {
             enabled: layers.trace,
+            methods: Arc::clone(&methods),
         })
-        .layer(LogLayer {
-            enabled: layers.log,
-        })
-        .layer(MetricsLayer {
-            lookup: layers.metrics.then(|| CallFamily::server().known(&methods)),
-        })
+        .layer(WatchLayer((
+            Log {
+                enabled: layers.log,
+            },
+            Metrics {
+                lookup: layers.metrics.then(|| CallFamily::server().known(&methods)),
+            },
+        )))
         .layer(InFlightLimitLayer::new(
             &config.limits,
             Arc::clone(&methods),

@@ -23,10 +23,12 @@ pub(crate) use log::Utc;
 
 use crate::Error;
 use crate::config::Config;
-use crate::middleware::log::TARGET as RPC_LOG;
 
 /// The longest wait for the end of the log to be written.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The finest level of spans and events that are traced.
+const TRACED: Level = Level::INFO;
 
 /// The telemetry of the process; end it with [`Telemetry::shutdown`].
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub(crate) struct Telemetry {
 pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
     let (provider, head) = traces::provider(config)?;
     let levels = log::level::Levels::new(config.log.level.clone());
-    let (lines, log) = log::layer(&config.log, &levels);
+    let (lines, calls, log) = log::layer(&config.log, &levels);
     let subscriber = tracing_subscriber::registry()
         .with(spans(&provider))
         .with(lines);
@@ -52,6 +54,7 @@ pub(crate) fn init(config: &Config) -> Result<Telemetry, Error> {
     let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
     if is_ours {
         head.install();
+        calls.install();
     }
     if is_ours && config.log.adjustable {
         log::level::install(levels);
@@ -94,11 +97,12 @@ where
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_filter(FilterFn::new(is_traced))
+        // Without the hint, every place in the process that could log would be asked about first.
+        .with_filter(FilterFn::new(is_traced).with_max_level_hint(TRACED))
 }
 
 /// What is worth a place in a trace: not the inner life of HTTP/2, and not the log line of a call,
 /// which says what its span says, and not that of a panic, which is in the span as an exception.
 fn is_traced(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO && ![RPC_LOG, panic::TARGET].contains(&metadata.target())
+    *metadata.level() <= TRACED && ![log::calls::TARGET, panic::TARGET].contains(&metadata.target())
 }

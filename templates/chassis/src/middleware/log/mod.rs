@@ -4,104 +4,111 @@
 //! at `debug`. The target is [`TARGET`], so `log.level = "info,rpc=off"` silences them alone.
 
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::{Request, Response};
-use tokio::time::Instant;
+use http::Request;
+use http::uri::PathAndQuery;
 use tonic::Code;
 use tonic::transport::server::TcpConnectInfo;
-use tower::{Layer, Service};
+use tracing::Level;
 
 use super::call;
-use super::observe::{HasCode, Observed, ObservedBody, Observer};
+use super::observe::{Watch, Watcher};
 use super::trace::Scope;
+use crate::telemetry::log::calls::{self, CallLine, Ids, TARGET};
 
-/// The target of the lines.
-pub(crate) const TARGET: &str = "rpc";
-
-/// Wraps a server in logging.
+/// Has a server's calls logged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LogLayer {
+pub(crate) struct Log {
     pub(crate) enabled: bool,
 }
 
-impl<S> Layer<S> for LogLayer {
-    type Service = Log<S>;
+impl Watch for Log {
+    type Watcher = Line;
 
-    fn layer(&self, inner: S) -> Log<S> {
-        Log {
-            inner,
-            enabled: self.enabled,
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Log<S> {
-    inner: S,
-    enabled: bool,
-}
-
-impl<S, Q, B> Service<Request<Q>> for Log<S>
-where
-    S: Service<Request<Q>, Response = Response<B>>,
-    S::Error: HasCode,
-{
-    type Response = Response<ObservedBody<B, Line>>;
-    type Error = S::Error;
-    type Future = Observed<S::Future, Line>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let line = self.enabled.then(|| Line::begin(&request));
-        Observed::new(self.inner.call(request), line)
+    fn begin<Q>(&self, request: &Request<Q>) -> Option<Line> {
+        self.enabled.then(|| Line::begin(request))
     }
 }
 
 /// The line of a call, written when it ends.
 #[derive(Debug)]
 pub(crate) struct Line {
-    path: Box<str>,
+    path: Option<PathAndQuery>,
     peer: Option<SocketAddr>,
-    begin: Instant,
-    /// A call that is dropped ends outside of it.
-    scope: Scope,
+    place: Place,
+}
+
+/// Where a call is. One that is dropped ends outside of it.
+#[derive(Debug)]
+enum Place {
+    /// For the chassis' own log.
+    Ids(Option<Ids>),
+    /// For subscribers of which nobody knows what they look at.
+    Scope(Scope),
 }
 
 impl Line {
     fn begin<Q>(request: &Request<Q>) -> Self {
         let peer = request.extensions().get::<TcpConnectInfo>();
         Self {
-            path: request.uri().path().into(),
+            path: request.uri().path_and_query().cloned(),
             peer: peer.and_then(TcpConnectInfo::remote_addr),
-            begin: Instant::now(),
-            scope: Scope::current(),
+            place: match calls::are_written() {
+                true => Place::Ids(Ids::current()),
+                false => Place::Scope(Scope::current()),
+            },
         }
     }
 }
 
-impl Observer for Line {
-    fn finish(self, code: Code) {
-        let method = self.path.trim_start_matches('/');
-        let peer = self.peer.map(tracing::field::display);
-        let latency = self.begin.elapsed();
-        let code_name = call::name(code);
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(target: TARGET, peer, code = code_name, ?latency, "{method}")
-            };
+impl Watcher for Line {
+    fn end(self, code: Code, took: Duration) {
+        let path = self.path.as_ref().map_or("/", PathAndQuery::path);
+        let level = match code {
+            _ if call::is_infrastructure(path) => Level::DEBUG,
+            code if call::is_server_fault(code) => Level::WARN,
+            _ => Level::INFO,
+        };
+        let mut line = CallLine {
+            level,
+            method: path.trim_start_matches('/'),
+            peer: self.peer,
+            code: call::name(code),
+            latency: took,
+            ids: None,
+        };
+        match self.place {
+            Place::Ids(ids) => {
+                line.ids = ids;
+                calls::write(&line);
+            }
+            Place::Scope(scope) => {
+                let _entered = scope.enter();
+                emit(&line);
+            }
         }
-        let _entered = self.scope.enter();
-        if call::is_infrastructure(&self.path) {
-            line!(debug);
-        } else if call::is_server_fault(code) {
-            line!(warn);
-        } else {
-            line!(info);
-        }
+    }
+}
+
+/// The line as an event.
+pub(crate) fn emit(line: &CallLine<'_>) {
+    let CallLine {
+        method,
+        code,
+        latency,
+        ..
+    } = line;
+    let peer = line.peer.map(tracing::field::display);
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(target: TARGET, Level::$level, peer, code, ?latency, "{method}")
+        };
+    }
+    match line.level {
+        Level::DEBUG => event!(DEBUG),
+        Level::WARN => event!(WARN),
+        _ => event!(INFO),
     }
 }
 

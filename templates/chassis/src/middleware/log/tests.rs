@@ -1,9 +1,11 @@
 use std::convert::Infallible;
 
+use http::Response;
 use serde_json::Value;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
+use crate::middleware::observe::WatchLayer;
 use crate::middleware::testing::{CHECK, GET_USER, read, reply, request};
 use crate::middleware::trace::ServerTraceLayer;
 use crate::telemetry::recorder::Recorder;
@@ -13,8 +15,8 @@ type Body = tonic::body::Body;
 /// The lines of a call of `path` that ends with `code`.
 async fn lines(recorder: &Recorder, path: &str, code: Code) -> Vec<Value> {
     let service = ServiceBuilder::new()
-        .layer(ServerTraceLayer { enabled: true })
-        .layer(LogLayer { enabled: true })
+        .layer(ServerTraceLayer::for_any())
+        .layer(WatchLayer(Log { enabled: true }))
         .service(service_fn(move |_: Request<Body>| async move {
             Ok::<_, Infallible>(reply(code))
         }));
@@ -64,8 +66,8 @@ async fn health_checks_are_for_debugging() {
 async fn a_call_that_is_dropped_is_logged_inside_its_span() {
     let recorder = Recorder::start("info");
     let service = ServiceBuilder::new()
-        .layer(ServerTraceLayer { enabled: true })
-        .layer(LogLayer { enabled: true })
+        .layer(ServerTraceLayer::for_any())
+        .layer(WatchLayer(Log { enabled: true }))
         .service(service_fn(|_: Request<Body>| {
             std::future::pending::<Result<Response<Body>, Infallible>>()
         }));

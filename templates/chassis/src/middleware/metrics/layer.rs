@@ -1,57 +1,27 @@
-//! The layer, for servers and clients alike.
+//! What looks on, for servers and clients alike.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use opentelemetry::trace::TraceContextExt;
-use tokio::time::Instant;
 use tonic::Code;
-use tower::{Layer, Service};
 
 use super::family::{Lookup, Series, Trace};
-use crate::middleware::observe::{HasCode, Observed, ObservedBody, Observer};
+use crate::middleware::observe::{Watch, Watcher};
 
-/// Wraps a server or a client in counting; with `None`, in nothing.
+/// Has the calls of a server or a client counted; with `None`, none.
 #[derive(Debug, Clone)]
-pub(crate) struct MetricsLayer {
+pub(crate) struct Metrics {
     pub(crate) lookup: Option<Lookup>,
 }
 
-impl<S> Layer<S> for MetricsLayer {
-    type Service = Metrics<S>;
+impl Watch for Metrics {
+    type Watcher = InFlight;
 
-    fn layer(&self, inner: S) -> Metrics<S> {
-        Metrics {
-            inner,
-            lookup: self.lookup.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Metrics<S> {
-    inner: S,
-    lookup: Option<Lookup>,
-}
-
-impl<S, Q, B> Service<Request<Q>> for Metrics<S>
-where
-    S: Service<Request<Q>, Response = Response<B>>,
-    S::Error: HasCode,
-{
-    type Response = Response<ObservedBody<B, InFlight>>;
-    type Error = S::Error;
-    type Future = Observed<S::Future, InFlight>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
+    fn begin<Q>(&self, request: &Request<Q>) -> Option<InFlight> {
         let lookup = self.lookup.as_ref();
-        let in_flight = lookup.map(|lookup| InFlight::begin(lookup.series(request.uri().path())));
-        Observed::new(self.inner.call(request), in_flight)
+        lookup.map(|lookup| InFlight::begin(lookup.series(request.uri().path())))
     }
 }
 
@@ -59,7 +29,6 @@ where
 #[derive(Debug)]
 pub(crate) struct InFlight {
     series: Arc<Series>,
-    begin: Instant,
     trace: Option<Trace>,
 }
 
@@ -68,15 +37,14 @@ impl InFlight {
         series.begin();
         Self {
             series,
-            begin: Instant::now(),
             trace: recorded_trace(),
         }
     }
 }
 
-impl Observer for InFlight {
-    fn finish(self, code: Code) {
-        self.series.end(code, self.begin.elapsed(), self.trace);
+impl Watcher for InFlight {
+    fn end(self, code: Code, took: Duration) {
+        self.series.end(code, took, self.trace);
     }
 }
 

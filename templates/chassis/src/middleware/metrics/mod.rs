@@ -7,7 +7,7 @@ mod family;
 mod layer;
 
 pub(crate) use family::CallFamily;
-pub(crate) use layer::{Metrics, MetricsLayer};
+pub(crate) use layer::Metrics;
 
 #[cfg(test)]
 mod tests;

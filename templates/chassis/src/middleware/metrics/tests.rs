@@ -8,6 +8,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::family::Lookup;
 use super::*;
+use crate::middleware::observe::WatchLayer;
 use crate::middleware::testing::{CHECK, GET_USER, read, reply, request};
 use crate::middleware::trace::ServerTraceLayer;
 use crate::server::Methods;
@@ -38,7 +39,7 @@ async fn call(lookup: &Lookup, path: &str, code: Code) {
     let handler =
         service_fn(move |_: Request<Body>| async move { Ok::<_, Infallible>(reply(code)) });
     let lookup = Some(lookup.clone());
-    let service = MetricsLayer { lookup }.layer(handler);
+    let service = WatchLayer(Metrics { lookup }).layer(handler);
     let response = service.oneshot(request(path, &[])).await;
     read(response.expect("a response")).await;
 }
@@ -87,7 +88,7 @@ async fn a_call_is_in_flight_until_it_ends_or_is_dropped() {
     let (family, registry) = family();
     let lookup = Some(known(&family));
     let handler = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(reply(Code::Ok)) });
-    let service = MetricsLayer { lookup }.layer(handler);
+    let service = WatchLayer(Metrics { lookup }).layer(handler);
     let response = service
         .oneshot(request(CHECK, &[]))
         .await
@@ -121,10 +122,10 @@ async fn a_recorded_trace_is_the_exemplar_of_its_bucket() {
     let recorder = Recorder::start("info");
     let (family, registry) = family();
     let layers = tower::ServiceBuilder::new()
-        .layer(ServerTraceLayer { enabled: true })
-        .layer(MetricsLayer {
+        .layer(ServerTraceLayer::for_any())
+        .layer(WatchLayer(Metrics {
             lookup: Some(family.any()),
-        });
+        }));
     let trace =
         |sampled: &str| format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{sampled}");
     let exemplars = |text: &str| {

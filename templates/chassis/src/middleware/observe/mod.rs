@@ -7,17 +7,19 @@
 
 mod body;
 mod future;
+mod watch;
 
 pub(crate) use body::ObservedBody;
 pub(crate) use future::{Observed, head_code, observe};
+pub(crate) use watch::{Watch, WatchLayer, Watched, Watcher};
 
 use std::cell::Cell;
 use std::convert::Infallible;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
 
-const STATUS: &str = "grpc-status";
+static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// What wants to know how a call ended.
 pub(crate) trait Observer {
@@ -89,7 +91,7 @@ pub(crate) fn dropping_as(code: Code, drop: impl FnOnce()) {
 
 /// The code in headers or trailers, if there is one.
 fn code_in(headers: &HeaderMap) -> Option<Code> {
-    let value = headers.get(STATUS)?;
+    let value = headers.get(&STATUS)?;
     Some(Code::from_bytes(value.as_bytes()))
 }
 

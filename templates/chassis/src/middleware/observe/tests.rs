@@ -27,7 +27,7 @@ type Frames = Vec<Result<Frame<Bytes>, Status>>;
 
 fn trailers(code: Code) -> Frame<Bytes> {
     let mut map = HeaderMap::new();
-    map.insert(STATUS, (code as i32).into());
+    map.insert(&STATUS, (code as i32).into());
     Frame::trailers(map)
 }
 

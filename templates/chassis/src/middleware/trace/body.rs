@@ -12,18 +12,24 @@ use super::span::SpanEnd;
 use crate::middleware::observe::ObservedBody;
 
 pin_project! {
-    /// Polls a response inside the scope of its call, which ends with it.
+    /// Polls a response inside the scope of its call, which ends with it. Nothing happens in the
+    /// response of a unary call: it is all there.
     #[derive(Debug)]
     pub(crate) struct TracedBody<B> {
         #[pin]
         inner: ObservedBody<B, SpanEnd>,
         scope: Scope,
+        streams: bool,
     }
 }
 
 impl<B> TracedBody<B> {
-    pub(super) fn new(scope: Scope, inner: ObservedBody<B, SpanEnd>) -> Self {
-        Self { inner, scope }
+    pub(super) fn new(scope: Scope, inner: ObservedBody<B, SpanEnd>, streams: bool) -> Self {
+        Self {
+            inner,
+            scope,
+            streams,
+        }
     }
 }
 
@@ -36,7 +42,7 @@ impl<B: Body<Error = Status>> Body for TracedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
         let this = self.project();
-        let _entered = this.scope.enter();
+        let _entered = this.streams.then(|| this.scope.enter());
         this.inner.poll_frame(cx)
     }
 

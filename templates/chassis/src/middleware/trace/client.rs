@@ -100,10 +100,10 @@ where
                 let parent = opentelemetry::Context::current();
                 Scope::begin(parent, || span::client(request.uri().path()))
             }
-            false => Scope::none(),
+            false => Scope::None,
         };
         if let Some(context) = scope.context() {
-            propagation::inject(&context, request.headers_mut());
+            propagation::inject(context, request.headers_mut());
         }
         let recording = scope.span().and_then(Recording::of);
         if let Some(recording) = &recording {
@@ -117,7 +117,8 @@ where
             let _entered = scope.enter();
             self.inner.call(request)
         };
-        Traced::new(scope, Observed::new(inner, observer))
+        // What makes the messages is another process.
+        Traced::new(scope, Observed::new(inner, observer), false)
     }
 }
 

@@ -72,7 +72,11 @@ fn measure(enabled: bool, sampler: Sampler, parent: Option<&'static str>) -> f64
         .build();
     let subscriber = tracing_subscriber::registry().with(crate::telemetry::spans(&provider));
     let _guard = tracing::subscriber::set_default(subscriber);
-    let mut service = ServerTraceLayer { enabled }.layer(Quick);
+    let mut service = ServerTraceLayer {
+        enabled,
+        ..ServerTraceLayer::for_any()
+    }
+    .layer(Quick);
     let mut context = Context::from_waker(Waker::noop());
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {

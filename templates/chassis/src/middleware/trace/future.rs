@@ -19,12 +19,18 @@ pin_project! {
         #[pin]
         inner: Observed<F, SpanEnd>,
         scope: Scope,
+        streams: bool,
     }
 }
 
 impl<F> Traced<F> {
-    pub(super) fn new(scope: Scope, inner: Observed<F, SpanEnd>) -> Self {
-        Self { inner, scope }
+    /// When the response `streams`, what makes its messages is polled inside the scope as well.
+    pub(super) fn new(scope: Scope, inner: Observed<F, SpanEnd>, streams: bool) -> Self {
+        Self {
+            inner,
+            scope,
+            streams,
+        }
     }
 }
 
@@ -41,7 +47,9 @@ where
             let _entered = this.scope.enter();
             ready!(this.inner.poll(cx))?
         };
-        let scope = std::mem::replace(this.scope, Scope::none());
-        Poll::Ready(Ok(response.map(|body| TracedBody::new(scope, body))))
+        let scope = std::mem::replace(this.scope, Scope::None);
+        Poll::Ready(Ok(
+            response.map(|body| TracedBody::new(scope, body, *this.streams))
+        ))
     }
 }

@@ -10,8 +10,10 @@ use crate::telemetry::sampling::{self, Begun};
 /// The span of a call, or only its ids when it is not recorded.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
-    /// Disabled when there is none.
-    Span(Span),
+    /// Of a call that is not traced.
+    None,
+    /// With its context, which is found by a search that costs as much as a span.
+    Span(Span, Context),
     Ids(Context),
 }
 
@@ -21,28 +23,25 @@ pub(crate) enum Scope {
     reason = "what the guards do, they do when they are dropped"
 )]
 pub(crate) enum Guard<'a> {
+    None,
     Span(Entered<'a>),
     Ids(ContextGuard),
 }
 
 impl Scope {
-    /// That of a call that is not traced.
-    pub(super) fn none() -> Self {
-        Self::Span(Span::none())
-    }
-
     /// That of a call below `parent`, whose span is made when it is recorded.
     pub(super) fn begin(parent: Context, span: impl FnOnce() -> Span) -> Self {
         match sampling::begin(parent) {
             Begun::Unrecorded(context) => Self::Ids(context),
             Begun::Recorded { parent, trace_id } => {
                 let span = span();
-                if !span.is_disabled() {
-                    // An error says that nobody collects spans, which is as good as no parent.
-                    let _ = span.set_parent(parent);
-                    sampling::started(trace_id, || span.context());
+                if span.is_disabled() {
+                    return Self::None;
                 }
-                Self::Span(span)
+                // An error says that nobody collects spans, which is as good as no parent.
+                let _ = span.set_parent(parent);
+                let context = sampling::started(trace_id, || span.context());
+                Self::Span(span, context)
             }
         }
     }
@@ -52,29 +51,33 @@ impl Scope {
         let span = Span::current();
         match span.is_disabled() {
             true => Self::Ids(Context::current()),
-            false => Self::Span(span),
+            false => {
+                let context = span.context();
+                Self::Span(span, context)
+            }
         }
     }
 
-    /// The span, if there is one.
-    pub(super) fn span(&self) -> Option<&Span> {
+    /// The context of the span, if there is one.
+    pub(super) fn span(&self) -> Option<&Context> {
         match self {
-            Self::Span(span) => Some(span).filter(|span| !span.is_disabled()),
-            Self::Ids(_) => None,
+            Self::Span(_, context) => Some(context),
+            Self::None | Self::Ids(_) => None,
         }
     }
 
     /// What other services are told; `None` when it is nothing.
-    pub(super) fn context(&self) -> Option<Context> {
+    pub(super) fn context(&self) -> Option<&Context> {
         match self {
-            Self::Span(_) => self.span().map(OpenTelemetrySpanExt::context),
-            Self::Ids(context) => Some(context.clone()),
+            Self::Span(_, context) | Self::Ids(context) => Some(context),
+            Self::None => None,
         }
     }
 
     pub(crate) fn enter(&self) -> Guard<'_> {
         match self {
-            Self::Span(span) => Guard::Span(span.enter()),
+            Self::None => Guard::None,
+            Self::Span(span, _) => Guard::Span(span.enter()),
             Self::Ids(context) => Guard::Ids(context.clone().attach()),
         }
     }

@@ -1,5 +1,6 @@
 //! The server's side: continues the caller's trace.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -12,12 +13,25 @@ use super::scope::Scope;
 use super::span::{self, Recording, Side, SpanEnd};
 use crate::middleware::call;
 use crate::middleware::observe::{HasCode, Observed};
+use crate::server::Methods;
 use crate::telemetry::propagation;
 
 /// Wraps a server in a span for each call, health checks and reflection apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ServerTraceLayer {
     pub(crate) enabled: bool,
+    pub(crate) methods: Arc<Methods>,
+}
+
+#[cfg(test)]
+impl ServerTraceLayer {
+    /// For methods of which nothing is known.
+    pub(crate) fn for_any() -> Self {
+        Self {
+            enabled: true,
+            methods: Arc::default(),
+        }
+    }
 }
 
 impl<S> Layer<S> for ServerTraceLayer {
@@ -26,7 +40,7 @@ impl<S> Layer<S> for ServerTraceLayer {
     fn layer(&self, inner: S) -> ServerTrace<S> {
         ServerTrace {
             inner,
-            enabled: self.enabled,
+            layer: self.clone(),
         }
     }
 }
@@ -34,7 +48,7 @@ impl<S> Layer<S> for ServerTraceLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct ServerTrace<S> {
     inner: S,
-    enabled: bool,
+    layer: ServerTraceLayer,
 }
 
 impl<S, Q, B> Service<Request<Q>> for ServerTrace<S>
@@ -52,12 +66,12 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let path = request.uri().path();
-        let scope = match self.enabled && !call::is_infrastructure(path) {
+        let scope = match self.layer.enabled && !call::is_infrastructure(path) {
             true => {
                 let parent = propagation::extract(request.headers());
                 Scope::begin(parent, || span::server(path))
             }
-            false => Scope::none(),
+            false => Scope::None,
         };
         let recording = scope.span().and_then(Recording::of);
         if let Some(recording) = &recording {
@@ -69,6 +83,7 @@ where
                 recording.peer(peer);
             }
         }
+        let streams = self.layer.methods.streams_responses(path);
         let observer = recording.map(|span| SpanEnd {
             span,
             side: Side::Server,
@@ -77,6 +92,6 @@ where
             let _entered = scope.enter();
             self.inner.call(request)
         };
-        Traced::new(scope, Observed::new(inner, observer))
+        Traced::new(scope, Observed::new(inner, observer), streams)
     }
 }

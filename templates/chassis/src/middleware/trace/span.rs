@@ -6,16 +6,19 @@
 //! The name and the kind are fields, which every subscriber sees. The rest is only worth its price
 //! in a span that is recorded, and goes to OpenTelemetry directly.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use tonic::Code;
 use tracing::{Span, info_span};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::middleware::call;
 use crate::middleware::observe::Observer;
+
+/// The length of the longest text of an address: IPv6 with IPv4 in it.
+const LONGEST_ADDRESS: usize = 45;
 
 /// The span of a call that this process answers.
 pub(super) fn server(path: &str) -> Span {
@@ -53,13 +56,10 @@ pub(super) enum Side {
 pub(super) struct Recording(Context);
 
 impl Recording {
-    /// `None` when `span` is not sampled, or nobody collects spans.
-    pub(super) fn of(span: &Span) -> Option<Self> {
-        if span.is_disabled() {
-            return None;
-        }
-        let context = span.context();
-        context.span().is_recording().then_some(Self(context))
+    /// `None` when the span in `context` is not sampled, or nobody collects spans.
+    pub(super) fn of(context: &Context) -> Option<Self> {
+        let is_recording = context.span().is_recording();
+        is_recording.then(|| Self(context.clone()))
     }
 
     /// The server that was asked for: an address, or the name of a group of instances.
@@ -72,7 +72,9 @@ impl Recording {
 
     /// The other end of the connection.
     pub(super) fn peer(&self, peer: SocketAddr) {
-        let address = peer.ip().to_string();
+        let mut address = String::with_capacity(LONGEST_ADDRESS);
+        // Writing to a string does not fail.
+        let _ = write!(address, "{}", peer.ip());
         self.set(KeyValue::new("network.peer.address", address));
         let port = i64::from(peer.port());
         self.set(KeyValue::new("network.peer.port", port));

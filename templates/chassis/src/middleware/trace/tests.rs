@@ -43,7 +43,7 @@ async fn serve(path: &str, headers: &[(&'static str, &'static str)], code: Code)
         tracing::info!(tenant = ?Context::current().baggage().get("tenant"), "in the handler");
         Ok::<_, Infallible>(reply(code))
     });
-    let service = ServerTraceLayer { enabled: true }.layer(handler);
+    let service = ServerTraceLayer::for_any().layer(handler);
     let mut request = request(&format!("http://users.internal:50051{path}"), headers);
     request.extensions_mut().insert(TcpConnectInfo {
         local_addr: None,
@@ -141,7 +141,7 @@ async fn health_checks_have_no_span() {
 async fn a_span_lasts_until_its_call_is_dropped() {
     let recorder = Recorder::start("info");
     let handler = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(reply(Code::Ok)) });
-    let service = ServerTraceLayer { enabled: true }.layer(handler);
+    let service = ServerTraceLayer::for_any().layer(handler);
     let response = service
         .oneshot(request(GET_USER, &[]))
         .await

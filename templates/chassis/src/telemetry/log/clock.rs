@@ -1,7 +1,11 @@
 //! Time as text, in UTC.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The length of `2026-01-05T10:22:33.123456Z`.
+const WHOLE: usize = 27;
 
 /// A point in time, to be written.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,32 @@ impl Utc {
     /// `2026-01-05T10:22:33.123456Z` (RFC 3339)
     pub(crate) fn date_time(self) -> impl fmt::Display {
         DateTime(self)
+    }
+
+    /// Appends what [`Self::date_time`] prints. Most lines of a log are written in the same second as
+    /// the line before: all but their microseconds is what that one had.
+    pub(super) fn append_date_time(self, line: &mut Vec<u8>) {
+        thread_local! {
+            static LAST: Cell<(u64, [u8; WHOLE])> = const { Cell::new((u64::MAX, [0; WHOLE])) };
+        }
+        let second = self.days * 86_400 + self.second_of_day;
+        let (last, mut text) = LAST.get();
+        if last != second {
+            text = self.whole();
+            LAST.set((second, text));
+        }
+        fill(&mut text, [(20, 6, self.micros.into())]);
+        line.extend_from_slice(&text);
+    }
+
+    /// The whole text, to the second.
+    fn whole(self) -> [u8; WHOLE] {
+        let (year, month, day) = self.date();
+        let (hour, minute, second) = self.hms();
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        fill(&mut text, [(0, 4, year), (5, 2, month), (8, 2, day)]);
+        fill(&mut text, [(11, 2, hour), (14, 2, minute), (17, 2, second)]);
+        text
     }
 
     fn hms(self) -> (u64, u64, u64) {
@@ -76,11 +106,7 @@ struct DateTime(Utc);
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.0.date();
-        let (hour, minute, second) = self.0.hms();
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        fill(&mut text, [(0, 4, year), (5, 2, month), (8, 2, day)]);
-        fill(&mut text, [(11, 2, hour), (14, 2, minute), (17, 2, second)]);
+        let mut text = self.0.whole();
         fill(&mut text, [(20, 6, self.0.micros.into())]);
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
@@ -114,6 +140,16 @@ mod tests {
         assert_eq!(text(951_782_400), "2000-02-29T00:00:00.000000Z");
         assert_eq!(text(1_767_225_599), "2025-12-31T23:59:59.000000Z");
         assert_eq!(text(4_107_542_400), "2100-03-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn what_is_appended_is_what_is_printed_whatever_was_before() {
+        for (seconds, micros) in [(0, 0), (0, 7), (951_782_400, 1), (0, 999_999), (1, 3)] {
+            let mut line = b"at ".to_vec();
+            at(seconds, micros).append_date_time(&mut line);
+            let printed = format!("at {}", at(seconds, micros).date_time());
+            assert_eq!(String::from_utf8_lossy(&line), printed);
+        }
     }
 
     #[test]

@@ -11,10 +11,34 @@ use std::time::SystemTime;
 
 use opentelemetry::trace::SpanContext;
 use serde::Serialize;
-use tracing::Event;
 use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
 
+use super::calls::{self, CallLine, Ids};
 use super::clock::Utc;
+use super::text;
+
+/// The line of a call, as that of the event would be.
+pub(super) fn write_call(call: &CallLine<'_>, time: SystemTime, line: &mut Vec<u8>) {
+    let mut object = Object {
+        line,
+        result: Ok(()),
+    };
+    object.head(time, call.level, calls::TARGET);
+    object.str(call.method);
+    object.ids(call.ids);
+    object.raw(br#","fields":{"#);
+    if let Some(peer) = call.peer {
+        object.raw(br#""peer":""#);
+        text::address(peer, object.line);
+        object.raw(br#"","#);
+    }
+    object.raw(br#""code":""#);
+    object.raw(call.code.as_bytes());
+    object.raw(br#"","latency":""#);
+    text::duration(call.latency, object.line);
+    object.raw(br#""}}"#);
+}
 
 pub(super) fn write(event: &Event<'_>, time: SystemTime, span: &SpanContext, line: &mut Vec<u8>) {
     let start = line.len();
@@ -38,25 +62,13 @@ struct Object<'a> {
 impl Object<'_> {
     fn event(&mut self, event: &Event<'_>, time: SystemTime, span: &SpanContext) {
         let metadata = event.metadata();
-        self.raw(br#"{"timestamp":"#);
-        self.display(Utc::from(time).date_time());
-        self.raw(br#","level":"#);
-        self.str(metadata.level().as_str());
-        self.raw(br#","target":"#);
-        self.str(metadata.target());
-        self.raw(br#","message":"#);
+        self.head(time, *metadata.level(), metadata.target());
         let empty = self.line.len();
         event.record(&mut Message(self));
         if self.line.len() == empty {
             self.str("");
         }
-        if span.is_valid() {
-            self.raw(br#","trace_id":""#);
-            self.hex(&span.trace_id().to_bytes());
-            self.raw(br#"","span_id":""#);
-            self.hex(&span.span_id().to_bytes());
-            self.raw(br#"""#);
-        }
+        self.ids(Ids::of(span));
         if event.fields().any(|field| field.name() != MESSAGE) {
             self.raw(br#","fields":"#);
             let mut fields = Fields {
@@ -73,16 +85,29 @@ impl Object<'_> {
         self.raw(b"}");
     }
 
-    fn raw(&mut self, text: &[u8]) {
-        self.line.extend_from_slice(text);
+    /// Everything up to the message.
+    fn head(&mut self, time: SystemTime, level: Level, target: &str) {
+        self.raw(br#"{"timestamp":""#);
+        Utc::from(time).append_date_time(self.line);
+        self.raw(br#"","level":""#);
+        self.raw(level.as_str().as_bytes());
+        self.raw(br#"","target":"#);
+        self.str(target);
+        self.raw(br#","message":"#);
     }
 
-    fn hex(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for byte in bytes {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0xf));
-            self.line.extend([DIGITS[high], DIGITS[low]]);
+    fn ids(&mut self, ids: Option<Ids>) {
+        if let Some(Ids { trace, span }) = ids {
+            self.raw(br#","trace_id":""#);
+            text::hex(trace.to_bytes(), self.line);
+            self.raw(br#"","span_id":""#);
+            text::hex(span.to_bytes(), self.line);
+            self.raw(br#"""#);
         }
+    }
+
+    fn raw(&mut self, text: &[u8]) {
+        self.line.extend_from_slice(text);
     }
 
     fn str(&mut self, text: &str) {

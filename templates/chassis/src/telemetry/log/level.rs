@@ -1,14 +1,16 @@
 //! What is logged, changed while the process runs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 
+use super::calls;
 use crate::config::Directives;
 
 /// The directives in force. Clones share them.
@@ -21,6 +23,8 @@ pub(crate) struct Levels {
 struct Shared {
     configured: ArcSwap<Directives>,
     current: ArcSwap<Directives>,
+    /// How many of [`BY_SEVERITY`] are logged of calls.
+    calls: AtomicUsize,
     /// When the configured ones come back, and what brings them.
     until: Mutex<Option<(Instant, AbortHandle)>>,
 }
@@ -33,6 +37,15 @@ pub(crate) struct State {
     /// What is left until the configured ones come back; `None` when they do not.
     pub(crate) left: Option<Duration>,
 }
+
+/// All levels, the most severe first.
+const BY_SEVERITY: [Level; 5] = [
+    Level::ERROR,
+    Level::WARN,
+    Level::INFO,
+    Level::DEBUG,
+    Level::TRACE,
+];
 
 static INSTALLED: OnceLock<Levels> = OnceLock::new();
 
@@ -51,6 +64,7 @@ impl Levels {
     pub(crate) fn new(configured: Directives) -> Self {
         Self {
             shared: Arc::new(Shared {
+                calls: AtomicUsize::new(of_calls(&configured)),
                 current: ArcSwap::from_pointee(configured.clone()),
                 configured: ArcSwap::from_pointee(configured),
                 until: Mutex::default(),
@@ -62,6 +76,13 @@ impl Levels {
         let current = self.shared.current.load();
         let targets = current.targets();
         targets.would_enable(metadata.target(), metadata.level())
+    }
+
+    /// Whether lines of calls are wanted at `level`. Asked for each call, so it is found out when the
+    /// directives change.
+    pub(super) fn wants_call(&self, level: Level) -> bool {
+        let wanted = &BY_SEVERITY[..self.shared.calls.load(Ordering::Relaxed)];
+        wanted.contains(&level)
     }
 
     /// The most that any target logs.
@@ -120,6 +141,9 @@ impl Levels {
     }
 
     fn apply(&self, directives: Directives) {
+        self.shared
+            .calls
+            .store(of_calls(&directives), Ordering::Relaxed);
         self.shared.current.store(Arc::new(directives));
         // What each place that logs remembers of whether it is wanted.
         tracing::callsite::rebuild_interest_cache();
@@ -129,4 +153,11 @@ impl Levels {
         let until = self.shared.until.lock();
         until.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many of [`BY_SEVERITY`] `directives` want of calls.
+fn of_calls(directives: &Directives) -> usize {
+    let targets = directives.targets();
+    let wants = |level: &&Level| targets.would_enable(calls::TARGET, level);
+    BY_SEVERITY.iter().take_while(wants).count()
 }

@@ -1,9 +1,11 @@
 //! Structured logs on the standard output: a line an event, in one of two formats.
 
+pub(crate) mod calls;
 mod clock;
 mod json;
 pub(crate) mod level;
 mod pretty;
+mod text;
 mod writer;
 
 use std::cell::RefCell;
@@ -19,16 +21,19 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Color, Log, LogFormat};
+use calls::{CallLine, Calls};
 #[cfg(feature = "tls")]
 pub(crate) use clock::Utc;
 use level::Levels;
+pub(super) use text::digits;
 pub(super) use writer::Writer;
 
 /// The variable that asks programs not to colour what they print (<https://no-color.org>).
 const NO_COLOR: &str = "NO_COLOR";
 
-/// The layer that writes what `config` asks for, changed by `levels`, and what to flush at the end.
-pub(super) fn layer<S>(config: &Log, levels: &Levels) -> (impl Layer<S> + use<S>, Writer)
+/// The layer that writes what `config` asks for, changed by `levels`, what writes the lines of
+/// calls, and what to flush at the end.
+pub(super) fn layer<S>(config: &Log, levels: &Levels) -> (impl Layer<S> + use<S>, Calls, Writer)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -45,7 +50,12 @@ where
     let writer = Writer::start(std::io::stdout());
     let lines = writer.clone();
     let layer = lines_to(levels, format, move |line| lines.write(line));
-    (layer, writer)
+    let calls = Calls {
+        format,
+        levels: levels.clone(),
+        writer: writer.clone(),
+    };
+    (layer, calls, writer)
 }
 
 /// The layer that hands lines to `write`.
@@ -72,21 +82,27 @@ struct Lines<W> {
 
 impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Lines<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        thread_local! {
-            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-        }
-        let write = |line: &mut Vec<u8>| {
-            line.clear();
+        with_line(|line| {
             self.format
                 .write(event, SystemTime::now(), &span_context(), line);
             (self.write)(line);
-        };
-        LINE.with(|line| match line.try_borrow_mut() {
-            Ok(mut line) => write(&mut line),
-            // A value that logs while it is being formatted.
-            Err(_) => write(&mut Vec::new()),
         });
     }
+}
+
+/// Has `write` write a line into the buffer of this thread, which is empty.
+fn with_line(mut write: impl FnMut(&mut Vec<u8>)) {
+    thread_local! {
+        static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    LINE.with(|line| match line.try_borrow_mut() {
+        Ok(mut line) => {
+            line.clear();
+            write(&mut line);
+        }
+        // A value that logs while it is being formatted.
+        Err(_) => write(&mut Vec::new()),
+    });
 }
 
 impl Format {
@@ -94,6 +110,14 @@ impl Format {
         match self {
             Self::Json => json::write(event, time, span, line),
             Self::Pretty { color } => pretty::write(event, time, span, color, line),
+        }
+        line.push(b'\n');
+    }
+
+    fn write_call(self, call: &CallLine<'_>, time: SystemTime, line: &mut Vec<u8>) {
+        match self {
+            Self::Json => json::write_call(call, time, line),
+            Self::Pretty { color } => pretty::write_call(call, time, color, line),
         }
         line.push(b'\n');
     }

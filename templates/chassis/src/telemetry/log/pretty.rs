@@ -8,13 +8,30 @@ use opentelemetry::trace::SpanContext;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use super::calls::{CallLine, Ids};
 use super::clock::Utc;
+use super::text;
 
 /// As many digits of a trace id as tell the traces on a screen apart.
 const SHORT_ID: usize = 8;
 
 const RESET: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";
+
+/// The line of a call, as that of the event would be.
+pub(super) fn write_call(call: &CallLine<'_>, time: SystemTime, color: bool, line: &mut Vec<u8>) {
+    let paint = Paint::new(color);
+    paint.head(time, call.level, call.method, line);
+    if let Some(peer) = call.peer {
+        paint.name("peer", line);
+        text::address(peer, line);
+    }
+    paint.name("code", line);
+    line.extend_from_slice(call.code.as_bytes());
+    paint.name("latency", line);
+    text::duration(call.latency, line);
+    paint.trace(call.ids, line);
+}
 
 pub(super) fn write(
     event: &Event<'_>,
@@ -23,24 +40,57 @@ pub(super) fn write(
     color: bool,
     line: &mut Vec<u8>,
 ) {
-    let paint = |style: &'static str| if color { style } else { "" };
-    let (dim, reset) = (paint(DIM), paint(RESET));
-    let level = event.metadata().level();
-    let level_style = paint(style(*level));
+    let paint = Paint::new(color);
     let mut message = Message::default();
     event.record(&mut message);
+    paint.head(time, *event.metadata().level(), message.text(), line);
+    event.record(&mut Fields { line, paint });
+    paint.trace(Ids::of(span), line);
+}
 
-    // Writing into memory does not fail.
-    let _ = write!(
-        line,
-        "{dim}{}{reset} {level_style}{level:>5}{reset} {}",
-        Utc::from(time).time(),
-        OneLine(message.text()),
-    );
-    event.record(&mut Fields { line, dim, reset });
-    if span.is_valid() {
-        let id = span.trace_id().to_string();
-        let _ = write!(line, " {dim}trace={}{reset}", &id[..SHORT_ID]);
+/// What begins and ends what stands back.
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    color: bool,
+    dim: &'static str,
+    reset: &'static str,
+}
+
+// Writing into memory does not fail.
+impl Paint {
+    fn new(color: bool) -> Self {
+        let only = |style: &'static str| if color { style } else { "" };
+        Self {
+            color,
+            dim: only(DIM),
+            reset: only(RESET),
+        }
+    }
+
+    /// Time, level and message.
+    fn head(self, time: SystemTime, level: Level, message: &str, line: &mut Vec<u8>) {
+        let Self { color, dim, reset } = self;
+        let level_style = if color { style(level) } else { "" };
+        let _ = write!(
+            line,
+            "{dim}{}{reset} {level_style}{level:>5}{reset} {}",
+            Utc::from(time).time(),
+            OneLine(message),
+        );
+    }
+
+    /// The name of a field, before its value.
+    fn name(self, name: &str, line: &mut Vec<u8>) {
+        let Self { dim, reset, .. } = self;
+        let _ = write!(line, " {dim}{name}={reset}");
+    }
+
+    fn trace(self, ids: Option<Ids>, line: &mut Vec<u8>) {
+        if let Some(Ids { trace, .. }) = ids {
+            let Self { dim, reset, .. } = self;
+            let id = trace.to_string();
+            let _ = write!(line, " {dim}trace={}{reset}", &id[..SHORT_ID]);
+        }
     }
 }
 
@@ -80,8 +130,7 @@ impl Visit for Message {
 
 struct Fields<'a> {
     line: &'a mut Vec<u8>,
-    dim: &'static str,
-    reset: &'static str,
+    paint: Paint,
 }
 
 impl Visit for Fields<'_> {
@@ -89,9 +138,9 @@ impl Visit for Fields<'_> {
         if field.name() == "message" {
             return;
         }
-        let Self { line, dim, reset } = self;
         let value = format!("{value:?}");
-        let _ = write!(line, " {dim}{field}={reset}{}", OneLine(&value));
+        self.paint.name(field.name(), self.line);
+        let _ = write!(self.line, "{}", OneLine(&value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

@@ -3,7 +3,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::calls::Ids;
 use super::*;
+use crate::middleware::log::emit;
 use crate::telemetry::recorder::Recorder;
 
 /// Writes each event in `format` at a fixed time, inside a fixed span.
@@ -14,7 +16,7 @@ struct Fixed<W> {
 
 impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Fixed<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let time = UNIX_EPOCH + Duration::from_millis(1_767_225_599_123);
+        let time = time();
         let span = SpanContext::new(
             TraceId::from_bytes([0xab; 16]),
             SpanId::from_bytes([0xcd; 8]),
@@ -26,6 +28,10 @@ impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Fixed<W> {
         self.format.write(event, time, &span, &mut line);
         (self.write)(&line);
     }
+}
+
+fn time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_767_225_599_123)
 }
 
 /// The text of the events that `emit` emits.
@@ -161,4 +167,88 @@ fn levels_are_set_by_target() {
     let lines = recorder.lines();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["message"], "a");
+}
+
+#[test]
+fn the_line_of_a_call_is_the_line_of_its_event() {
+    let calls = [
+        (
+            Level::INFO,
+            "user.v1.UserService/GetUser",
+            "10.0.0.7:4711",
+            "OK",
+            1_234,
+        ),
+        (
+            Level::WARN,
+            "odd.\"Service\\/\u{7f}Get User",
+            "[::1]:80",
+            "INTERNAL",
+            0,
+        ),
+        (Level::DEBUG, "", "", "DEADLINE_EXCEEDED", 60_000_000_001),
+    ];
+    let formats = [
+        Format::Json,
+        Format::Pretty { color: false },
+        Format::Pretty { color: true },
+    ];
+    for (level, method, peer, code, nanos) in calls {
+        let call = CallLine {
+            level,
+            method,
+            peer: peer.parse().ok(),
+            code,
+            latency: Duration::from_nanos(nanos),
+            ids: Some(Ids {
+                trace: TraceId::from_bytes([0xab; 16]),
+                span: SpanId::from_bytes([0xcd; 8]),
+            }),
+        };
+        for format in formats {
+            let mut line = Vec::new();
+            format.write_call(&call, time(), &mut line);
+            let line = String::from_utf8(line).expect("UTF-8");
+            assert_eq!(line, written(format, || emit(&call)), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_call_outside_of_a_span_has_no_ids() {
+    let call = CallLine {
+        level: Level::INFO,
+        method: "a.A/B",
+        peer: None,
+        code: "OK",
+        latency: Duration::from_micros(90),
+        ids: None,
+    };
+    let mut line = Vec::new();
+    Format::Json.write_call(&call, time(), &mut line);
+    assert_eq!(
+        String::from_utf8_lossy(&line),
+        concat!(
+            r#"{"timestamp":"2025-12-31T23:59:59.123000Z","level":"INFO","target":"rpc","#,
+            r#""message":"a.A/B","fields":{"code":"OK","latency":"90µs"}}"#,
+            "\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn lines_of_calls_follow_the_levels_of_their_target() {
+    let wanted = |levels: &Levels| {
+        let all = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG];
+        all.map(|level| levels.wants_call(level))
+    };
+    let parse = |directives: &str| directives.parse().expect("valid directives");
+    let levels = Levels::new(parse("info"));
+    assert_eq!(wanted(&levels), [true, true, true, false]);
+    levels.set(parse("info,rpc=off"), None);
+    assert_eq!(wanted(&levels), [false; 4]);
+    levels.set(parse("off,rpc=debug"), None);
+    assert_eq!(wanted(&levels), [true; 4]);
+    levels.configure(parse("debug,rpc=warn"));
+    assert_eq!(wanted(&levels), [true, true, false, false]);
 }

@@ -3,11 +3,11 @@
 //! The SDK's own propagator cuts values at `=`, writes `%` as it is and drops all members when one
 //! of them cannot be written; here members stand for themselves.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::baggage::Baggage;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
-const BAGGAGE: &str = "baggage";
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The most that has to be passed on, in members and in bytes (section 3.3.2, "Limits"). Members
 /// beyond are dropped, on the way in and on the way out.
@@ -25,9 +25,12 @@ const NOT_IN_VALUES: &AsciiSet = &CONTROLS
 
 /// The baggage in `headers`, as many of its members as are well-formed and within the limits.
 pub(super) fn extract(headers: &HeaderMap) -> Option<Baggage> {
+    if !headers.contains_key(&BAGGAGE) {
+        return None;
+    }
     let mut baggage = Baggage::new();
     let mut bytes = 0;
-    let lists = headers.get_all(BAGGAGE).iter();
+    let lists = headers.get_all(&BAGGAGE).iter();
     let members = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
     for member in members {
         bytes += member.len() + 1;
@@ -87,7 +90,7 @@ pub(super) fn inject(baggage: &Baggage, headers: &mut HeaderMap) {
     if let Ok(list) = HeaderValue::try_from(list)
         && !list.is_empty()
     {
-        headers.insert(BAGGAGE, list);
+        headers.insert(&BAGGAGE, list);
     }
 }
 
@@ -129,7 +132,7 @@ mod tests {
     fn members(lists: &[&[u8]]) -> Members {
         let mut headers = HeaderMap::new();
         for list in lists {
-            headers.append(BAGGAGE, HeaderValue::from_bytes(list).expect("a value"));
+            headers.append(&BAGGAGE, HeaderValue::from_bytes(list).expect("a value"));
         }
         let baggage = extract(&headers).unwrap_or_default();
         let members = baggage.iter().map(|(key, (value, properties))| {
@@ -150,7 +153,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         inject(baggage, &mut headers);
         let list = headers
-            .get(BAGGAGE)
+            .get(&BAGGAGE)
             .map(|list| list.to_str().expect("ASCII"));
         list.unwrap_or_default().to_owned()
     }

@@ -3,11 +3,13 @@
 //! The SDK's own propagator takes ids that are too short and signs before digits; here the format is
 //! read to the letter, so that what is passed on is what the next service reads.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+use crate::telemetry::log::digits;
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// More than these, and the whole list is to be ignored (section 3.3.1.1).
 const MAX_STATES: usize = 32;
@@ -17,7 +19,7 @@ const LENGTH: usize = 55;
 
 /// The parent that `headers` name.
 pub(super) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
+    let mut values = headers.get_all(&TRACEPARENT).iter();
     let parent = values.next()?.as_bytes();
     // Two parents are none: it is not known which one is meant.
     if values.next().is_some() {
@@ -62,7 +64,7 @@ fn hex(digits: &[u8]) -> Option<u128> {
 /// What vendors have to say; it may come in several headers. Nothing when it is malformed, which
 /// takes nothing from the parent.
 fn state(headers: &HeaderMap) -> TraceState {
-    let mut values = headers.get_all(TRACESTATE).iter();
+    let mut values = headers.get_all(&TRACESTATE).iter();
     let Some(first) = values.next() else {
         return TraceState::NONE;
     };
@@ -93,22 +95,33 @@ pub(super) fn inject(context: &SpanContext, headers: &mut HeaderMap) {
     if !context.is_valid() {
         return;
     }
-    let (trace, span) = (context.trace_id(), context.span_id());
-    let flags = (context.trace_flags() & TraceFlags::SAMPLED).to_u8();
-    let parent = HeaderValue::try_from(format!("00-{trace}-{span}-{flags:02x}"));
-    if let Ok(parent) = parent {
-        headers.insert(TRACEPARENT, parent);
+    if let Ok(parent) = HeaderValue::from_bytes(&written(context)) {
+        headers.insert(&TRACEPARENT, parent);
     }
-    let state = context.trace_state().header();
-    match HeaderValue::try_from(state) {
-        Ok(state) if !state.is_empty() => {
-            headers.insert(TRACESTATE, state);
+    let state = match context.trace_state() {
+        state if *state == TraceState::NONE => None,
+        state => HeaderValue::try_from(state.header()).ok(),
+    };
+    match state {
+        Some(state) if !state.is_empty() => {
+            headers.insert(&TRACESTATE, state);
         }
         // What the request brought belongs to another parent.
         _ => {
-            headers.remove(TRACESTATE);
+            headers.remove(&TRACESTATE);
         }
     }
+}
+
+/// `context` as the value of the header.
+fn written(context: &SpanContext) -> [u8; LENGTH] {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    text[3..35].copy_from_slice(digits(context.trace_id().to_bytes()).as_flattened());
+    text[36..52].copy_from_slice(digits(context.span_id().to_bytes()).as_flattened());
+    if context.is_sampled() {
+        text[54] = b'1';
+    }
+    text
 }
 
 #[cfg(test)]
@@ -117,7 +130,7 @@ mod tests {
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    fn headers(entries: &[(&'static str, &str)]) -> HeaderMap {
+    fn headers(entries: &[(&HeaderName, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in entries {
             headers.append(*name, HeaderValue::from_str(value).expect("a value"));
@@ -128,7 +141,7 @@ mod tests {
     #[test]
     fn a_parent_is_read_to_the_letter() {
         let ids = |parent: &str| {
-            let context = extract(&headers(&[(TRACEPARENT, parent)]))?;
+            let context = extract(&headers(&[(&TRACEPARENT, parent)]))?;
             Some((
                 context.trace_id().to_string(),
                 context.span_id().to_string(),
@@ -168,24 +181,24 @@ mod tests {
             "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
             assert_eq!(
-                extract(&headers(&[(TRACEPARENT, parent)])),
+                extract(&headers(&[(&TRACEPARENT, parent)])),
                 None,
                 "{parent}"
             );
         }
-        let twice = headers(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)]);
+        let twice = headers(&[(&TRACEPARENT, PARENT), (&TRACEPARENT, PARENT)]);
         assert_eq!(extract(&twice), None);
         let mut bytes = HeaderMap::new();
         let value = HeaderValue::from_bytes(&[0xff; LENGTH]).expect("a value");
-        bytes.insert(TRACEPARENT, value);
+        bytes.insert(&TRACEPARENT, value);
         assert_eq!(extract(&bytes), None);
     }
 
     #[test]
     fn states_of_several_headers_are_one_list_and_malformed_ones_are_dropped() {
         let state = |states: &[&str]| {
-            let mut entries = vec![(TRACEPARENT, PARENT)];
-            entries.extend(states.iter().map(|state| (TRACESTATE, *state)));
+            let mut entries = vec![(&TRACEPARENT, PARENT)];
+            entries.extend(states.iter().map(|state| (&TRACESTATE, *state)));
             let context = extract(&headers(&entries)).expect("the parent stays");
             context.trace_state().header()
         };
@@ -203,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_state_of_another_parent_does_not_go_along() {
-        let context = extract(&headers(&[(TRACEPARENT, PARENT)])).expect("a parent");
-        let mut request = headers(&[(TRACEPARENT, "old"), (TRACESTATE, "old=1")]);
+        let context = extract(&headers(&[(&TRACEPARENT, PARENT)])).expect("a parent");
+        let mut request = headers(&[(&TRACEPARENT, "old"), (&TRACESTATE, "old=1")]);
         inject(&context, &mut request);
-        assert_eq!(request, headers(&[(TRACEPARENT, PARENT)]));
+        assert_eq!(request, headers(&[(&TRACEPARENT, PARENT)]));
     }
 }
