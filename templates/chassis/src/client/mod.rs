@@ -30,7 +30,7 @@ mod breaker;
 mod bulkhead;
 mod endpoint;
 mod fallback;
-mod not_ready;
+mod mark;
 mod outlier;
 pub(crate) mod picker;
 mod random;

@@ -1,5 +1,6 @@
 //! The chassis from the outside: real servers and clients, in process and as processes.
 
+mod ages;
 #[cfg(feature = "auth")]
 mod auth;
 mod balance;

@@ -17,7 +17,7 @@ use tonic::Status;
 use tonic::codegen::Service;
 
 use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
-use super::not_ready::not_ready;
+use super::mark::Mark;
 use super::target::Target;
 use super::tried::Tried;
 use crate::config::{self, Follow, Section};
@@ -95,7 +95,7 @@ async fn send(
                 match ready {
                     Ok(Ok(picked)) => picked,
                     Ok(Err(_)) => return Err(pool.unavailable(path)),
-                    Err(_) => return Err(not_ready(pool.unavailable(path))),
+                    Err(_) => return Err(Mark::NotReady.on(pool.unavailable(path))),
                 }
             }
         };

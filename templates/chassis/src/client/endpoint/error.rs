@@ -5,6 +5,8 @@ use std::error::Error;
 use h2::Reason;
 use tonic::{Code, Status};
 
+use crate::client::mark::Mark;
+
 /// The status that stands for `error`.
 ///
 /// The end of a stream means what gRPC over HTTP/2 says ("HTTP2 Transport Mapping", "Errors"). The
@@ -14,7 +16,8 @@ pub(super) fn status(error: hyper::Error) -> Status {
     if let Some(status) = in_chain::<Status>(&error) {
         return Status::new(status.code(), status.message());
     }
-    let code = match in_chain::<h2::Error>(&error) {
+    let cause = in_chain::<h2::Error>(&error);
+    let code = match cause {
         Some(error) if error.is_reset() => error.reason().map_or(Code::Internal, of_reset),
         _ => Code::Unavailable,
     };
@@ -22,7 +25,19 @@ pub(super) fn status(error: hyper::Error) -> Status {
         Code::Unavailable => format!("the connection failed: {}", chain(&error)),
         _ => format!("the call was reset: {}", chain(&error)),
     };
-    Status::new(code, text)
+    let status = Status::new(code, text);
+    match cause.is_some_and(is_unprocessed) {
+        true => Mark::Unprocessed.on(status),
+        false => status,
+    }
+}
+
+/// Whether it is certain that the server has not looked at the call: its stream was refused (RFC
+/// 9113, section 8.7), or is above the last one of GOAWAY (section 6.8). h2 gives that as the error
+/// of those streams alone; others of the connection end with an I/O error.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let is_refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+    error.is_remote() && (error.is_go_away() || is_refused)
 }
 
 /// Whether `error` is the end of a connection on which the server found too much of something, such

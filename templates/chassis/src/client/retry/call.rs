@@ -21,6 +21,10 @@ use crate::middleware::deadline::{read_timeout, write_timeout};
 /// How many attempts there were before (gRFC A6, "Exposed Retry Metadata").
 static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
+/// How often a call that no handler has seen is made again before that counts as a failure. A6 has
+/// one for what a server refused ("Transparent Retries"); but two instances may be about to leave.
+const MAX_UNSEEN: u32 = 2;
+
 /// A call that may be made several times.
 #[derive(Debug)]
 pub(super) struct Call<S> {
@@ -35,6 +39,9 @@ pub(super) struct Call<S> {
     deadline: Option<Instant>,
     /// The attempts that have begun.
     attempts: u32,
+    /// The attempts that no handler has seen. They do not count as such.
+    unseen: u32,
+    is_unseen: bool,
     /// The retries since the first attempt, or since a server has said when to come back.
     pauses: u32,
 }
@@ -68,6 +75,8 @@ impl<S> Call<S> {
             begin,
             deadline,
             attempts: 1,
+            unseen: 0,
+            is_unseen: false,
             pauses: 0,
         };
         (call, first)
@@ -95,13 +104,17 @@ impl<S> Call<S> {
         let body = body.ok_or_else(|| Status::unavailable("the request was not kept"))?;
         let mut head = self.head.clone();
         head.extensions.insert(self.tried.clone());
-        let previous = HeaderValue::from(self.attempts);
-        head.headers.insert(&PREVIOUS_ATTEMPTS, previous);
+        if !std::mem::take(&mut self.is_unseen) {
+            self.attempts += 1;
+        }
+        if self.attempts > 1 {
+            let previous = HeaderValue::from(self.attempts - 1);
+            head.headers.insert(&PREVIOUS_ATTEMPTS, previous);
+        }
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             write_timeout(left, &mut head.headers);
         }
-        self.attempts += 1;
         Ok(Request::from_parts(head, body))
     }
 
@@ -116,7 +129,9 @@ impl<S> Call<S> {
                 self.succeeded();
                 return None;
             }
+            Outcome::Failure(_) if policy.max_attempts == 1 => return None,
             Outcome::Failure(failure) => failure,
+            Outcome::Unprocessed => return self.is_unseen().then_some(Duration::ZERO),
             // Nothing was sent, which says nothing about whether retries help.
             Outcome::NotReady => {
                 self.refused(Refusal::NotReady, Code::Unavailable);
@@ -153,6 +168,19 @@ impl<S> Call<S> {
         );
         self.kept.end_attempt();
         Some(pause)
+    }
+
+    /// The last attempt was seen by no handler. Whether it is made again.
+    pub(super) fn is_unseen(&mut self) -> bool {
+        let is_allowed = self.unseen < MAX_UNSEEN && self.kept.is_complete();
+        if !is_allowed || self.is_too_late(Duration::ZERO) {
+            return false;
+        }
+        self.unseen += 1;
+        self.is_unseen = true;
+        tracing::debug!("the call did not reach a handler, sending it again");
+        self.kept.end_attempt();
+        true
     }
 
     /// How long to wait for the attempts so far before another is made; `None` is for ever.

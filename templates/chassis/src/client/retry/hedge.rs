@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::Status;
+use tonic::{Code, Status};
 use tower::Service;
 
 use super::call::Call;
@@ -39,6 +39,8 @@ where
     // Tokio takes what is too long for the clock as far in the future.
     let mut next = Box::pin(sleep(call.patience(policy.delay).unwrap_or(Duration::MAX)));
     let mut is_open = true;
+    // Whether the next attempt is due because the others take long, and not because one failed.
+    let mut is_late = true;
     let mut last = None;
     loop {
         let event = poll_fn(|cx| poll(&mut attempts, is_open.then_some(&mut next), cx)).await;
@@ -51,6 +53,14 @@ where
                         return call.end(result);
                     }
                     Outcome::Failure(failure) => failure,
+                    Outcome::Unprocessed if call.is_unseen() => {
+                        attempts.push(again(&mut call).await?);
+                        continue;
+                    }
+                    Outcome::Unprocessed => Failure {
+                        code: Code::Unavailable,
+                        pushback: Pushback::None,
+                    },
                     // The others may be in better hands; a new one would wait as long again.
                     Outcome::NotReady => {
                         is_open = false;
@@ -75,18 +85,18 @@ where
                     Some(instant) => next.as_mut().reset(instant),
                     None => is_open = false,
                 }
+                is_late = false;
                 last = Some(result);
             }
             Event::Due if call.refusal(policy.max_attempts, Duration::ZERO).is_none() => {
-                poll_fn(|cx| call.inner.poll_ready(cx)).await?;
-                let request = call.again()?;
+                attempts.push(again(&mut call).await?);
                 metrics::hedged(call.path());
-                if policy.delay == Delay::HalfOfWhatIsLeft {
+                if is_late && policy.delay == Delay::HalfOfWhatIsLeft {
                     // Nobody has asked for it: when all instances are slow, it must not go on.
                     call.failed();
                 }
+                is_late = true;
                 tracing::info!(attempt = call.attempts(), "hedging");
-                attempts.push(Box::pin(call.inner.call(request)));
                 match call.patience(policy.delay) {
                     Some(delay) => next.as_mut().reset(Instant::now() + delay),
                     None => is_open = false,
@@ -104,6 +114,16 @@ where
             return call.end(last);
         }
     }
+}
+
+/// Makes another attempt.
+async fn again<S>(call: &mut Call<S>) -> Result<Pin<Box<S::Future>>, Status>
+where
+    S: Service<Request<RequestBody>, Error = Status>,
+{
+    poll_fn(|cx| call.inner.poll_ready(cx)).await?;
+    let request = call.again()?;
+    Ok(Box::pin(call.inner.call(request)))
 }
 
 /// When the next attempt is due after one that failed; `None` when there must be none.

@@ -11,6 +11,8 @@
 //! - Between attempts is a pause, exponentially longer, with jitter. When the deadline would pass in
 //!   it, the call fails at once, with what it failed with.
 //! - A budget, shared by all calls of a channel, ends retries when they do not help.
+//! - What no handler has seen, because its connection was about to end (GOAWAY) or the server refused
+//!   its stream, is sent again at once, and counts for nothing (A6, "Transparent Retries").
 //! - A unary call of a method that is known to be idempotent does not wait for its deadline at an
 //!   instance that says nothing: when half of its time has passed it is made elsewhere as well, and
 //!   the first answer counts.
@@ -134,9 +136,6 @@ where
             return RetryFuture::once(self.inner.call(request));
         };
         let policy = shared.policies.of(request.uri().path()).clone();
-        if matches!(policy, Policy::Once) {
-            return RetryFuture::once(self.inner.call(request));
-        }
         // The service that is ready is the one that is called; the clone makes the other attempts.
         let clone = self.inner.clone();
         let (call, request) = Call::new(clone, Arc::clone(shared), request);
@@ -146,11 +145,9 @@ where
             Policy::Hedge(policy) if call.is_whole() => {
                 RetryFuture::hedged(hedge::hedge(call, policy, first))
             }
-            // Only unary calls are hedged: streams cannot be sent to several instances at a time.
-            Policy::Hedge(_) | Policy::Once => {
-                call.commit();
-                RetryFuture::once(first)
-            }
+            Policy::Hedge(policy) => RetryFuture::retried(first, call, Arc::clone(&policy.streams)),
+            // What no handler has seen is sent again all the same.
+            Policy::Once => RetryFuture::retried(first, call, Arc::clone(shared.policies.once())),
         }
     }
 }

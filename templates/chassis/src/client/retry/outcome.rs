@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use tonic::{Code, Status};
 
-use crate::client::not_ready::is_not_ready;
+use crate::client::mark::Mark;
 use crate::middleware::observe::head_code;
 
 /// Signed milliseconds until the next attempt is welcome (gRFC A6, "Pushback").
@@ -37,6 +37,8 @@ pub(super) enum Outcome {
     Response,
     /// A failure, without any response: "Trailers-Only", or a connection that broke.
     Failure(Failure),
+    /// No handler has seen it: making it again is no retry (A6, "Transparent Retries").
+    Unprocessed,
     /// No instance has become ready in the time that there is for that. Another attempt would wait
     /// as long again.
     NotReady,
@@ -52,11 +54,14 @@ pub(super) fn outcome<B>(result: &Result<Response<B>, Status>) -> Outcome {
                 pushback: pushback(response.headers()),
             }),
         },
-        Err(status) if is_not_ready(status) => Outcome::NotReady,
-        Err(status) => Outcome::Failure(Failure {
-            code: status.code(),
-            pushback: pushback(status.metadata().as_ref()),
-        }),
+        Err(status) => match Mark::of(status) {
+            Some(Mark::NotReady) => Outcome::NotReady,
+            Some(Mark::Unprocessed) => Outcome::Unprocessed,
+            None => Outcome::Failure(Failure {
+                code: status.code(),
+                pushback: pushback(status.metadata().as_ref()),
+            }),
+        },
     }
 }
 
@@ -76,7 +81,6 @@ fn pushback(headers: &HeaderMap) -> Pushback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::not_ready::not_ready;
     use crate::middleware::testing::reply;
 
     fn trailers_only(status: &str, pushback: Option<&str>) -> Result<Response<()>, Status> {
@@ -111,7 +115,8 @@ mod tests {
 
     #[test]
     fn no_instance_is_no_failure_of_one() {
-        let waited: Result<Response<()>, _> = Err(not_ready(Status::unavailable("none is ready")));
+        let waited: Result<Response<()>, _> =
+            Err(Mark::NotReady.on(Status::unavailable("none is ready")));
         assert_eq!(outcome(&waited), Outcome::NotReady);
     }
 

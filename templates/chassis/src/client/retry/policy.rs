@@ -45,7 +45,7 @@ pub(super) enum Policy {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RetryPolicy {
-    /// From 2 to 5.
+    /// From 2 to 5; 1 for what is not made again unless no handler has seen it.
     pub(super) max_attempts: u32,
     pub(super) codes: Codes,
     pub(super) attempt_timeout: Option<Duration>,
@@ -54,12 +54,14 @@ pub(super) struct RetryPolicy {
     multiplier: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct HedgePolicy {
     /// From 2 to 5.
     pub(super) max_attempts: u32,
     pub(super) delay: Delay,
     pub(super) non_fatal: Codes,
+    /// For requests that are streams, which cannot be sent to several instances at a time.
+    pub(super) streams: Arc<RetryPolicy>,
 }
 
 /// How long an attempt waits for the ones before.
@@ -87,6 +89,20 @@ impl RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    /// For what is not made again.
+    fn once() -> Self {
+        Self {
+            max_attempts: 1,
+            codes: Codes::new(&[]),
+            attempt_timeout: None,
+            initial_backoff: Duration::ZERO,
+            max_backoff: Duration::ZERO,
+            multiplier: 1.0,
+        }
+    }
+}
+
 impl Policy {
     /// That of a method of which `is_idempotent` is said elsewhere.
     fn new(config: &config::Retry, method: &config::RetryMethod, is_idempotent: bool) -> Self {
@@ -102,32 +118,36 @@ impl Policy {
                     max_attempts,
                     delay: Delay::Fixed(hedging.delay.get()),
                     non_fatal: Codes::new(&hedging.non_fatal),
+                    streams: Arc::new(RetryPolicy::once()),
                 })),
             };
         }
         let max_attempts = method.max_attempts.unwrap_or(config.max_attempts);
         let attempt_timeout = method.attempt_timeout.unwrap_or(config.attempt_timeout);
         let codes = Codes::new(method.codes.as_ref().unwrap_or(&config.codes));
-        match max_attempts.min(MAX_ATTEMPTS) {
-            0 | 1 => Self::Once,
-            max_attempts if is_idempotent && attempt_timeout.non_zero().is_none() => {
-                Self::Hedge(Arc::new(HedgePolicy {
-                    max_attempts,
-                    delay: Delay::HalfOfWhatIsLeft,
-                    non_fatal: codes,
-                }))
-            }
-            max_attempts => Self::Retry(Arc::new(RetryPolicy {
+        let max_attempts = max_attempts.min(MAX_ATTEMPTS);
+        if max_attempts <= 1 {
+            return Self::Once;
+        }
+        let retry = Arc::new(RetryPolicy {
+            max_attempts,
+            codes,
+            attempt_timeout: attempt_timeout.non_zero(),
+            initial_backoff: method
+                .initial_backoff
+                .unwrap_or(config.initial_backoff)
+                .get(),
+            max_backoff: method.max_backoff.unwrap_or(config.max_backoff).get(),
+            multiplier: method.multiplier.unwrap_or(config.multiplier).get(),
+        });
+        match is_idempotent && retry.attempt_timeout.is_none() {
+            true => Self::Hedge(Arc::new(HedgePolicy {
                 max_attempts,
-                codes,
-                attempt_timeout: attempt_timeout.non_zero(),
-                initial_backoff: method
-                    .initial_backoff
-                    .unwrap_or(config.initial_backoff)
-                    .get(),
-                max_backoff: method.max_backoff.unwrap_or(config.max_backoff).get(),
-                multiplier: method.multiplier.unwrap_or(config.multiplier).get(),
+                delay: Delay::HalfOfWhatIsLeft,
+                non_fatal: codes,
+                streams: retry,
             })),
+            false => Self::Retry(retry),
         }
     }
 }
@@ -136,6 +156,7 @@ impl Policy {
 #[derive(Debug)]
 pub(super) struct Policies {
     default: Policy,
+    once: Arc<RetryPolicy>,
     /// By `service/method` and by `service`.
     by_name: HashMap<String, Policy>,
 }
@@ -160,9 +181,15 @@ impl Policies {
         });
         Self {
             default: Policy::new(config, &inherited, false),
+            once: Arc::new(RetryPolicy::once()),
             // What is said of a method in both is in the second.
             by_name: by_name.chain(described).collect(),
         }
+    }
+
+    /// For what is not made again.
+    pub(super) fn once(&self) -> &Arc<RetryPolicy> {
+        &self.once
     }
 
     /// The policy of the method with `path`: its own, else that of its service, else the default.
@@ -185,130 +212,4 @@ fn random() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Hedging, RetryMethod};
-
-    fn retry(policy: &Policy) -> &RetryPolicy {
-        match policy {
-            Policy::Retry(policy) => policy,
-            other => panic!("not a retry policy: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn pauses_double_up_to_the_maximum_give_or_take_a_fifth() {
-        let policy = Policy::new(&config::Retry::default(), &RetryMethod::default(), false);
-        let policy = retry(&policy);
-        let millis = |index, random| policy.backoff_with(index, random).as_millis();
-        let bounds: Vec<_> = (0..6).map(|n| (millis(n, 0.0), millis(n, 1.0))).collect();
-        let expected = [
-            (40, 60),
-            (80, 120),
-            (160, 240),
-            (320, 480),
-            (640, 960),
-            (800, 1200),
-        ];
-        assert_eq!(bounds, expected);
-        let pauses: Vec<_> = (0..100).map(|_| policy.backoff(0)).collect();
-        let all_within = |pause: &Duration| (40..=60).contains(&pause.as_millis());
-        assert!(pauses.iter().all(all_within), "{pauses:?}");
-        assert!(pauses.windows(2).any(|pair| pair[0] != pair[1]));
-    }
-
-    #[test]
-    fn pauses_beyond_all_bounds_are_the_longest() {
-        let mut config = config::Retry {
-            max_backoff: config::Duration::from_secs(u64::MAX),
-            ..config::Retry::default()
-        };
-        config.initial_backoff = config.max_backoff;
-        let policy = Policy::new(&config, &RetryMethod::default(), false);
-        assert_eq!(
-            retry(&policy).backoff_with(1, 1.0),
-            Duration::from_secs(u64::MAX)
-        );
-    }
-
-    #[test]
-    fn a_method_overrides_its_service_and_both_the_defaults() {
-        let mut config = config::Retry::default();
-        let mut add = |name: &str, method| config.methods.insert(name.to_owned(), method);
-        let off = RetryMethod {
-            enabled: Some(false),
-            ..RetryMethod::default()
-        };
-        add("user.v1.Users", off);
-        let more = RetryMethod {
-            max_attempts: Some(9),
-            codes: config::RetryCode::new(Code::Aborted).map(|code| vec![code]),
-            ..RetryMethod::default()
-        };
-        add("user.v1.Users/Get", more);
-        let hedging = RetryMethod {
-            hedging: Some(Hedging::default()),
-            ..RetryMethod::default()
-        };
-        add("/user.v1.Users/List", hedging);
-
-        let policies = Policies::new(&config, &Idempotent::default());
-        let of = |path| policies.of(path).clone();
-        assert_eq!(retry(&of("/order.v1.Orders/Get")).max_attempts, 3);
-        assert_eq!(of("/user.v1.Users/Create"), Policy::Once);
-        let get = of("/user.v1.Users/Get");
-        assert_eq!(retry(&get).max_attempts, 5, "more than A6 allows for");
-        assert!(retry(&get).codes.contains(Code::Aborted));
-        assert!(!retry(&get).codes.contains(Code::Unavailable));
-        let hedge = HedgePolicy {
-            max_attempts: 2,
-            delay: Delay::Fixed(Duration::from_millis(100)),
-            non_fatal: Codes(1 << Code::Unavailable as u32),
-        };
-        assert_eq!(of("/user.v1.Users/List"), Policy::Hedge(Arc::new(hedge)));
-    }
-
-    #[test]
-    fn one_attempt_is_no_retry() {
-        let config = config::Retry {
-            max_attempts: 1,
-            ..config::Retry::default()
-        };
-        let policy = Policy::new(&config, &RetryMethod::default(), false);
-        assert_eq!(policy, Policy::Once);
-    }
-
-    #[test]
-    fn what_may_be_done_twice_is_hedged_unless_something_else_is_said() {
-        let mut config = config::Retry::default();
-        let known = Idempotent::only("user.v1.Users/Get");
-        let of = |config: &config::Retry, path| Policies::new(config, &known).of(path).clone();
-        let (get, create) = ("/user.v1.Users/Get", "/user.v1.Users/Create");
-        let half = Policy::Hedge(Arc::new(HedgePolicy {
-            max_attempts: 3,
-            delay: Delay::HalfOfWhatIsLeft,
-            non_fatal: Codes(1 << Code::Unavailable as u32),
-        }));
-        assert_eq!(of(&config, get), half);
-        assert_eq!(retry(&of(&config, create)).max_attempts, 3);
-        config.only_idempotent = true;
-        assert_eq!(of(&config, get), half);
-        assert_eq!(of(&config, create), Policy::Once);
-
-        // What is configured is stronger: for a service, and more so for a method.
-        let mut add = |name: &str, method| config.methods.insert(name.to_owned(), method);
-        let patient = RetryMethod {
-            attempt_timeout: Some(config::Duration::from_secs(1)),
-            ..RetryMethod::default()
-        };
-        add("user.v1.Users", patient);
-        let idempotent = RetryMethod {
-            idempotent: Some(true),
-            ..RetryMethod::default()
-        };
-        add("user.v1.Users/Create", idempotent);
-        let get = of(&config, get);
-        assert_eq!(retry(&get).attempt_timeout, Some(Duration::from_secs(1)));
-        assert_eq!(of(&config, create), half);
-    }
-}
+mod tests;

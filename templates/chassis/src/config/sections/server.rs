@@ -104,6 +104,9 @@ pub struct Connections {
     /// How old a connection gets, give or take a tenth; then its client is told to make another
     /// one, which spreads clients over new instances. Default: `"0s"`, no limit (as in gRFC A9).
     pub max_age: Duration,
+    /// How long a connection may have no calls; then its client is told to make another one when it
+    /// has some. Default: `"0s"`, no limit (as in gRFC A9): clients of this chassis keep one ready.
+    pub max_idle: Duration,
     /// How long the calls on an old connection may go on. Default: `"0s"`, no limit (as in
     /// gRFC A9).
     pub max_age_grace: Duration,
@@ -120,6 +123,7 @@ impl Default for Connections {
             handshake_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(10),
             max_age: Duration::default(),
+            max_idle: Duration::default(),
             max_age_grace: Duration::default(),
             resets: Rate {
                 rate: PerSecond::HUNDRED,

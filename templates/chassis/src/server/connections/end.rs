@@ -17,6 +17,8 @@ pub(super) enum End {
     Resets,
     /// `server.connections.max_age`
     Age,
+    /// `server.connections.max_idle`
+    Idle,
 }
 
 impl End {
@@ -29,6 +31,7 @@ impl End {
             Self::Frame => "frame_timeout",
             Self::Resets => "resets",
             Self::Age => "age",
+            Self::Idle => "idle",
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for End {
             Self::Frame => "the client did not finish a frame in server.connections.frame_timeout",
             Self::Resets => "the client reset more streams than server.connections.resets allows",
             Self::Age => "the connection is older than server.connections.max_age",
+            Self::Idle => "the connection had no calls for server.connections.max_idle",
         })
     }
 }

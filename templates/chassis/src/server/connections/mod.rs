@@ -7,6 +7,7 @@
 mod end;
 mod frames;
 mod guard;
+mod idle;
 mod metrics;
 
 use std::cell::RefCell;
@@ -40,6 +41,7 @@ use crate::config::{self, Follow, Section};
 use crate::tls::{PeerIdentity, ServerTls, Stream};
 use end::End;
 use guard::{Guarded, Rules};
+use idle::{Calls, CountedBody};
 
 /// The pause after the system refused to accept a connection, for example because the process is
 /// out of file descriptors.
@@ -166,13 +168,21 @@ where
     let (stream, identity) = handshake(stream, settings).await?;
     // What the layers share is counted for each connection, and not for each call.
     let stack = RefCell::new(stack);
+    let max_idle = settings.connections.max_idle.non_zero();
+    let calls = max_idle.map(|max_idle| (Calls::none(), max_idle));
+    let counted = calls.as_ref().map(|(calls, _)| Arc::clone(calls));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(info.clone());
         if let Some(identity) = &identity {
             request.extensions_mut().insert(identity.clone());
         }
         // The stack is always ready: what has to wait does so in its future.
-        stack.borrow_mut().call(request)
+        let begun = counted.as_ref().map(Calls::begin);
+        let response = stack.borrow_mut().call(request);
+        async move {
+            let response = response.await?;
+            Ok::<_, Infallible>(response.map(|body| CountedBody::new(body, begun)))
+        }
     });
     let http2 = &settings.http2;
     let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
@@ -188,20 +198,21 @@ where
     let max_age = settings.connections.max_age.non_zero();
     {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let is_old = tokio::select! {
+        let end = tokio::select! {
             result = &mut connection => {
                 result?;
-                false
+                None
             }
             _ = drain.changed() => {
                 connection.as_mut().graceful_shutdown();
                 connection.as_mut().await?;
-                false
+                None
             }
-            () = passed(max_age.map(|age| jittered(age, random()))) => true,
+            () = passed(max_age.map(|age| jittered(age, random()))) => Some(End::Age),
+            () = idle(calls) => Some(End::Idle),
         };
-        if is_old {
-            metrics::ended(End::Age);
+        if let Some(end) = end {
+            metrics::ended(end);
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 result = &mut connection => result?,
@@ -239,6 +250,14 @@ async fn handshake(
 async fn passed(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until there was no call for as long as there may be none; for ever when that has no limit.
+async fn idle(calls: Option<(Arc<Calls>, Duration)>) {
+    match calls {
+        Some((calls, max_idle)) => calls.idle_for(max_idle).await,
         None => std::future::pending().await,
     }
 }

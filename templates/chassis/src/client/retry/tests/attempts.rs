@@ -3,6 +3,7 @@
 use tonic::Code;
 use tower::ServiceExt;
 
+use super::super::Idempotent;
 use super::support::{Act, Balancer, code, config, end, fail, push_back, text, unary};
 use crate::config;
 use crate::middleware::testing::Ended;
@@ -148,4 +149,40 @@ async fn a_call_waits_for_an_instance_only_once() {
     };
     assert_eq!(ended, expected);
     assert_eq!(balancer.count(), 2, "one attempt is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_handler_has_seen_is_sent_again_at_once_and_does_not_count() {
+    let script = [
+        Act::Unseen,
+        fail(Code::Unavailable),
+        Act::Unseen,
+        Act::Reply(Code::Ok),
+    ];
+    let balancer = Balancer::new(script);
+    assert_eq!(code(&balancer.under(&config())).await, Code::Ok);
+    let attempts = balancer.attempts();
+    let previous: Vec<_> = attempts.iter().map(|it| it.previous.as_deref()).collect();
+    assert_eq!(previous, [None, None, Some("1"), Some("1")]);
+    assert!(attempts[1].millis < 5 && attempts[3].millis < attempts[2].millis + 5);
+    assert!(attempts.iter().all(|it| it.request == ["request"]));
+
+    // Where nothing is made again as well.
+    let mut config = config();
+    config.max_attempts = 1;
+    let balancer = Balancer::new([Act::Unseen, fail(Code::Unavailable)]);
+    assert_eq!(code(&balancer.under(&config)).await, Code::Unavailable);
+    assert_eq!(balancer.count(), 2);
+    // But not without end.
+    let balancer = Balancer::new([const { Act::Unseen }; 3]);
+    assert_eq!(code(&balancer.under(&config)).await, Code::Unavailable);
+    assert_eq!(balancer.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_call_that_no_handler_has_seen_is_sent_again_at_once() {
+    let balancer = Balancer::new([Act::Unseen, Act::Reply(Code::Ok)]);
+    let known = Idempotent::only("user.v1.UserService/GetUser");
+    assert_eq!(code(&balancer.described(&config(), &known)).await, Code::Ok);
+    assert!(balancer.begins()[1] < 5, "{:?}", balancer.begins());
 }

@@ -18,7 +18,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::super::{Idempotent, Retry, RetryLayer};
 use crate::client::endpoint::RequestBody;
-use crate::client::not_ready::not_ready;
+use crate::client::mark::Mark;
 use crate::client::tried::Tried;
 use crate::config;
 use crate::middleware::testing::{Ended, GET_USER, read, reply};
@@ -36,6 +36,8 @@ pub(super) enum Act {
     Break,
     /// No instance is ready.
     NotReady,
+    /// The server ends the connection before it has looked at the call.
+    Unseen,
     /// No answer, whatever comes.
     Hang,
     /// The other act, after so long.
@@ -166,7 +168,8 @@ impl Balancer {
                 Ok(response)
             }
             Act::Break => Err(Status::unavailable("the connection failed")),
-            Act::NotReady => Err(not_ready(Status::unavailable("no instance is ready"))),
+            Act::Unseen => Err(Mark::Unprocessed.on(Status::unavailable("GOAWAY"))),
+            Act::NotReady => Err(Mark::NotReady.on(Status::unavailable("no instance is ready"))),
             Act::Hang => {
                 self.note(index, |attempt| attempt.ended = false);
                 pending().await
