@@ -133,12 +133,42 @@ impl Modules {
         }
     }
 
-    /// The same modules elsewhere: those of an earlier state of the whole, in another folder.
+    /// The modules of an earlier state in another folder: as the configuration there says, else where
+    /// the present ones are, else the folder itself.
     ///
     /// # Errors
     /// As [`Modules::find`].
-    pub fn at(folder: &Path) -> Result<Self, ModuleError> {
-        Self::find(folder, &[])
+    pub fn of_earlier(folder: &Path, present: &Self) -> Result<Self, ModuleError> {
+        if let Some(list) = configured_in(folder)? {
+            return Ok(Self {
+                directory: folder.to_owned(),
+                top: folder.to_owned(),
+                list,
+            });
+        }
+        let same = present.folders().into_iter();
+        let same = same.map(|(below, _)| joined(folder, &below));
+        let mut list: Vec<Module> = same.filter(|it| it.is_dir()).map(unconfigured).collect();
+        if list.is_empty() {
+            list.push(unconfigured(folder.to_owned()));
+        }
+        Ok(Self {
+            directory: folder.to_owned(),
+            top: folder.to_owned(),
+            list,
+        })
+    }
+
+    /// The folders of the modules, relative to that of the configuration, each with what does not
+    /// belong to it.
+    pub fn folders(&self) -> Vec<(String, Vec<String>)> {
+        let modules = self.list.iter();
+        let folders = modules.filter_map(|module| {
+            let below = module.root.strip_prefix(&self.top).ok()?;
+            let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+            Some((parts.join("/"), module.excludes.clone()))
+        });
+        folders.collect()
     }
 
     /// Where the compiler looks for files.
@@ -238,28 +268,35 @@ impl Modules {
 /// The nearest configuration at or above a folder; without any, the folder is one module.
 fn configured(directory: &Path) -> Result<Modules, ModuleError> {
     for folder in directory.ancestors() {
-        let list = if let Some(project) = project::at(folder)? {
-            of_project(&project)?
-        } else if let Some(folders) = read_work(folder)? {
-            let modules = folders.iter().map(|it| with_own_rules(&joined(folder, it)));
-            modules.collect::<Result<_, _>>()?
-        } else if let Some(configuration) = read_buf_yaml(folder)? {
-            let modules = configuration.modules.into_iter();
-            modules.map(|module| of_buf(folder, module)).collect()
-        } else {
-            continue;
-        };
-        return Ok(Modules {
-            directory: directory.to_owned(),
-            top: folder.to_owned(),
-            list,
-        });
+        if let Some(list) = configured_in(folder)? {
+            return Ok(Modules {
+                directory: directory.to_owned(),
+                top: folder.to_owned(),
+                list,
+            });
+        }
     }
     Ok(Modules {
         directory: directory.to_owned(),
         top: directory.to_owned(),
         list: vec![unconfigured(directory.to_owned())],
     })
+}
+
+/// The modules of the configuration in a folder, if it has one.
+fn configured_in(folder: &Path) -> Result<Option<Vec<Module>>, ModuleError> {
+    if let Some(project) = project::at(folder)? {
+        return of_project(&project).map(Some);
+    }
+    if let Some(folders) = read_work(folder)? {
+        let modules = folders.iter().map(|it| with_own_rules(&joined(folder, it)));
+        return modules.collect::<Result<_, _>>().map(Some);
+    }
+    let configuration = read_buf_yaml(folder)?;
+    Ok(configuration.map(|it| {
+        let modules = it.modules.into_iter();
+        modules.map(|module| of_buf(folder, module)).collect()
+    }))
 }
 
 /// The folders of a workspace; what `msvc.toml` says of rules goes before what a `buf.yaml` says, in the

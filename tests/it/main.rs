@@ -15,6 +15,7 @@ mod install;
 mod interrupted;
 mod layout;
 mod new;
+mod proto_breaking;
 mod proto_gen;
 mod proto_lint;
 mod run;

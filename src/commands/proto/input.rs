@@ -6,12 +6,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Diagnostic, Exit, Result, Silent};
 use crate::proto::compile;
 use crate::proto::diagnostic::ProtoDiagnostic;
-use crate::proto::finding::{Finding, RuleInfo, Span};
+use crate::proto::finding::{Category, Finding, RuleInfo, Span};
 use crate::proto::module::Modules;
 use crate::proto::report::{self, ErrorFormat, Shown};
 
@@ -183,4 +184,49 @@ impl Lines {
         });
         lines.get(number - 1).cloned()
     }
+}
+
+/// A rule as JSON has it.
+#[derive(Serialize)]
+struct ListedRule {
+    name: &'static str,
+    categories: Vec<&'static str>,
+    purpose: &'static str,
+}
+
+/// Prints rules with their categories.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn list_rules(context: &Context, rules: &[RuleInfo]) -> Result {
+    let listed = rules.iter().map(|rule| ListedRule {
+        name: rule.name,
+        categories: rule
+            .categories
+            .iter()
+            .copied()
+            .map(Category::name)
+            .collect(),
+        purpose: rule.purpose,
+    });
+    let listed: Vec<ListedRule> = listed.collect();
+    if context.printer.is_json() {
+        return context.printer.json(&listed);
+    }
+    let width = listed.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+    let sets = |rule: &ListedRule| rule.categories.join(", ");
+    let set_width = listed
+        .iter()
+        .map(|rule| sets(rule).len())
+        .max()
+        .unwrap_or(0);
+    let lines = listed.iter().map(|rule| {
+        format!(
+            "{:width$}  {:set_width$}  {}\n",
+            rule.name,
+            sets(rule),
+            rule.purpose
+        )
+    });
+    context.printer.data(&lines.collect::<String>())
 }

@@ -1,12 +1,10 @@
 //! `msvc proto lint`: rules for names, layout and evolution.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::commands::proto::input::{self, FindingArgs, InputArgs};
 use crate::context::Context;
 use crate::error::Result;
-use crate::proto::finding::{Category, RuleInfo};
 use crate::proto::lint;
 use crate::proto::module::Modules;
 use crate::proto::schema::File;
@@ -39,7 +37,7 @@ pub struct LintArgs {
 /// When a rule finds something, a proto does not compile or the configuration makes no sense.
 pub fn run(context: &Context, args: &LintArgs) -> Result {
     if args.list_rules {
-        return list_rules(context, &lint::all());
+        return input::list_rules(context, &lint::all());
     }
     let format = args.findings.format(context);
     let modules = Modules::find(&context.directory, &args.input.include)?;
@@ -53,46 +51,4 @@ pub fn run(context: &Context, args: &LintArgs) -> Result {
     }
     findings.sort();
     input::tell(context, &modules, format, (findings, &lint::all()))
-}
-
-/// A rule as JSON has it.
-#[derive(Serialize)]
-struct ListedRule {
-    name: &'static str,
-    categories: Vec<&'static str>,
-    purpose: &'static str,
-}
-
-/// Prints rules with their categories.
-pub fn list_rules(context: &Context, rules: &[RuleInfo]) -> Result {
-    let listed = rules.iter().map(|rule| ListedRule {
-        name: rule.name,
-        categories: rule
-            .categories
-            .iter()
-            .copied()
-            .map(Category::name)
-            .collect(),
-        purpose: rule.purpose,
-    });
-    let listed: Vec<ListedRule> = listed.collect();
-    if context.printer.is_json() {
-        return context.printer.json(&listed);
-    }
-    let width = listed.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
-    let sets = |rule: &ListedRule| rule.categories.join(", ");
-    let set_width = listed
-        .iter()
-        .map(|rule| sets(rule).len())
-        .max()
-        .unwrap_or(0);
-    let lines = listed.iter().map(|rule| {
-        format!(
-            "{:width$}  {:set_width$}  {}\n",
-            rule.name,
-            sets(rule),
-            rule.purpose
-        )
-    });
-    context.printer.data(&lines.collect::<String>())
 }

@@ -1,5 +1,6 @@
 //! `msvc proto`: the protos of a workspace, or of any folder.
 
+pub mod breaking;
 pub mod generate;
 mod input;
 pub mod lint;
@@ -20,6 +21,13 @@ pub enum ProtoCommand {
     /// `lint` of a `buf.yaml`; a comment `buf:lint:ignore RULE` before a definition switches one off
     /// for it. Without either, the rules of STANDARD are asked.
     Lint(lint::LintArgs),
+    /// Find what breaks since an earlier state of the protos.
+    ///
+    /// The rules have buf's names and meaning. FILE and PACKAGE keep generated code compiling, WIRE_JSON
+    /// and WIRE only what is sent and stored. `[proto.breaking]` of `msvc.toml` chooses among them, or
+    /// `breaking` of a `buf.yaml`; without either, the rules of FILE are asked. Nothing is checked out:
+    /// commits are read from git's objects.
+    Breaking(breaking::BreakingArgs),
 }
 
 /// Runs `msvc proto`.
@@ -30,5 +38,6 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
     match command {
         ProtoCommand::Gen(args) => generate::run(context, &args),
         ProtoCommand::Lint(args) => lint::run(context, &args),
+        ProtoCommand::Breaking(args) => breaking::run(context, &args),
     }
 }
