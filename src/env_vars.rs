@@ -17,6 +17,21 @@ pub const ETCDCTL_ENDPOINTS: &str = "ETCDCTL_ENDPOINTS";
 pub const CARGO: &str = "CARGO";
 /// The key for encrypted settings, as services read it.
 pub const APP_CONFIG_KEY: &str = "APP_CONFIG_KEY";
+/// Where OpenTelemetry's exporters send what they have, of every kind.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// How long OpenTelemetry's exporters gather spans, in milliseconds.
+pub const OTEL_BSP_SCHEDULE_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+/// Variables by which somebody who set them has decided where spans go, or that they go nowhere.
+const TRACES_DECIDED: &[&str] = &[
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_SDK_DISABLED",
+    "APP_TRACING__ENDPOINT",
+    "APP_TRACING__EXPORTER",
+];
+/// Where Jaeger, or what speaks its JSON API, answers queries.
+pub const JAEGER_QUERY_URL: &str = "JAEGER_QUERY_URL";
 /// `dumb` marks a terminal that cannot move its cursor.
 pub const TERM: &str = "TERM";
 /// Where a Docker engine answers, as Docker's own command line reads it.
@@ -47,6 +62,12 @@ pub struct Environment {
     pub app_config_key: Option<String>,
     /// [`DOCKER_HOST`].
     pub docker_host: Option<String>,
+    /// The first of the variables that is set which decide where spans go.
+    pub traces_decided: Option<&'static str>,
+    /// [`OTEL_BSP_SCHEDULE_DELAY`] is set.
+    pub has_schedule_delay: bool,
+    /// [`JAEGER_QUERY_URL`].
+    pub jaeger_query_url: Option<String>,
 }
 
 impl Environment {
@@ -62,6 +83,12 @@ impl Environment {
             cargo: env::var_os(CARGO),
             app_config_key: text(APP_CONFIG_KEY),
             docker_host: text(DOCKER_HOST),
+            traces_decided: TRACES_DECIDED
+                .iter()
+                .copied()
+                .find(|name| text(name).is_some()),
+            has_schedule_delay: text(OTEL_BSP_SCHEDULE_DELAY).is_some(),
+            jaeger_query_url: text(JAEGER_QUERY_URL),
         }
     }
 }

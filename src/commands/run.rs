@@ -127,6 +127,7 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     let instances = plan::instances(&project, &programs, &common)?;
     let options = Options {
         registry: surroundings.registry.clone(),
+        traces: surroundings.traces(),
         restarts: !args.no_restart,
         ready_timeout: args.ready_timeout,
     };

@@ -25,6 +25,9 @@ pub struct RunState {
     pub pid: u32,
     /// Where its services find each other.
     pub registry: Option<RegistryState>,
+    /// The URL at which its traces can be asked for.
+    #[serde(default)]
+    pub traces: Option<String>,
     /// Its services.
     pub services: Vec<ServiceState>,
 }
@@ -67,7 +70,11 @@ pub struct RunLock {
 
 impl RunState {
     /// The system that this process runs.
-    pub fn new(registry: Option<&Registry>, services: Vec<ServiceState>) -> Self {
+    pub fn new(
+        registry: Option<&Registry>,
+        traces: Option<String>,
+        services: Vec<ServiceState>,
+    ) -> Self {
         Self {
             version: VERSION,
             pid: std::process::id(),
@@ -75,6 +82,7 @@ impl RunState {
                 kind: registry.kind,
                 address: registry.url.clone(),
             }),
+            traces,
             services,
         }
     }
@@ -179,7 +187,7 @@ mod tests {
     #[test]
     fn what_runs_is_seen_while_its_lock_is_held() {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = RunState::new(None, Vec::new());
+        let state = RunState::new(None, None, Vec::new());
         let lock = RunLock::take(folder.path()).expect("a lock file");
         let lock = lock.expect("nobody has it");
         assert_eq!(read(folder.path()), None);

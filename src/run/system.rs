@@ -32,6 +32,8 @@ const STILL_STARTING: Duration = Duration::from_secs(2);
 pub struct Options {
     /// Where its services find each other.
     pub registry: Option<Registry>,
+    /// The URL at which its traces can be asked for.
+    pub traces: Option<String>,
     /// Whether a service that ends by itself is started again.
     pub restarts: bool,
     /// How long services may take until they are ready.
@@ -147,7 +149,11 @@ impl System {
                 }),
             }
         }
-        let state = RunState::new(self.options.registry.as_ref(), services);
+        let state = RunState::new(
+            self.options.registry.as_ref(),
+            self.options.traces.clone(),
+            services,
+        );
         Ok(self.lock.write(&state)?)
     }
 

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use msvc::proto::codegen::{self, CodegenError, Generated};
 use msvc::proto::compile::compile;
 use msvc::proto::sources::Sources;
+use prost::Message;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
 const CHASSIS_ETCD: &str = "templates/chassis/src/registry/etcd/proto";
 const EMBEDDED_ETCD: &str = "src/infra/embedded/etcd/proto";
+const EMBEDDED_COLLECTOR: &str = "src/infra/embedded/collector/proto";
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -33,25 +35,63 @@ fn assert_fresh(
     generate: fn(&FileDescriptorSet) -> Result<Generated, CodegenError>,
     expected: &[&str],
 ) {
-    let generated = generate(&compiled(name)).expect("code");
+    let descriptors = compiled(name);
+    let generated = generate(&descriptors).expect("code");
     for (file, text) in &generated.files {
         // The crate of a workspace would have a root; here `mod.rs` is written by hand.
         if file == "lib.rs" {
             continue;
         }
         let path = folder(name).join(file);
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, text).expect("writable");
-        }
-        let checked_in = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            checked_in == *text,
-            "{} is stale: run this test with BLESS=1",
-            path.display()
-        );
+        assert_is(&path, text.as_bytes());
     }
     let files: Vec<&String> = generated.files.keys().collect();
+    let mut files: Vec<&str> = files.into_iter().map(String::as_str).collect();
+    files.sort_unstable();
     assert_eq!(files, expected);
+}
+
+fn assert_is(path: &Path, bytes: &[u8]) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        fs::write(path, bytes).expect("writable");
+    }
+    assert!(
+        fs::read(path).unwrap_or_default() == bytes,
+        "{} is stale: run this test with BLESS=1",
+        path.display()
+    );
+}
+
+#[test]
+fn the_embedded_collector_is_what_the_generator_makes_of_its_protos() {
+    let folders = [
+        "",
+        "/collector",
+        "/collector/trace",
+        "/common",
+        "/resource",
+        "/trace",
+    ];
+    let files = ["/collector/trace", "/common", "/resource", "/trace"];
+    let mut expected = vec!["lib.rs".to_owned(), "opentelemetry.rs".to_owned()];
+    expected.extend(folders.map(|it| format!("opentelemetry/proto{it}.rs")));
+    expected.extend(files.map(|it| format!("opentelemetry/proto{it}/v1.rs")));
+    expected.sort();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let generate = codegen::generate_without_transport;
+    assert_fresh(EMBEDDED_COLLECTOR, generate, &expected);
+    let descriptors = without_sources(compiled(EMBEDDED_COLLECTOR));
+    let path = folder(EMBEDDED_COLLECTOR).join("descriptors.bin");
+    assert_is(&path, &descriptors.encode_to_vec());
+}
+
+/// Descriptors without comments, which nobody reads at run time.
+fn without_sources(mut descriptors: FileDescriptorSet) -> FileDescriptorSet {
+    for file in &mut descriptors.file {
+        file.source_code_info = None;
+    }
+    descriptors
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cert;
 mod chat_fixture;
 mod checked_in_protos;
 mod cli;
+mod collector_conformance;
 mod consul_conformance;
 mod doctor;
 mod etcd_conformance;

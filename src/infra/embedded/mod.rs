@@ -1,6 +1,7 @@
 //! Stand-ins for infrastructure that run inside this process and speak the real wire protocols,
 //! for the subset that clients need. They are for development: nothing is replicated or kept.
 
+pub mod collector;
 pub mod consul;
 pub mod etcd;
 mod random;
@@ -10,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::error::{Diagnostic, Exit};
+use collector::{Addresses, EmbeddedCollector};
 use consul::EmbeddedConsul;
 use etcd::EmbeddedEtcd;
 
@@ -21,6 +23,8 @@ pub struct Parts {
     pub consul: Option<SocketAddr>,
     /// etcd's gRPC API.
     pub etcd: Option<SocketAddr>,
+    /// A collector of traces.
+    pub collector: Option<Addresses>,
 }
 
 /// Parts that run; they stop when this is dropped.
@@ -28,6 +32,7 @@ pub struct Parts {
 pub struct Embedded {
     consul: Option<EmbeddedConsul>,
     etcd: Option<EmbeddedEtcd>,
+    collector: Option<EmbeddedCollector>,
 }
 
 /// Starts parts. Must be called within a tokio runtime, which then drives them.
@@ -42,6 +47,9 @@ pub async fn start(parts: &Parts) -> Result<Embedded, EmbeddedError> {
     if let Some(address) = parts.etcd {
         embedded.etcd = Some(etcd::start(address).await?);
     }
+    if let Some(addresses) = &parts.collector {
+        embedded.collector = Some(collector::start(addresses).await?);
+    }
     Ok(embedded)
 }
 
@@ -54,6 +62,11 @@ impl Embedded {
     /// Where etcd's API is served.
     pub fn etcd(&self) -> Option<SocketAddr> {
         self.etcd.as_ref().map(EmbeddedEtcd::address)
+    }
+
+    /// Where traces are collected and told.
+    pub fn collector(&self) -> Option<Addresses> {
+        self.collector.as_ref().map(EmbeddedCollector::addresses)
     }
 }
 
