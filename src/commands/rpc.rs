@@ -1,7 +1,7 @@
 //! What `call` and `bench` share: which server, which descriptors, which data.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use crate::client::channel::{self, Channel};
 use crate::client::completion;
-use crate::client::connect::{ConnectError, Tls};
+use crate::client::connect::{ConnectError, Identity, Tls};
 use crate::client::descriptors::{self, DescriptorsError, Source};
 use crate::client::metadata::{self, Header};
 use crate::client::methods;
@@ -41,6 +41,12 @@ pub struct RpcArgs {
     /// Trust the authorities in this PEM file rather than the system's (https).
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
+    /// Be the client of the certificate in this PEM file, for servers that want to know their clients.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The PEM file with the key of `--cert`.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "cert")]
+    pub key: Option<PathBuf>,
 }
 
 /// A server that answers, and what it offers.
@@ -56,6 +62,14 @@ pub struct Session {
 }
 
 impl RpcArgs {
+    fn identity(&self, directory: &Path) -> Option<Identity> {
+        let (certificate, key) = self.cert.as_ref().zip(self.key.as_ref())?;
+        Some(Identity {
+            certificate: directory.join(certificate),
+            key: directory.join(key),
+        })
+    }
+
     fn source(&self) -> Source {
         if let Some(path) = &self.descriptors {
             Source::File(path.clone())
@@ -96,7 +110,8 @@ pub async fn open(context: &Context, args: &RpcArgs, method: Option<&str>) -> Re
     let tls = match endpoints.iter().any(|endpoint| endpoint.tls) {
         true => {
             let ca = args.ca.as_ref().map(|path| context.directory.join(path));
-            Some(Tls::new(ca.as_deref())?)
+            let identity = args.identity(&context.directory);
+            Some(Tls::new(ca.as_deref(), identity.as_ref())?)
         }
         false => None,
     };

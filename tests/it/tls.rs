@@ -1,6 +1,6 @@
 //! `msvc call` and `msvc bench` over TLS.
 
-use tonic::transport::Identity;
+use tonic::transport::{Certificate, Identity};
 
 use crate::support::Sandbox;
 use crate::support::chat::ChatServer;
@@ -64,8 +64,8 @@ fn what_is_wrong_with_tls_is_told() {
     insta::assert_snapshot!(shown(&["call", &format!("localhost:{port}")]), @r"
     exit: 3
     --- stderr ---
-    error: localhost:[PORT] does not speak gRPC: it closed the connection at once
-    hint: is this the port of the gRPC server? A server that speaks TLS needs `https://`
+    error: localhost:[PORT] does not speak gRPC: it answered in TLS
+    hint: the server speaks TLS: use `https://`
     ");
     insta::assert_snapshot!(
         shown(&["call", &format!("https://127.0.0.1:{port}"), "--ca", "ca.pem"]), @r#"
@@ -92,5 +92,107 @@ fn what_is_wrong_with_tls_is_told() {
     error: cannot speak TLS with https://localhost:[PORT]
       caused by: received corrupt message of type InvalidContentType
     hint: use `http://` when the server speaks plaintext, or `--ca FILE` when its certificate is signed by an authority of your own
+    ");
+}
+
+/// A server that wants to know its clients, with `certs/client.pem` as what it trusts; `other/` is of an
+/// authority that it does not know.
+fn strict_server(sandbox: &Sandbox) -> ChatServer {
+    for args in [
+        &["cert", "server", "client"][..],
+        &["cert", "client", "--out", "other"],
+    ] {
+        let made = sandbox.msvc(args.iter().chain(&["-q"]));
+        assert!(made.starts_with("exit: 0"), "{made}");
+    }
+    let read = |name: &str| std::fs::read(sandbox.path().join("certs").join(name)).expect("made");
+    ChatServer::start_mutual_tls(
+        Identity::from_pem(read("server.pem"), read("server.key")),
+        Certificate::from_pem(read("ca.pem")),
+    )
+}
+
+#[test]
+fn a_server_that_wants_to_know_its_clients_is_called_and_benched() {
+    let sandbox = Sandbox::new();
+    let server = strict_server(&sandbox);
+    let url = format!("https://localhost:{}", server.port());
+    let trust = ["--ca", "certs/ca.pem"];
+    let own = ["--cert", "certs/client.pem", "--key", "certs/client.key"];
+    let watch = ["WatchRoom", "-d", r#"{"room": "lobby", "limit": 1}"#];
+    let call = [&["call", &url][..], &watch, &trust, &own].concat();
+    let shown = sandbox.msvc(call);
+    assert!(shown.starts_with("exit: 0"), "{shown}");
+    for engine in ["native", "h2"] {
+        let load = ["-n", "200", "-q", "--connections", "3", "--engine", engine];
+        let bench = [&["bench", &url][..], &watch, &trust, &own, &load].concat();
+        let shown = sandbox.msvc(bench);
+        assert!(shown.starts_with("exit: 0"), "{shown}");
+        let ok = "\n  OK (0)                            200\n";
+        assert!(shown.contains(ok), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_clients_certificate_is_told() {
+    let sandbox = Sandbox::new();
+    let server = strict_server(&sandbox);
+    let port = server.port().to_string();
+    let url = format!("https://localhost:{port}");
+    let shown = |args: &[&str]| {
+        let all = [&["call", &url, "--ca", "certs/ca.pem"], args].concat();
+        sandbox.msvc(all).replace(&port, "[PORT]")
+    };
+    insta::assert_snapshot!(shown(&[]), @r"
+    exit: 3
+    --- stderr ---
+    error: cannot speak TLS with https://localhost:[PORT]
+      caused by: received fatal alert: CertificateRequired
+    hint: the server wants to know its clients: `--cert FILE` and `--key FILE` have the certificate and its key
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "other/client.pem", "--key", "other/client.key"]), @r"
+    exit: 3
+    --- stderr ---
+    error: cannot speak TLS with https://localhost:[PORT]
+      caused by: received fatal alert: DecryptError
+    hint: the server does not trust the authority that signed the certificate in `--cert`
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "certs/client.pem", "--key", "certs/server.key"]), @r"
+    exit: 2
+    --- stderr ---
+    error: the key in `[SANDBOX]/certs/server.key` is not that of the certificate in `[SANDBOX]/certs/client.pem`
+      caused by: keys may not be consistent: KeyMismatch
+    hint: `--cert` takes a file with the certificate (and those between it and the authority), `--key` one with its key, both in the PEM format
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "certs/client.key", "--key", "certs/client.key"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `[SANDBOX]/certs/client.key` has no certificate
+      caused by: no items found
+    hint: `--cert` takes a file with the certificate (and those between it and the authority), `--key` one with its key, both in the PEM format
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "certs/client.pem", "--key", "certs/client.pem"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `[SANDBOX]/certs/client.pem` has no key
+      caused by: no items found
+    hint: `--cert` takes a file with the certificate (and those between it and the authority), `--key` one with its key, both in the PEM format
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "nowhere.pem", "--key", "certs/client.key"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `[SANDBOX]/nowhere.pem` has no certificate
+      caused by: I/O error: No such file or directory (os error 2)
+    hint: `--cert` takes a file with the certificate (and those between it and the authority), `--key` one with its key, both in the PEM format
+    ");
+    insta::assert_snapshot!(shown(&["--cert", "certs/client.pem"]), @r"
+    exit: 2
+    --- stderr ---
+    error: the following required arguments were not provided:
+      --key <FILE>
+
+    Usage: msvc call --cert <FILE> --key <FILE> --ca <FILE> <TARGET> [METHOD]
+
+    For more information, try '--help'.
     ");
 }

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::MetadataMap;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, ServerTlsConfig};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -71,14 +71,23 @@ impl ChatServer {
 
     /// Starts one that speaks TLS with this certificate.
     pub fn start_tls(identity: Identity) -> Self {
-        Self::start_as(Reflection::V1, Some(identity))
+        Self::start_as(
+            Reflection::V1,
+            Some(ServerTlsConfig::new().identity(identity)),
+        )
     }
 
-    fn start_as(reflection: Reflection, identity: Option<Identity>) -> Self {
+    /// Starts one that speaks TLS with clients that this authority vouches for, and no others.
+    pub fn start_mutual_tls(identity: Identity, authority: Certificate) -> Self {
+        let tls = ServerTlsConfig::new().identity(identity);
+        Self::start_as(Reflection::V1, Some(tls.client_ca_root(authority)))
+    }
+
+    fn start_as(reflection: Reflection, tls: Option<ServerTlsConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || serve(listener, reflection, identity, stopped));
+        let thread = std::thread::spawn(move || serve(listener, reflection, tls, stopped));
         Self {
             address,
             stop: Some(stop),
@@ -116,7 +125,7 @@ impl Drop for ChatServer {
 fn serve(
     listener: TcpListener,
     reflection: Reflection,
-    identity: Option<Identity>,
+    tls: Option<ServerTlsConfig>,
     stopped: oneshot::Receiver<()>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -136,8 +145,7 @@ fn serve(
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let mut server = tonic::transport::Server::builder();
-        if let Some(identity) = identity {
-            let tls = ServerTlsConfig::new().identity(identity);
+        if let Some(tls) = tls {
             server = server.tls_config(tls).expect("a valid certificate");
         }
         let router = server
