@@ -2,36 +2,65 @@
 //!
 //! Pure: messages in, bytes out.
 
+use std::io::Write as _;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
+use flate2::Compression as Level;
+use flate2::write::GzEncoder;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 
 use crate::bench::framing::PREFIX;
 
+/// How messages are compressed
+/// (<https://github.com/grpc/grpc/blob/master/doc/compression.md>).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    Identity,
+    /// As gzip does it.
+    Gzip,
+}
+
 /// The messages of one call as they go over the wire.
-pub fn encode(messages: &[DynamicMessage]) -> Bytes {
-    let lengths = messages
-        .iter()
-        .map(|message| PREFIX + message.encoded_len());
-    let mut bytes = BytesMut::with_capacity(lengths.sum());
+pub fn encode(messages: &[DynamicMessage], compression: Compression) -> Bytes {
+    let mut bytes = BytesMut::new();
     for message in messages {
-        let length = u32::try_from(message.encoded_len()).expect("messages are below 4 GiB");
-        bytes.put_u8(0);
-        bytes.put_u32(length);
-        message
-            .encode(&mut bytes)
-            .expect("a growing buffer has room");
+        let message = message.encode_to_vec();
+        match compression {
+            Compression::Identity => put(&mut bytes, 0, &message),
+            Compression::Gzip => put(&mut bytes, 1, &gzip(&message)),
+        }
     }
     bytes.freeze()
+}
+
+fn put(bytes: &mut BytesMut, flag: u8, message: &[u8]) {
+    let length = u32::try_from(message.len()).expect("messages are below 4 GiB");
+    bytes.reserve(PREFIX + message.len());
+    bytes.put_u8(flag);
+    bytes.put_u32(length);
+    bytes.put_slice(message);
+}
+
+fn gzip(message: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Level::default());
+    let written = encoder.write_all(message);
+    written
+        .and_then(|()| encoder.finish())
+        .expect("a growing buffer has room")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
     use prost_reflect::DescriptorPool;
 
-    #[test]
-    fn messages_are_prefixed_with_their_length() {
+    fn message() -> DynamicMessage {
         let text = prost_types::FileDescriptorProto {
             name: Some("a".to_owned()),
             ..Default::default()
@@ -41,10 +70,27 @@ mod tests {
             .expect("well known");
         let mut message = DynamicMessage::new(descriptor);
         message.transcode_from(&text).expect("the same type");
-        let bytes = encode(&[message.clone(), message]);
+        message
+    }
+
+    #[test]
+    fn messages_are_prefixed_with_their_length() {
+        let bytes = encode(&[message(), message()], Compression::Identity);
         assert_eq!(
             bytes.as_ref(),
             b"\0\0\0\0\x03\x0a\x01a\0\0\0\0\x03\x0a\x01a"
         );
+    }
+
+    #[test]
+    fn compressed_messages_say_so_and_are_compressed_each_by_itself() {
+        let bytes = encode(&[message(), message()], Compression::Gzip);
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        assert_eq!(first, second);
+        let (prefix, compressed) = first.split_at(PREFIX);
+        assert_eq!(prefix, [1, 0, 0, 0, compressed.len() as u8]);
+        let mut decoded = Vec::new();
+        let read = GzDecoder::new(compressed).read_to_end(&mut decoded);
+        assert_eq!((read.ok(), decoded), (Some(3), b"\x0a\x01a".to_vec()));
     }
 }

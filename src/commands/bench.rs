@@ -12,9 +12,9 @@ use clap_complete::engine::ArgValueCompleter;
 use http::{HeaderMap, HeaderValue, header};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use crate::bench::engine::{self, Engine, Job, Wish};
+use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
 use crate::bench::load::{Model, Plan};
-use crate::bench::payload;
+use crate::bench::payload::{self, Compression};
 use crate::bench::report::{self, Report, Subject};
 use crate::bench::threshold::{Threshold, Verdict};
 use crate::client::channel::USER_AGENT;
@@ -74,9 +74,10 @@ pub struct BenchArgs {
     /// Connections to spread the calls over [default: one for each instance of the target].
     #[arg(long, value_name = "N", value_parser = positive)]
     connections: Option<usize>,
-    /// Threads that make calls, no more than there are connections.
-    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1)]
-    threads: usize,
+    /// Threads that make calls, no more than there are connections [default: 1; with --warm-up, more
+    /// where one is not enough and cores are idle].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
     /// How long measured calls start [default: 10s, with --requests: until they are done].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
     duration: Option<Duration>,
@@ -92,6 +93,12 @@ pub struct BenchArgs {
     /// With --rate: hold back calls while so many are in flight [default: 10000].
     #[arg(long, value_name = "N", value_parser = positive, requires = "rate")]
     max_in_flight: Option<usize>,
+    /// With --rate: how calls are waited for.
+    #[arg(long, value_enum, default_value_t, requires = "rate")]
+    pacing: Pacing,
+    /// Compress the requests, once and for all, and take compressed responses.
+    #[arg(long)]
+    gzip: bool,
     /// What speaks HTTP/2.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
@@ -177,17 +184,21 @@ impl Diagnostic for BenchError {
 /// When the target cannot be reached, the method is not known, the request is not what it takes, the
 /// measurement is invalid, or a threshold is breached.
 pub fn run(context: &Context, args: BenchArgs) -> Result {
-    let (job, subject) = rpc::block_on(prepare(context, &args))?;
-    let plan = job.plan.clone();
+    let (mut job, subject) = rpc::block_on(prepare(context, &args))?;
     let interrupts = count_interrupts();
+    let wish = || match interrupts.load(Ordering::Relaxed) {
+        0 => Wish::GoOn,
+        1 => Wish::Stop,
+        _ => Wish::Abort,
+    };
+    if args.threads.is_none() {
+        job = engine::choose_threads(job, |_| wish())?;
+    }
+    let plan = job.plan.clone();
     let mut progress = progress::Progress::new(context, &subject, &plan);
     let outcome = engine::run(job, |now| {
         progress.show(now);
-        match interrupts.load(Ordering::Relaxed) {
-            0 => Wish::GoOn,
-            1 => Wish::Stop,
-            _ => Wish::Abort,
-        }
+        wish()
     });
     progress.clear();
     let report = report::conclude(subject, &plan, &outcome?, &args.thresholds);
@@ -242,7 +253,11 @@ async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> 
     let method = methods::find(&session.pool, &args.method, &target)?;
     let messages = messages(context, args, &method)?;
     let plan = plan(args, session.endpoints.len());
-    let body = payload::encode(&messages);
+    let compression = match args.gzip {
+        true => Compression::Gzip,
+        false => Compression::Identity,
+    };
+    let body = payload::encode(&messages, compression);
     let name = methods::full_name(&method);
     let subject = Subject {
         target,
@@ -253,12 +268,14 @@ async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> 
     };
     let job = Job {
         engine: args.engine,
+        pacing: args.pacing,
         endpoints: session.endpoints,
         tls: session.tls,
         path: format!("/{name}"),
         headers: headers(args, plan.timeout),
         body,
         one_response: !method.is_server_streaming(),
+        accepts_compressed: args.gzip,
         plan,
     };
     Ok((job, subject))
@@ -295,11 +312,12 @@ fn plan(args: &BenchArgs, instances: usize) -> Plan {
             concurrency: args.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
         },
     };
-    let connections = args.connections.unwrap_or(instances.max(args.threads));
+    let threads = args.threads.unwrap_or(1);
+    let connections = args.connections.unwrap_or(instances.max(threads));
     Plan {
         model,
         connections,
-        threads: args.threads.min(connections),
+        threads: threads.min(connections),
         warm_up: args.warm_up,
         duration: match args.requests {
             None => Some(args.duration.unwrap_or(DEFAULT_DURATION)),
@@ -318,6 +336,11 @@ fn headers(args: &BenchArgs, timeout: Duration) -> HeaderMap {
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(USER_AGENT));
+    if args.gzip {
+        for name in ["grpc-encoding", "grpc-accept-encoding"] {
+            headers.insert(name, HeaderValue::from_static("gzip"));
+        }
+    }
     let timeout = HeaderValue::from_str(&metadata::timeout(timeout));
     headers.insert("grpc-timeout", timeout.expect("digits and a letter"));
     headers

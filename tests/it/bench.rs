@@ -239,6 +239,35 @@ fn an_open_loop_keeps_its_schedule() {
 }
 
 #[test]
+fn calls_may_be_waited_for_without_sleep() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let load = ["--rate", "300", "-n", "300", "--pacing", "precise"];
+    let args = [&["SendMessage", "-d", HELLO][..], &load].concat();
+    let (exit, report) = report(&sandbox, &server.address(), &args);
+    assert_eq!(exit, 0, "{report:#}");
+    assert_eq!(codes(&report), json!([["OK", 300, []]]));
+    let shown = bench(
+        &sandbox,
+        &server.address(),
+        &["SendMessage", "--pacing", "precise"],
+    );
+    assert!(shown.contains("--rate <R>"), "{shown}");
+}
+
+#[test]
+fn a_trial_in_the_warm_up_is_in_no_figure() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let load = ["--rate", "100", "-n", "50", "--warm-up", "400ms"];
+    let more = ["--connections", "3"];
+    let args = [&["SendMessage", "-d", HELLO][..], &load, &more].concat();
+    let (exit, report) = report(&sandbox, &server.address(), &args);
+    assert_eq!(exit, 0, "{report:#}");
+    assert_eq!(codes(&report), json!([["OK", 50, []]]));
+    // So few calls are no work for more.
+    assert_eq!(report["threads"], 1, "{report:#}");
+}
+
+#[test]
 fn a_report_is_written_as_csv_by_the_name_of_its_file() {
     let (sandbox, server) = (Sandbox::new(), ChatServer::start());
     let args = ["SendMessage", "-d", HELLO, "-n", "100"];

@@ -11,6 +11,7 @@ mod line;
 mod native;
 mod pacer;
 mod reference;
+mod threads;
 mod timer;
 mod window;
 mod worker;
@@ -32,6 +33,8 @@ use crate::client::connect::{ConnectError, Tls};
 use crate::client::target::Endpoint;
 use crate::error::{Diagnostic, Exit};
 
+pub use threads::choose as choose_threads;
+
 /// How often the coordinator looks at what the workers do.
 const TICK: Duration = Duration::from_millis(100);
 /// How long the workers get to be ready for their common start.
@@ -48,11 +51,24 @@ pub enum Engine {
     H2,
 }
 
+/// How calls of an open loop are waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pacing {
+    /// By a timer, which is some tens of microseconds late.
+    #[default]
+    Timer,
+    /// By a timer and then without sleep: within microseconds, for up to a whole core.
+    Precise,
+}
+
 /// All that the engine has to know.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// What speaks HTTP/2.
     pub engine: Engine,
+    /// How calls of an open loop are waited for.
+    pub pacing: Pacing,
     /// The servers; connections are spread over them.
     pub endpoints: Vec<Endpoint>,
     /// How TLS is spoken with those that want it.
@@ -65,6 +81,8 @@ pub struct Job {
     pub body: Bytes,
     /// Whether a call that succeeds has exactly one response message.
     pub one_response: bool,
+    /// Whether responses may be compressed.
+    pub accepts_compressed: bool,
     /// The load.
     pub plan: Plan,
 }

@@ -22,6 +22,8 @@ pub(super) struct Window {
     began: Cell<Option<(Duration, Instant)>>,
     /// The share of it in which the worker was busy.
     busy: Cell<f64>,
+    /// How much of it was spent on waiting for the next call without sleep.
+    spun: Cell<Duration>,
     /// Calls that ended in it.
     ended: Cell<u64>,
 }
@@ -34,6 +36,7 @@ impl Window {
             closed: Cell::new(None),
             began: Cell::new(None),
             busy: Cell::new(0.0),
+            spun: Cell::new(Duration::ZERO),
             ended: Cell::new(0),
         })
     }
@@ -57,8 +60,16 @@ impl Window {
         if let Some((cpu, since)) = self.began.get() {
             let wall = since.elapsed().as_secs_f64();
             if wall > 0.0 {
-                self.busy.set((thread_cpu() - cpu).as_secs_f64() / wall);
+                let cpu = (thread_cpu() - cpu).saturating_sub(self.spun.get());
+                self.busy.set(cpu.as_secs_f64() / wall);
             }
+        }
+    }
+
+    /// The processor was used for nothing but waiting.
+    pub(super) fn spin(&self, time: Duration) {
+        if self.began.get().is_some() && self.closed.get().is_none() {
+            self.spun.set(self.spun.get() + time);
         }
     }
 

@@ -9,6 +9,9 @@ CLOSED = (grpc.StatusCode.PERMISSION_DENIED, "closed: 100 % für dich")
 
 
 def send_message(request, context):
+    if b"small" in request:
+        context.set_compression(grpc.Compression.Gzip)
+        return b"x" * 100_000
     if b"closed" in request:
         context.abort(*CLOSED)
     if b"large" in request:

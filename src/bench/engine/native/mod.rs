@@ -380,6 +380,6 @@ fn request(job: &Job, endpoint: &Endpoint) -> Request {
         headers: pseudo.into_iter().chain(rest).collect(),
         body: job.body.clone(),
         one_response: job.one_response,
-        accepts_compressed: false,
+        accepts_compressed: job.accepts_compressed,
     }
 }

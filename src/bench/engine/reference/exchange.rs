@@ -37,14 +37,16 @@ pub(super) async fn exchange(
         return broken(&error, 0, 0);
     }
     match response.await {
-        Ok(response) => receive(response, job.one_response).await,
+        Ok(response) => receive(response, job).await,
         Err(error) => broken(&error, 0, 0),
     }
 }
 
-async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<Ended, NotTaken> {
+async fn receive(response: Response<RecvStream>, job: &Job) -> Result<Ended, NotTaken> {
     let (head, mut body) = response.into_parts();
-    let mut counter = MessageCounter::default();
+    let mut counter = MessageCounter::accepting(job.accepts_compressed);
+    let encoding = head.headers.get("grpc-encoding");
+    counter.compressed(encoding.is_some_and(|encoding| encoding != "identity"));
     while let Some(chunk) = body.data().await {
         let chunk = match chunk {
             Ok(chunk) => chunk,
@@ -69,7 +71,7 @@ async fn receive(response: Response<RecvStream>, one_response: bool) -> Result<E
     let (code, message) = outcome(head.status, &head.headers, trailers.as_ref());
     let ended = match (code, messages) {
         (Code::OK, Err(error)) => failed(Code::INTERNAL, error.to_string(), 0, bytes),
-        (Code::OK, Ok(count)) if one_response && count != 1 => failed(
+        (Code::OK, Ok(count)) if job.one_response && count != 1 => failed(
             Code::INTERNAL,
             format!("the server sent {count} responses where there is exactly one"),
             count,
