@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{bench, call, cert, completions, doctor, new, proto, run, secret};
+use crate::commands::{
+    bench, call, cert, completions, doctor, down, logs, new, proto, restart, run, secret, status,
+    up,
+};
 use crate::error::{Diagnostic, Exit};
 
 /// From a .proto to gRPC microservices that run, are discovered, observed and load-tested.
@@ -137,6 +140,16 @@ pub enum Command {
     /// Work with the protos of a workspace.
     #[command(subcommand)]
     Proto(proto::ProtoCommand),
+    /// Start what the services need: in containers, or built in.
+    Up(up::UpArgs),
+    /// Stop what `up` started.
+    Down(down::DownArgs),
+    /// Say what of it runs, and where.
+    Status(status::StatusArgs),
+    /// Show what it says.
+    Logs(logs::LogsArgs),
+    /// Stop some of it and start it again.
+    Restart(restart::RestartArgs),
     /// Build the services and run them with a registry.
     Run(run::RunArgs),
     /// Call a gRPC method, or list what a service offers.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::error::Diagnostic;
+use crate::infra::resource::{Port, Resource};
 use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::lint::config::LintConfig;
 use crate::scaffold::names::ServiceName;
@@ -31,6 +32,9 @@ pub struct Manifest {
     /// Where protos are.
     #[serde(default)]
     pub proto: Proto,
+    /// What `msvc up` starts.
+    #[serde(default)]
+    pub infra: Infra,
     /// The services by name.
     #[serde(default)]
     pub services: BTreeMap<ServiceName, Service>,
@@ -106,6 +110,40 @@ impl Default for Proto {
             breaking: None,
         }
     }
+}
+
+/// What `msvc up` starts, and from where it comes.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Infra {
+    /// What carries it.
+    #[serde(default)]
+    pub engine: EngineKind,
+    /// What is started when nothing is named; else what the services need.
+    #[serde(default)]
+    pub resources: Option<Vec<Resource>>,
+    /// A mirror of public registries, with a path if it has one, that images come from.
+    #[serde(default)]
+    pub mirror: Option<String>,
+    /// Images that stand in place of the usual ones.
+    #[serde(default)]
+    pub images: BTreeMap<Resource, String>,
+    /// Ports that stand in place of the usual ones.
+    #[serde(default)]
+    pub ports: BTreeMap<Port, u16>,
+}
+
+/// What carries the infrastructure of a workspace.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// Docker where an engine answers, else what is built in.
+    #[default]
+    Auto,
+    /// Containers of a Docker engine.
+    Docker,
+    /// What is built into `msvc`.
+    Embedded,
 }
 
 /// One service of the workspace.

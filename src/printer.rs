@@ -228,19 +228,26 @@ impl Printer {
         } else {
             ProgressBar::new(length)
         });
+        bar.set_style(self.style(verb, length));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    /// Lets a spinner of [`Printer::progress`] say another verb.
+    pub fn restyle(&self, bar: &ProgressBar, verb: &str) {
+        bar.set_style(self.style(verb, 0));
+    }
+
+    fn style(&self, verb: &str, length: u64) -> ProgressStyle {
         let verb = self.paint(STEP, &format!("{verb:>12}"));
         let template = if length == 0 {
             format!("{verb} {{spinner}} {{wide_msg}}")
         } else {
             format!("{verb} [{{bar:27}}] {{pos}}/{{len}} {{wide_msg}}")
         };
-        bar.set_style(
-            ProgressStyle::with_template(&template)
-                .expect("the templates above are valid")
-                .progress_chars("=> "),
-        );
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
+        ProgressStyle::with_template(&template)
+            .expect("the templates above are valid")
+            .progress_chars("=> ")
     }
 
     /// Colours text for stderr, where colours are wanted.

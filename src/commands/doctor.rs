@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
@@ -10,9 +9,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Exit, Result, Silent};
-
-/// How long the Docker engine may take to answer.
-const DOCKER_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::infra::docker::connect;
 
 /// Arguments of `msvc doctor`.
 #[derive(Args, Debug)]
@@ -193,37 +190,30 @@ fn version_in(line: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Asks the Docker engine for its version.
+/// Looks for a Docker engine that answers.
 fn docker(context: &Context) -> Finding {
-    let host = context
-        .environment
-        .docker_host
-        .clone()
-        .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let answer = runtime
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                let engine = bollard::Docker::connect_with_host(&host)
-                    .map_err(|_| format!("no engine at {host}"))?;
-                let version = tokio::time::timeout(DOCKER_TIMEOUT, engine.version()).await;
-                let version = version.map_err(|_| format!("no answer from {host}"))?;
-                let version = version.map_err(|_| format!("no engine at {host}"))?;
-                Ok(version.version.unwrap_or_else(|| host.clone()))
-            })
-        });
+    let answer = match runtime {
+        Err(error) => Err(error.to_string()),
+        Ok(runtime) => runtime.block_on(async {
+            let connected = connect::connect(&context.environment.docker).await;
+            let connection = connected.map_err(|error| error.to_string())?;
+            let version = connection.version().await;
+            let version = version.map_err(|error| error.to_string())?;
+            Ok(format!("engine {version} at {}", connection.address))
+        }),
+    };
     let (state, detail) = match answer {
-        Ok(version) => (State::Found, format!("engine {version}")),
+        Ok(engine) => (State::Found, engine),
         Err(problem) => (State::Missing, problem),
     };
     Finding {
         name: "Docker",
         state,
         detail,
-        needed_for: "nothing yet: everything that services need to run is built in",
+        needed_for: "`msvc up`: it runs what services need in containers; without it, what is built in",
         required: false,
     }
 }

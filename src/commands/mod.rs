@@ -5,11 +5,16 @@ pub mod call;
 pub mod cert;
 pub mod completions;
 pub mod doctor;
+pub mod down;
+pub mod logs;
 pub mod new;
 pub mod proto;
+pub mod restart;
 pub mod rpc;
 pub mod run;
 pub mod secret;
+pub mod status;
+pub mod up;
 
 use crate::cli::Command;
 use crate::context::Context;
@@ -23,6 +28,11 @@ pub fn dispatch(context: &Context, command: Command) -> Result {
     match command {
         Command::New(args) => new::run(context, args),
         Command::Proto(args) => proto::run(context, args),
+        Command::Up(args) => up::run(context, args),
+        Command::Down(args) => down::run(context, args),
+        Command::Status(args) => status::run(context, args),
+        Command::Logs(args) => logs::run(context, args),
+        Command::Restart(args) => restart::run(context, args),
         Command::Run(args) => run::run(context, args),
         Command::Call(args) => call::run(context, args),
         Command::Bench(args) => bench::run(context, args),

@@ -63,7 +63,7 @@ pub async fn first_healthy(endpoints: &[String]) -> Result<&str, Unavailable> {
 
 /// # Errors
 /// Why the endpoint is not a healthy member.
-async fn health(endpoint: &str) -> Result<(), String> {
+pub(super) async fn health(endpoint: &str) -> Result<(), String> {
     if !endpoint.starts_with("http://") {
         return Err("only `http://` is supported".to_owned());
     }

@@ -6,7 +6,7 @@ use crate::duration;
 use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError};
 use crate::infra::etcd::Unavailable;
-use crate::run::ports::Holder;
+use crate::ports::Holder;
 use crate::suggestion::did_you_mean;
 
 /// Why the services do not run.

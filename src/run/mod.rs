@@ -12,7 +12,7 @@ pub mod build;
 pub mod cargo_progress;
 pub mod error;
 pub mod plan;
-pub mod ports;
+
 pub mod process;
 pub mod registry;
 pub mod signals;

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::manifest::{ADMIN_PORT_OFFSET, Manifest};
+use crate::ports;
 use crate::project::Project;
 use crate::run::error::RunError;
-use crate::run::ports;
 use crate::run::process::Instance;
 use crate::run::state_file::RunState;
 use crate::suggestion::similar;

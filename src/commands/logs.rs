@@ -1,0 +1,173 @@
+//! `msvc logs`: what the infrastructure says, each line with the name of who says it.
+
+use anstyle::{AnsiColor, Color, Style};
+use clap::Args;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+use crate::context::Context;
+use crate::error::{Diagnostic, Exit, IoFailure, Result};
+use crate::infra::background;
+use crate::infra::docker::error::DockerError;
+use crate::infra::docker::logs::Wanted;
+use crate::infra::resource::Resource;
+use crate::infra::stack;
+use crate::infra::state_file::{self, Carrier};
+use crate::project;
+use crate::run::signals::Signals;
+
+/// The colours of the names, in their order.
+const COLORS: [AnsiColor; 6] = [
+    AnsiColor::Cyan,
+    AnsiColor::Magenta,
+    AnsiColor::Yellow,
+    AnsiColor::Green,
+    AnsiColor::Blue,
+    AnsiColor::Red,
+];
+/// How many lines may wait to be printed before the engine waits with its own.
+const AHEAD: usize = 256;
+
+/// Arguments of `msvc logs`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    msvc logs                      what all have said\n  \
+    msvc logs -f consul jaeger     two of them, and go on\n  \
+    msvc logs --tail 20            the last lines of each")]
+pub struct LogsArgs {
+    /// Whose [default: all].
+    #[arg(value_name = "RESOURCE")]
+    pub resources: Vec<Resource>,
+    /// Go on as lines come, until Ctrl-C.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only so many of the last lines of each.
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub tail: Option<usize>,
+    /// Show when each line was said.
+    #[arg(short, long)]
+    pub timestamps: bool,
+}
+
+/// Why there are no lines.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// It is not there.
+    #[error("`{0}` is not there")]
+    NotThere(Resource),
+}
+
+impl Diagnostic for LogsError {
+    fn hint(&self) -> Option<String> {
+        let Self::NotThere(resource) = self;
+        Some(format!(
+            "`msvc up {resource}` starts it; `msvc status` says what there is"
+        ))
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+}
+
+/// Runs `msvc logs`.
+///
+/// # Errors
+/// When a log cannot be read. Ctrl-C ends it with success.
+pub fn run(context: &Context, args: LogsArgs) -> Result {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| IoFailure {
+            attempt: "start the runtime".to_owned(),
+            source,
+        })?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            done = logs(context, &args) => done,
+            () = signals.next() => Ok(()),
+        }
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// A line, or why there are no more.
+type Said = (usize, Result<String, DockerError>);
+
+async fn logs(context: &Context, args: &LogsArgs) -> Result {
+    let project = project::find(&context.directory)?;
+    let state = state_file::read(&project.state_folder());
+    if state.is_some_and(|it| it.engine == Carrier::Embedded) {
+        let path = background::log_path(&project.state_folder());
+        let note = format!("what is built in writes to `{}`", path.display());
+        context.printer.line(note);
+    }
+    let engine = stack::engine(context, &project).await?;
+    let inventory = engine.inventory().await?;
+    let mut sources: Vec<(Resource, String)> = Vec::new();
+    for container in &inventory.containers {
+        if let Some(resource) = container.seen.resource {
+            sources.push((resource, container.seen.id.clone()));
+        }
+    }
+    sources.sort();
+    for resource in &args.resources {
+        if !sources.iter().any(|(it, _)| it == resource) {
+            return Err(LogsError::NotThere(*resource).into());
+        }
+    }
+    sources.retain(|(it, _)| args.resources.is_empty() || args.resources.contains(it));
+    let wanted = Wanted {
+        tail: args.tail,
+        follow: args.follow,
+        timestamps: args.timestamps,
+    };
+    let (sender, mut lines) = mpsc::channel::<Said>(AHEAD);
+    for (number, (_, id)) in sources.iter().enumerate() {
+        let mut chunks = Box::pin(engine.lines(id, wanted));
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while let Some(chunk) = chunks.next().await {
+                let is_last = chunk.is_err();
+                if sender.send((number, chunk)).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+    }
+    drop(sender);
+    let width = sources
+        .iter()
+        .map(|(it, _)| it.name().len())
+        .max()
+        .unwrap_or(0);
+    while let Some((number, chunk)) = lines.recv().await {
+        for line in chunk?.lines() {
+            show(context, (number, sources[number].0), width, line)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(
+    context: &Context,
+    (number, resource): (usize, Resource),
+    width: usize,
+    line: &str,
+) -> Result {
+    let printer = &context.printer;
+    if printer.is_json() {
+        return printer.json_line(&json!({ "resource": resource, "line": line }));
+    }
+    let color = Color::Ansi(COLORS[number % COLORS.len()]);
+    let style = Style::new().fg_color(Some(color));
+    let name = format!("{:>width$} |", resource.name());
+    let prefix = match printer.colors_stdout() {
+        true => format!("{style}{name}{style:#}"),
+        false => name,
+    };
+    printer.data(&format!("{prefix} {line}\n"))
+}

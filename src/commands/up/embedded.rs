@@ -1,0 +1,129 @@
+//! `msvc up` where what is built in carries the infrastructure.
+
+use std::time::Instant;
+
+use super::view::View;
+use super::{Report, UpArgs, UpError};
+use crate::context::Context;
+use crate::error::Result;
+use crate::infra::background::{self, BackgroundError};
+use crate::infra::docker::perform::{Deed, Done, Stage};
+use crate::infra::resource::Resource;
+use crate::infra::stack;
+use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, EMBEDDED_LOCK, InfraState, Lock};
+use crate::project::Project;
+use crate::run::signals::Signals;
+
+/// Starts what is built in, in a process of its own or in this one.
+pub(super) async fn up(
+    (context, args): (&Context, &UpArgs),
+    project: &Project,
+    resources: &[Resource],
+    signals: &mut Signals,
+) -> Result {
+    let start = Instant::now();
+    let (built_in, missing): (Vec<Resource>, Vec<Resource>) = resources
+        .iter()
+        .partition(|resource| background::is_built_in(**resource));
+    if let Some(resource) = missing.iter().find(|it| args.resources.contains(it)) {
+        return Err(BackgroundError::NotBuiltIn(*resource).into());
+    }
+    if args.dry_run {
+        for resource in &built_in {
+            context
+                .printer
+                .data(&format!("start {resource} (built in)\n"))?;
+        }
+        return Ok(());
+    }
+    if args.foreground {
+        return serve(context, project, &built_in, signals).await;
+    }
+    for resource in missing {
+        let note = format!("`{resource}` is not built in, and is left out");
+        context.printer.warning(note);
+    }
+    let state_folder = project.state_folder();
+    let _lock = Lock::take(&state_folder, CHANGE_LOCK)?;
+    let running = state_file::read(&state_folder).filter(|it| it.engine == Carrier::Embedded);
+    let is_all = |state: &InfraState| built_in.iter().all(|it| state.resources.contains_key(it));
+    let (state, deed) = match running {
+        Some(state) if is_all(&state) => (state, Deed::Unchanged),
+        running => {
+            let others = running
+                .iter()
+                .flat_map(|state| state.resources.keys().copied());
+            let mut wanted: Vec<Resource> = built_in.iter().copied().chain(others).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            background::stop(&state_folder).await?;
+            (spawn(project, &wanted, signals).await?, Deed::Created)
+        }
+    };
+    let view = View::new(&context.printer, &state);
+    for resource in &built_in {
+        let took = start.elapsed();
+        view.show(*resource, &Stage::Healthy(Done { deed, took }));
+    }
+    view.finish(&Report {
+        engine: "embedded",
+        address: None,
+        took: start.elapsed(),
+    })
+}
+
+/// Starts this program again, to be what is built in.
+async fn spawn(
+    project: &Project,
+    resources: &[Resource],
+    signals: &mut Signals,
+) -> Result<InfraState> {
+    let mut arguments: Vec<String> = vec!["--project".to_owned()];
+    arguments.push(project.root.display().to_string());
+    arguments.extend(["up", "--engine", "embedded", "--foreground"].map(str::to_owned));
+    arguments.extend(resources.iter().map(ToString::to_string));
+    let state_folder = project.state_folder();
+    let mut child = background::spawn(&state_folder, &arguments)?;
+    tokio::select! {
+        started = background::until_started(&mut child, &state_folder) => Ok(started?),
+        () = signals.next() => {
+            // It is nobody's child yet that `msvc down` would know of.
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(UpError::Interrupted.into())
+        }
+    }
+}
+
+/// Is what is built in, until it is asked to stop.
+async fn serve(
+    context: &Context,
+    project: &Project,
+    resources: &[Resource],
+    signals: &mut Signals,
+) -> Result {
+    let state_folder = project.state_folder();
+    let _lock = Lock::take(&state_folder, EMBEDDED_LOCK)?;
+    let database = stack::database(project);
+    let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
+    state.pid = Some(std::process::id());
+    let mut parts = Vec::new();
+    for resource in resources {
+        let port = resource.ports()[0];
+        let wanted = project.manifest.infra.ports.get(&port).copied();
+        let (part, ports) = background::start(*resource, wanted.unwrap_or(port.standard())).await?;
+        parts.push(part);
+        state
+            .resources
+            .insert(*resource, ports.into_iter().collect());
+        let url = state.url(*resource).unwrap_or_default();
+        context
+            .printer
+            .step("Healthy", format!("{resource:<10} {url}"));
+    }
+    state.write(&state_folder)?;
+    signals.next().await;
+    state_file::remove(&state_folder);
+    context.printer.step("Stopped", "the embedded engine");
+    Ok(())
+}

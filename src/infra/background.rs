@@ -1,0 +1,158 @@
+//! The embedded engine in a process of its own, which outlives the command that starts it.
+//!
+//! The process is this program again, told to stay in the foreground. It holds a lock as long as it
+//! lives, so that one that was killed is not taken for one that runs.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::sleep;
+
+use crate::error::{Diagnostic, IoContext, IoFailure};
+use crate::infra::embedded::{EmbeddedError, consul};
+use crate::infra::resource::{Port, Resource};
+use crate::infra::state_file::{self, InfraState};
+
+/// How often a process is looked at that starts or ends.
+const LOOK: Duration = Duration::from_millis(10);
+/// How often before it is too long.
+const LOOKS: u32 = 1000;
+
+/// Why what is built in does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum BackgroundError {
+    /// It is not built in.
+    #[error("the embedded engine has no {0}")]
+    NotBuiltIn(Resource),
+    /// The process ended.
+    #[error("the embedded engine did not start; its log is `{}`", .0.display())]
+    Ended(PathBuf),
+    /// The process does not end.
+    #[error("the embedded engine (pid {0}) does not stop")]
+    DoesNotStop(u32),
+    /// The file system refuses.
+    #[error(transparent)]
+    Io(#[from] IoFailure),
+}
+
+impl Diagnostic for BackgroundError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotBuiltIn(_) => {
+                Some("it needs Docker: `msvc doctor` says whether an engine answers".to_owned())
+            }
+            Self::DoesNotStop(pid) => Some(format!("`kill -9 {pid}` ends it")),
+            Self::Ended(_) | Self::Io(_) => None,
+        }
+    }
+}
+
+/// A resource that runs in this process until it is dropped.
+#[derive(Debug)]
+pub enum Part {
+    /// Consul's API.
+    Consul(consul::EmbeddedConsul),
+}
+
+/// Whether a resource is built in.
+pub fn is_built_in(resource: Resource) -> bool {
+    matches!(resource, Resource::Consul)
+}
+
+/// Starts a resource in this process; its ports are where it listens then.
+///
+/// # Errors
+/// When it is not built in or cannot listen.
+pub async fn start(
+    resource: Resource,
+    wanted: u16,
+) -> Result<(Part, Vec<(Port, u16)>), crate::error::Failure> {
+    match resource {
+        Resource::Consul => {
+            let preferred = ([127, 0, 0, 1], wanted).into();
+            let embedded: Result<_, EmbeddedError> = consul::start(preferred).await;
+            let embedded = embedded?;
+            let ports = vec![(Port::Consul, embedded.address().port())];
+            Ok((Part::Consul(embedded), ports))
+        }
+        other => Err(BackgroundError::NotBuiltIn(other).into()),
+    }
+}
+
+/// Where the process writes what it has to say.
+pub fn log_path(state_folder: &Path) -> PathBuf {
+    state_folder.join("embedded.log")
+}
+
+/// Starts this program again with these arguments, apart from this terminal.
+///
+/// # Errors
+/// When there can be no process.
+pub fn spawn(state_folder: &Path, arguments: &[String]) -> Result<Child, BackgroundError> {
+    let log_path = log_path(state_folder);
+    let log = File::create(&log_path).when("create", &log_path)?;
+    let errors = log.try_clone().when("open", &log_path)?;
+    let program = std::env::current_exe().when("find", "this program")?;
+    let mut command = Command::new(&program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors);
+    // A Ctrl-C on the terminal is not for it.
+    command.process_group(0);
+    Ok(command.spawn().when("start", &program)?)
+}
+
+/// Returns when the process says where everything is.
+///
+/// # Errors
+/// When it ends first or takes too long.
+pub async fn until_started(
+    child: &mut Child,
+    state_folder: &Path,
+) -> Result<InfraState, BackgroundError> {
+    for _ in 0..LOOKS {
+        let pid = child.id();
+        if let Some(state) = state_file::read(state_folder).filter(|it| it.pid == Some(pid)) {
+            return Ok(state);
+        }
+        if !matches!(child.try_wait(), Ok(None)) {
+            break;
+        }
+        sleep(LOOK).await;
+    }
+    // It must not come up later, unseen.
+    let _ = child.kill();
+    Err(BackgroundError::Ended(log_path(state_folder)))
+}
+
+/// Asks the process to end, if one runs, and waits for that.
+///
+/// # Errors
+/// When it does not end.
+pub async fn stop(state_folder: &Path) -> Result<(), BackgroundError> {
+    let Some(pid) = state_file::read(state_folder).and_then(|state| state.pid) else {
+        return Ok(());
+    };
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(process) = process {
+        match kill_process(process, Signal::TERM) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => Err(io::Error::from(error)).when("end the process", pid.to_string())?,
+        }
+    }
+    for _ in 0..LOOKS {
+        if state_file::read(state_folder).is_none() {
+            return Ok(());
+        }
+        sleep(LOOK).await;
+    }
+    Err(BackgroundError::DoesNotStop(pid))
+}

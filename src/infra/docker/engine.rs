@@ -1,0 +1,451 @@
+//! What the engine is asked to do, one request each; the only module that speaks its API.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error as EngineError;
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkCreateRequest, NetworkingConfig, PortBinding,
+    VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
+    RemoveContainerOptions, RemoveVolumeOptions, RestartContainerOptions, StopContainerOptions,
+    UploadToContainerOptions,
+};
+use tokio_stream::StreamExt;
+
+use super::archive;
+use super::connect::Connection;
+use super::credentials;
+use super::error::{DockerError, is_disk_full};
+use super::labels::{self, Project};
+use crate::infra::reconcile::{Observed, Seen, State};
+use crate::infra::resource::containers::{Place, WayToServices};
+use crate::infra::resource::spec::{Network, Spec};
+use crate::infra::resource::{Port, Resource};
+
+/// How long a container with data may take to stop before it is ended.
+const GRACE: Duration = Duration::from_secs(10);
+/// The most that a container may write to its log before the oldest goes.
+const LOG_SIZE: &str = "10m";
+
+/// An engine, and the workspace that it is asked for.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(super) docker: Docker,
+    /// Where it is.
+    pub address: String,
+    /// The workspace.
+    pub project: Project,
+    /// The folder of Docker's configuration.
+    config: Option<PathBuf>,
+}
+
+/// A container that is there, with what is told of it.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// As far as it is compared.
+    pub seen: Seen,
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Its ports on the engine's machine.
+    pub ports: BTreeMap<Port, u16>,
+    /// What the engine says of how long it does what it does: `Up 2 minutes`.
+    pub status: String,
+}
+
+/// Everything of a workspace that is there.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// As far as it is compared.
+    pub observed: Observed,
+    /// Its containers, in the order of those that are observed.
+    pub containers: Vec<Container>,
+}
+
+impl Engine {
+    /// The engine that answers, for this workspace. `config` is the folder of Docker's configuration.
+    pub fn new(connection: Connection, project: Project, config: Option<PathBuf>) -> Self {
+        Self {
+            docker: connection.docker,
+            address: connection.address,
+            project,
+            config,
+        }
+    }
+
+    /// Who asks the registry of an image.
+    pub(super) fn credentials(&self, image: &str) -> Option<DockerCredentials> {
+        credentials::find(self.config.as_deref(), image)
+    }
+
+    /// Everything of the workspace that is there.
+    ///
+    /// # Errors
+    /// When the engine does not say, here as everywhere below.
+    pub async fn inventory(&self) -> Result<Inventory, DockerError> {
+        let filters = Some(self.project.filter());
+        let containers = self.docker.list_containers(Some(ListContainersOptions {
+            all: true,
+            filters: filters.clone(),
+            ..ListContainersOptions::default()
+        }));
+        let networks = self.docker.list_networks(Some(ListNetworksOptions {
+            filters: filters.clone(),
+        }));
+        let volumes = self
+            .docker
+            .list_volumes(Some(ListVolumesOptions { filters }));
+        let (containers, networks, volumes) = tokio::join!(containers, networks, volumes);
+        let failed = |what: &str| {
+            let attempt = format!("list {what}");
+            move |error| DockerError::of(attempt, error)
+        };
+        let containers = containers.map_err(failed("containers"))?;
+        let networks = networks.map_err(failed("networks"))?;
+        let volumes = volumes.map_err(failed("volumes"))?;
+        let containers: Vec<Container> = containers.into_iter().map(container).collect();
+        let volumes = volumes.volumes.unwrap_or_default();
+        let volumes = volumes.iter().filter_map(|volume| {
+            let resource = labels::read(&volume.labels).resource?;
+            // Only by this name is it mounted.
+            (volume.name == self.project.name_of(resource)).then_some(resource)
+        });
+        Ok(Inventory {
+            observed: Observed {
+                networks: networks.into_iter().filter_map(|it| it.id).collect(),
+                volumes: volumes.collect(),
+                containers: containers.iter().map(|it| it.seen.clone()).collect(),
+            },
+            containers,
+        })
+    }
+
+    /// Whose container publishes a port: its name and, for a workspace's, the workspace's folder.
+    pub async fn publisher(&self, port: u16) -> Option<String> {
+        let running = self.docker.list_containers(None::<ListContainersOptions>);
+        let running = running.await.ok()?;
+        let publishes = |it: &&ContainerSummary| {
+            let mut ports = it.ports.iter().flatten();
+            ports.any(|published| published.public_port == Some(port))
+        };
+        let holder = running.iter().find(publishes)?;
+        let name = holder.names.iter().flatten().next()?;
+        let root = holder.labels.iter().find_map(|it| it.get(labels::ROOT));
+        let of = root.map(|root| format!(" of the workspace in {root}"));
+        let name = name.trim_start_matches('/');
+        Some(format!("the container `{name}`{}", of.unwrap_or_default()))
+    }
+
+    /// Where containers and services find each other. How containers reach services takes the engine
+    /// a while to say, and is asked only where it matters.
+    pub async fn place(&self, matters: bool) -> Result<Place, DockerError> {
+        let host = remote_host(&self.address);
+        if !matters {
+            return Ok(Place::new(host, WayToServices::Gateway));
+        }
+        let info = self.docker.info().await;
+        let info = info.map_err(|error| DockerError::of("ask what the engine is", error))?;
+        let system = info.operating_system.unwrap_or_default();
+        let options = info.security_options.unwrap_or_default();
+        let is_rootless = options.iter().any(|it| it.contains("rootless"));
+        let is_desktop = system.contains("Desktop");
+        let is_here = host.is_none() && cfg!(target_os = "linux") && !is_rootless && !is_desktop;
+        let way = match is_here {
+            true => WayToServices::HostNetwork,
+            false => WayToServices::Gateway,
+        };
+        Ok(Place::new(host, way))
+    }
+
+    /// Whether an image is there.
+    pub async fn has_image(&self, image: &str) -> Result<bool, DockerError> {
+        match self.docker.inspect_image(image).await {
+            Ok(_) => Ok(true),
+            Err(EngineError::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(false),
+            Err(error) => Err(DockerError::of(format!("look for `{image}`"), error)),
+        }
+    }
+
+    /// Makes the workspace's network.
+    pub(super) async fn create_network(&self) -> Result<(), DockerError> {
+        let request = NetworkCreateRequest {
+            name: self.project.id.clone(),
+            labels: Some(self.project.labels(None)),
+            ..NetworkCreateRequest::default()
+        };
+        let created = self.docker.create_network(request).await;
+        created.map_err(|error| DockerError::of("make a network", error))?;
+        Ok(())
+    }
+
+    pub(super) async fn remove_network(&self, id: &str) -> Result<(), DockerError> {
+        let removed = self.docker.remove_network(id).await;
+        unless_gone(removed).map_err(|error| DockerError::of("remove a network", error))
+    }
+
+    pub(super) async fn create_volume(&self, resource: Resource) -> Result<(), DockerError> {
+        let request = VolumeCreateRequest {
+            name: Some(self.project.name_of(resource)),
+            labels: Some(self.project.labels(Some(resource))),
+            ..VolumeCreateRequest::default()
+        };
+        let created = self.docker.create_volume(request).await;
+        let attempt = || format!("make the volume of `{resource}`");
+        created.map_err(|error| DockerError::of(attempt(), error))?;
+        Ok(())
+    }
+
+    pub(super) async fn remove_volume(&self, resource: Resource) -> Result<(), DockerError> {
+        let name = self.project.name_of(resource);
+        let removed = self
+            .docker
+            .remove_volume(&name, None::<RemoveVolumeOptions>)
+            .await;
+        let attempt = || format!("remove the volume `{name}`");
+        unless_gone(removed).map_err(|error| DockerError::of(attempt(), error))
+    }
+
+    /// Makes a container, with its files in it; returns its id.
+    pub(super) async fn create(&self, spec: &Spec) -> Result<String, DockerError> {
+        let name = self.project.name_of(spec.resource);
+        let options = CreateContainerOptions {
+            name: Some(name.clone()),
+            ..CreateContainerOptions::default()
+        };
+        let created = self.docker.create_container(Some(options), self.body(spec));
+        let created = created.await.map_err(|error| match error {
+            EngineError::DockerResponseServerError {
+                status_code: 409,
+                message,
+            } if message.contains("name") => DockerError::NameTaken(name.clone()),
+            error => DockerError::of(format!("make the container `{name}`"), error),
+        })?;
+        if !spec.files.is_empty() {
+            let options = UploadToContainerOptions {
+                path: "/".to_owned(),
+                ..UploadToContainerOptions::default()
+            };
+            let body = bollard::body_full(archive::tar(&spec.files).into());
+            let placed = self
+                .docker
+                .upload_to_container(&created.id, Some(options), body);
+            let attempt = || format!("place the files of `{name}`");
+            placed
+                .await
+                .map_err(|error| DockerError::of(attempt(), error))?;
+        }
+        Ok(created.id)
+    }
+
+    fn body(&self, spec: &Spec) -> ContainerCreateBody {
+        let name = self.project.name_of(spec.resource);
+        let is_own = spec.network == Network::Own;
+        let ports = spec.ports.iter().filter(|_| is_own);
+        let bindings = ports.map(|(port, number)| {
+            let binding = PortBinding {
+                host_ip: Some(spec.publish_on.to_string()),
+                host_port: Some(number.to_string()),
+            };
+            (format!("{}/tcp", port.standard()), Some(vec![binding]))
+        });
+        let bindings: HashMap<_, _> = bindings.collect();
+        let mount = spec.resource.data_folder().map(|folder| Mount {
+            target: Some(folder.to_owned()),
+            source: Some(name.clone()),
+            typ: Some(MountType::VOLUME),
+            ..Mount::default()
+        });
+        let endpoint = EndpointSettings {
+            aliases: Some(vec![spec.resource.name().to_owned()]),
+            ..EndpointSettings::default()
+        };
+        let environment = spec.environment.iter();
+        let environment = environment.map(|(name, value)| format!("{name}={value}"));
+        let log = HashMap::from([("max-size".to_owned(), LOG_SIZE.to_owned())]);
+        ContainerCreateBody {
+            image: Some(spec.image.clone()),
+            hostname: is_own.then(|| spec.resource.name().to_owned()),
+            cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
+            env: Some(environment.collect()),
+            labels: Some(self.project.labels_of(spec)),
+            exposed_ports: Some(bindings.keys().cloned().collect()),
+            host_config: Some(HostConfig {
+                network_mode: Some(match spec.network {
+                    Network::Own => self.project.id.clone(),
+                    Network::Host => "host".to_owned(),
+                }),
+                port_bindings: Some(bindings),
+                mounts: Some(mount.into_iter().collect()),
+                log_config: Some(HostConfigLogConfig {
+                    typ: Some("json-file".to_owned()),
+                    config: Some(log),
+                }),
+                ..HostConfig::default()
+            }),
+            networking_config: is_own.then(|| NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(self.project.id.clone(), endpoint)])),
+            }),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    pub(super) async fn start(&self, id: &str, resource: Resource) -> Result<(), DockerError> {
+        let started = self.docker.start_container(id, None).await;
+        started.map_err(|error| match error {
+            EngineError::DockerResponseServerError { message, .. }
+                if !is_disk_full(&message)
+                    && (message.contains("port is already allocated")
+                        || message.contains("address already in use")) =>
+            {
+                DockerError::PortTaken { resource, message }
+            }
+            error => DockerError::of(format!("start `{resource}`"), error),
+        })
+    }
+
+    pub(super) async fn unpause(&self, id: &str, resource: Resource) -> Result<(), DockerError> {
+        let unpaused = self.docker.unpause_container(id).await;
+        unpaused.map_err(|error| DockerError::of(format!("let `{resource}` go on"), error))
+    }
+
+    /// Stops and starts a container again.
+    pub async fn restart(&self, id: &str, resource: Resource) -> Result<(), DockerError> {
+        let options = RestartContainerOptions {
+            t: Some(grace(Some(resource))),
+            ..RestartContainerOptions::default()
+        };
+        let restarted = self.docker.restart_container(id, Some(options)).await;
+        restarted.map_err(|error| DockerError::of(format!("restart `{resource}`"), error))
+    }
+
+    /// Removes a container; one with data is asked to stop first, so that it need not recover.
+    pub(super) async fn remove(
+        &self,
+        id: &str,
+        resource: Option<Resource>,
+    ) -> Result<(), DockerError> {
+        let what = resource.map_or("a container", Resource::name);
+        if grace(resource) > 0 {
+            let options = StopContainerOptions {
+                t: Some(grace(resource)),
+                ..StopContainerOptions::default()
+            };
+            let stopped = self.docker.stop_container(id, Some(options)).await;
+            unless_gone(stopped).map_err(|error| DockerError::of(format!("stop {what}"), error))?;
+        }
+        let options = RemoveContainerOptions {
+            force: true,
+            // Volumes without a name, which an image may ask for.
+            v: true,
+            ..RemoveContainerOptions::default()
+        };
+        let removed = self.docker.remove_container(id, Some(options)).await;
+        unless_gone(removed).map_err(|error| DockerError::of(format!("remove {what}"), error))
+    }
+
+    /// Returns when a container does not run any more, with its exit code.
+    pub(super) async fn ended(&self, id: &str) -> Result<i64, EngineError> {
+        let mut ends = Box::pin(self.docker.wait_container(id, None));
+        match ends.next().await {
+            Some(Ok(end)) => Ok(end.status_code),
+            Some(Err(EngineError::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(error),
+            None => Err(EngineError::RequestTimeoutError),
+        }
+    }
+}
+
+/// How many seconds it may take to stop: what keeps nothing need not be asked.
+fn grace(resource: Option<Resource>) -> i32 {
+    match resource.and_then(Resource::data_folder) {
+        Some(_) => i32::try_from(GRACE.as_secs()).unwrap_or(i32::MAX),
+        None => 0,
+    }
+}
+
+/// What is to be removed, or stopped, may have gone by itself: that is as well.
+fn unless_gone(outcome: Result<(), EngineError>) -> Result<(), EngineError> {
+    match outcome {
+        Err(EngineError::DockerResponseServerError {
+            status_code: 304 | 404,
+            ..
+        }) => Ok(()),
+        // Somebody else is at it.
+        Err(EngineError::DockerResponseServerError {
+            status_code: 409,
+            message,
+        }) if message.contains("already in progress") => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The host of an engine on another machine.
+fn remote_host(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let is_here = scheme == "unix" || ["127.0.0.1", "localhost", "[::1]"].contains(&host);
+    (!is_here).then(|| host.to_owned())
+}
+
+fn container(summary: ContainerSummary) -> Container {
+    let said = labels::read(&summary.labels.unwrap_or_default());
+    let state = match summary.state {
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING) => {
+            State::Running
+        }
+        Some(ContainerSummaryStateEnum::PAUSED) => State::Paused,
+        Some(ContainerSummaryStateEnum::EXITED) => State::Exited,
+        Some(ContainerSummaryStateEnum::CREATED) => State::Created,
+        _ => State::Dead,
+    };
+    let networks = summary.network_settings.and_then(|it| it.networks);
+    let networks = networks.unwrap_or_default();
+    let name = summary.names.unwrap_or_default().into_iter().next();
+    Container {
+        seen: Seen {
+            id: summary.id.unwrap_or_default(),
+            resource: said.resource,
+            parts: said.parts,
+            state,
+            networks: networks
+                .into_values()
+                .filter_map(|it| it.network_id)
+                .collect(),
+        },
+        name: name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        image: summary.image.unwrap_or_default(),
+        ports: said.ports,
+        status: summary.status.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_elsewhere_is_told_by_its_address() {
+        for (address, expected) in [
+            ("unix:///var/run/docker.sock", None),
+            ("tcp://127.0.0.1:2375", None),
+            ("tcp://localhost:2375", None),
+            ("tcp://engine:2376", Some("engine")),
+            ("https://10.0.0.1:2376/", Some("10.0.0.1")),
+        ] {
+            assert_eq!(remote_host(address).as_deref(), expected, "{address}");
+        }
+    }
+}
