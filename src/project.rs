@@ -9,6 +9,9 @@ use crate::manifest::{self, Manifest, ManifestError};
 /// The folder, below the workspace's, in which `msvc` keeps what is not to be checked in.
 pub const STATE_FOLDER: &str = ".msvc";
 
+/// The manifest of the crate `chassis`, below the workspace's folder.
+const CHASSIS_MANIFEST: &str = "crates/chassis/Cargo.toml";
+
 /// A workspace on disk.
 #[derive(Clone, Debug)]
 pub struct Project {
@@ -35,6 +38,14 @@ impl Project {
     pub fn proto_roots(&self) -> Vec<PathBuf> {
         let roots = self.manifest.proto.roots.iter();
         roots.map(|root| self.root.join(root)).collect()
+    }
+
+    /// How to turn a Cargo feature of the chassis on, where it is off.
+    pub fn how_to_turn_on(&self, feature: &str) -> Option<String> {
+        let text = fs::read_to_string(self.root.join(CHASSIS_MANIFEST)).ok()?;
+        is_off(&text, feature).then(|| {
+            format!("add \"{feature}\" to `default` under [features] in {CHASSIS_MANIFEST}")
+        })
     }
 
     /// Refuses to go on where a folder for protos is not there: generated code whose proto is not
@@ -154,6 +165,19 @@ pub fn resolve(path: &Path) -> Result<PathBuf, IoFailure> {
     Ok(resolved)
 }
 
+/// Whether a manifest has a feature that is not among those by default.
+fn is_off(manifest: &str, feature: &str) -> bool {
+    let Ok(manifest) = manifest.parse::<toml_edit::DocumentMut>() else {
+        return false;
+    };
+    let Some(features) = manifest.get("features") else {
+        return false;
+    };
+    let default = features.get("default").and_then(|it| it.as_array());
+    let mut default = default.into_iter().flatten();
+    features.get(feature).is_some() && !default.any(|it| it.as_str() == Some(feature))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +198,16 @@ mod tests {
             let resolved = resolve(&root.join(given)).expect("resolved");
             assert_eq!(resolved, root.join(expected), "{given}");
         }
+    }
+
+    #[test]
+    fn a_feature_is_off_unless_it_is_on_by_default() {
+        let manifest = "[features]\ndefault = [\"auth\"]\nauth = []\ntls = []\n";
+        assert!(is_off(manifest, "tls"));
+        for feature in ["auth", "no-such-feature"] {
+            assert!(!is_off(manifest, feature), "{feature}");
+        }
+        assert!(is_off("[features]\ntls = []\n", "tls"));
+        assert!(!is_off("not TOML", "tls"));
     }
 }

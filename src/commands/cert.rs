@@ -29,6 +29,8 @@ const AUTHORITY: &str = "ca";
     cert = \"certs/user-service.pem\"\n  \
     key = \"certs/user-service.key\"\n  \
     client_ca = \"certs/ca.pem\"      # clients must have a certificate too\n\n\
+    And in crates/chassis/Cargo.toml, for TLS is a Cargo feature:\n  \
+    default = [\"tls\"]\n\n\
     The authority is made once and used again. Whoever has `ca.key` can be any of your services:\n\
     use it for development only. Remove `ca.pem` and `ca.key` to make another one.")]
 pub struct CertArgs {
@@ -197,6 +199,12 @@ pub fn run(context: &Context, args: CertArgs) -> Result {
         context
             .printer
             .step("Created", format_args!("{path}, {id}"));
+    }
+    let project = project::find_if_any(&context.directory).ok().flatten();
+    if let Some(hint) = project.and_then(|project| project.how_to_turn_on("tls")) {
+        context
+            .printer
+            .hint(format_args!("services are built without TLS: {hint}"));
     }
     Ok(())
 }

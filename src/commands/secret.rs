@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::env_vars::APP_CONFIG_KEY;
 use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result};
+use crate::project;
 use crate::secret;
 
 /// The subcommands of `msvc secret`.
@@ -32,7 +33,9 @@ pub enum SecretCommand {
         pass show db | msvc secret encrypt                the key is in APP_CONFIG_KEY\n\n\
         Then, in config/prod.toml of a service:\n  \
         [app]\n  \
-        password = \"enc:v1:…\"")]
+        password = \"enc:v1:…\"\n\n\
+        And in crates/chassis/Cargo.toml, for decryption is a Cargo feature:\n  \
+        default = [\"secrets\"]")]
     Encrypt(EncryptArgs),
 }
 
@@ -100,10 +103,17 @@ pub fn run(context: &Context, command: SecretCommand) -> Result {
         SecretCommand::Encrypt(args) => {
             let key = key(context, &args)?;
             let value = secret::seal(&key, &value(context)?)?;
-            match context.printer.is_json() {
-                true => context.printer.json(&ValueReport { value }),
-                false => context.printer.data(&format!("{value}\n")),
+            if context.printer.is_json() {
+                return context.printer.json(&ValueReport { value });
             }
+            context.printer.data(&format!("{value}\n"))?;
+            let project = project::find_if_any(&context.directory).ok().flatten();
+            if let Some(hint) = project.and_then(|project| project.how_to_turn_on("secrets")) {
+                context.printer.hint(format_args!(
+                    "services are built without decryption: {hint}"
+                ));
+            }
+            Ok(())
         }
     }
 }

@@ -95,12 +95,13 @@ fn the_services_of_a_workspace_are_the_default() {
     hint: name one: `msvc cert user-service`
     ");
     sandbox.msvc(["new", "user-service", "--yes", "--no-git", "--path", "shop"]);
-    insta::assert_snapshot!(sandbox.msvc(["cert", "--project", "shop", "--out", "tls", "--trust-domain", "shop"]), @r"
+    insta::assert_snapshot!(sandbox.msvc(["cert", "--project", "shop", "--out", "tls", "--trust-domain", "shop"]), @r#"
     exit: 0
     --- stderr ---
          Created tls/ca.pem, the authority
          Created tls/user-service.pem, spiffe://shop/user-service
-    ");
+    hint: services are built without TLS: add "tls" to `default` under [features] in crates/chassis/Cargo.toml
+    "#);
     assert!(sandbox.path().join("shop/tls/user-service.key").exists());
 }
 

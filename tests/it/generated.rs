@@ -49,6 +49,7 @@ fn what_is_generated_builds_is_clean_and_serves() {
     hard_protos_build_and_pass_their_tests();
     names_that_collide_with_code_build();
     a_starter_is_run_called_and_benched();
+    a_feature_is_turned_on_by_the_line_that_the_error_names();
 }
 
 fn hard_protos_build_and_pass_their_tests() {
@@ -223,6 +224,56 @@ fn a_starter_is_run_called_and_benched() {
     );
     assert!(!sandbox.path().join(".msvc/run.json").exists());
     std::net::TcpListener::bind(address).expect("the service has gone");
+}
+
+fn a_feature_is_turned_on_by_the_line_that_the_error_names() {
+    let sandbox = Sandbox::new();
+    succeed(&sandbox, &["new", "user-service", "--port", "52061"]);
+    insta::assert_snapshot!(sandbox.msvc(["cert"]), @r#"
+    exit: 0
+    --- stderr ---
+         Created certs/ca.pem, the authority
+         Created certs/user-service.pem, spiffe://dev/user-service
+    hint: services are built without TLS: add "tls" to `default` under [features] in crates/chassis/Cargo.toml
+    "#);
+    let service = || {
+        cargo(&sandbox, &["build", "--quiet"]);
+        let mut command = Command::new(target().join("debug/user-service"));
+        let certificate = |end: &str| sandbox.path().join(format!("certs/user-service.{end}"));
+        command
+            .current_dir(sandbox.path().join("services/user-service"))
+            .env("APP_REGISTRY__KIND", "static")
+            .env("APP_SERVER__TLS__ENABLED", "true")
+            .env("APP_SERVER__TLS__CERT", certificate("pem"))
+            .env("APP_SERVER__TLS__KEY", certificate("key"))
+            .stdin(Stdio::null());
+        command
+    };
+    let refused = service().output().expect("the service starts");
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{told}");
+    let line = "`server.tls.enabled` asks for TLS, which this build is without: add \"tls\" to \
+                `default` under [features] in crates/chassis/Cargo.toml";
+    assert!(told.contains(line), "{told}");
+
+    let manifest = sandbox.path().join("crates/chassis/Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).expect("there");
+    let all = text.replace("default = []", r#"default = ["auth", "secrets", "tls"]"#);
+    std::fs::write(&manifest, all).expect("written");
+    let mut child = service().stdout(Stdio::piped()).spawn().expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let log: Vec<String> = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.contains("listening"))
+        .collect();
+    let ca = sandbox.path().join("certs/ca.pem");
+    let ca = ca.to_str().expect("UTF-8");
+    let url = "https://localhost:52061";
+    let got = sandbox.msvc(["call", url, "GetUser", "-d", r#"{"id": 1}"#, "--ca", ca]);
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(got.starts_with("exit: 0"), "{got}\n{log:?}");
+    assert!(!sandbox.msvc(["cert", "--force"]).contains("hint:"));
 }
 
 /// Python's grpcio calls the service: by the health service that it serves, and by its own method

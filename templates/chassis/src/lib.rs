@@ -31,6 +31,7 @@
 //! | other services are found and called | [`client`] |
 //! | this one registers itself, others are followed | `registry` |
 //! | logs, traces, panics | `telemetry` |
+//! | what is off until it is asked for: `auth`, `secrets`, `tls` | `features` |
 //! | TLS, and who is on the other side | [`tls`] |
 //! | who calls, by a token | `auth`, in `middleware` |
 //! | values that travel with a trace | [`baggage`] |
@@ -45,6 +46,7 @@ pub mod baggage;
 pub mod client;
 pub mod config;
 mod error;
+mod features;
 mod health;
 mod lifecycle;
 pub mod metrics;
@@ -54,6 +56,7 @@ mod registry;
 mod server;
 mod services;
 pub mod status;
+mod task;
 mod telemetry;
 pub mod testing;
 pub mod tls;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::task;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -60,7 +61,7 @@ impl Readiness {
         let probes: Vec<_> = self
             .checks
             .iter()
-            .map(|check| tokio::spawn((check.probe)()))
+            .map(|check| task::spawn((check.probe)()))
             .collect();
         let deadline = tokio::time::Instant::now() + PROBE_TIMEOUT;
         let mut dependencies = Vec::with_capacity(self.checks.len());

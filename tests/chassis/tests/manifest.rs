@@ -39,11 +39,39 @@ fn both_manifests_have_the_same_dependencies_and_features() {
         .into_inner();
     for name in ["dependencies", "features"] {
         assert_eq!(
-            section(&ours, name).map(canonical),
-            section(&users, name).map(canonical),
+            section(&ours, name).map(all_but_the_default),
+            section(&users, name).map(all_but_the_default),
             "[{name}]"
         );
     }
+}
+
+/// Here every feature is on, so that all is tested; users begin with none.
+fn all_but_the_default(section: &DeValue<'_>) -> String {
+    let table = section.as_table().expect("a table").iter();
+    let entries = table.filter(|(key, _)| key.get_ref() != "default");
+    let entries =
+        entries.map(|(key, value)| format!("{}={}", key.get_ref(), canonical(value.get_ref())));
+    entries.collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn every_feature_is_on_here_and_off_for_users() {
+    let default = |text| {
+        let manifest = DeTable::parse(text)
+            .expect("a manifest is TOML")
+            .into_inner();
+        let features = section(&manifest, "features").and_then(DeValue::as_table);
+        let features = features.expect("there are features");
+        canonical(
+            features
+                .get("default")
+                .expect("there is a default")
+                .get_ref(),
+        )
+    };
+    assert_eq!(default(OURS), r#"["auth","secrets","tls"]"#);
+    assert_eq!(default(USERS), "[]");
 }
 
 /// Users run the tests that lie beside the source; those in `tests/` need more.

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::readiness::Readiness;
+use crate::task;
 
 /// The longest wait for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ pub(crate) struct Admin {
 impl Admin {
     pub(crate) fn start(listener: TcpListener, readiness: Readiness) -> Self {
         Self {
-            task: tokio::spawn(serve(listener, readiness)),
+            task: task::spawn(serve(listener, readiness)),
         }
     }
 }
@@ -53,7 +54,7 @@ async fn serve(listener: TcpListener, readiness: Readiness) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, readiness.clone()));
+                    connections.spawn(task::boxed(serve_connection(stream, readiness.clone())));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
             },

@@ -7,13 +7,14 @@ use tokio::task::AbortHandle;
 
 use crate::health::Health;
 use crate::readiness::{Phase, Readiness};
+use crate::task;
 
 /// How often the dependencies are asked.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follows the dependencies until the returned guard is dropped.
 pub(super) fn watch(readiness: Readiness, health: Health) -> Watch {
-    Watch(tokio::spawn(follow(readiness, health)).abort_handle())
+    Watch(task::spawn(follow(readiness, health)).abort_handle())
 }
 
 #[derive(Debug)]

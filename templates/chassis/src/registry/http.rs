@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use crate::config::{RegistryUrl, Secret};
+use crate::task;
 use crate::tls::{ClientTls, Stream};
 
 /// The largest answer, or line of one, that is read: 16 MiB is tens of thousands of instances.
@@ -190,7 +191,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Error::Http(error.into()))?;
-        let driver = Driver(tokio::spawn(connection).abort_handle());
+        let driver = Driver(task::spawn(connection).abort_handle());
 
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| Error::Http(error.into()))?;

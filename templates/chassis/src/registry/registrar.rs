@@ -10,6 +10,7 @@ use super::membership::Membership;
 use super::{Registration, backoff::Backoff};
 use crate::config::Config;
 use crate::readiness::Readiness;
+use crate::task;
 use crate::tls::TlsError;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(200);
@@ -79,7 +80,7 @@ impl Prepared {
         Registrar {
             membership,
             id,
-            task: tokio::spawn(task),
+            task: task::spawn(task),
             state,
         }
     }

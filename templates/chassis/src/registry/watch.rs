@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::Instance;
+use crate::task;
 
 /// The instances of a service, followed by a task that ends with the last clone of this.
 ///
@@ -60,7 +61,7 @@ impl Instances {
             service: service.to_owned(),
             current: sender,
         };
-        let task = tokio::spawn(follow(publisher)).abort_handle();
+        let task = task::spawn(follow(publisher)).abort_handle();
         Self {
             current,
             _task: Arc::new(Task(task)),

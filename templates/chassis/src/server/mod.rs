@@ -23,6 +23,7 @@ pub(crate) use router::Router;
 use crate::config::Config;
 use crate::health::Health;
 use crate::middleware::auth;
+use crate::task;
 use crate::tls::ServerTls;
 use crate::{Error, Services};
 
@@ -60,7 +61,7 @@ impl Server {
         let stack = stack::build(router, &config.server, methods, auth);
         let (drain, draining) = watch::channel(());
         let config = config.server.clone();
-        let task = tokio::spawn(connections::serve(listener, tls, stack, config, draining));
+        let task = task::spawn(connections::serve(listener, tls, stack, config, draining));
         Ok(Self {
             address,
             health,

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use crate::features::turn_on;
+
 /// What is wrong with the settings of TLS, or with the files they name.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -50,8 +52,8 @@ impl fmt::Display for TlsError {
         match self {
             Self::NotBuilt { setting } => write!(
                 f,
-                "`{setting}` asks for TLS, which this build is without: \
-                 turn the feature `tls` of the crate `chassis` on"
+                "`{setting}` asks for TLS, which this build is without: {}",
+                turn_on!("tls")
             ),
             Self::Missing { setting } => write!(f, "`{setting}` is missing"),
             Self::Unreadable { setting, path, .. } => {

@@ -62,3 +62,22 @@ impl ClientTls {
         match self.0 {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_tls_is_told_how_to_have_it() {
+        let config = config::ServerTls {
+            enabled: true,
+            ..config::ServerTls::default()
+        };
+        let error = ServerTls::new(&config).expect_err("there is none");
+        assert_eq!(
+            error.to_string(),
+            "`server.tls.enabled` asks for TLS, which this build is without: add \"tls\" to \
+             `default` under [features] in crates/chassis/Cargo.toml"
+        );
+    }
+}

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::TlsError;
 use super::files::{File, Pem};
+use crate::task;
 
 /// What is made of files. The watch over them ends when this is dropped.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(super) fn reloaded<T: Send + Sync + 'static>(
     let current = Arc::new(ArcSwap::from_pointee(make(&used)?));
     let task = every.map(|every| {
         let current = Arc::clone(&current);
-        tokio::spawn(async move {
+        task::spawn(async move {
             let mut last_problem = None;
             loop {
                 tokio::time::sleep(every).await;

@@ -18,6 +18,7 @@ use crate::client::tried::{Addresses, Tried};
 use crate::client::{breaker, random};
 use crate::config;
 use crate::registry::Instances;
+use crate::task;
 use crate::tls::ClientTls;
 
 /// The endpoints of one service, followed by a task that ends with this.
@@ -92,7 +93,7 @@ impl Pool {
             target: name,
         });
         let members = Members::new(Arc::clone(&shared), settings, config);
-        let task = tokio::spawn(members.follow(instances)).abort_handle();
+        let task = task::spawn(members.follow(instances)).abort_handle();
         Self { shared, task }
     }
 

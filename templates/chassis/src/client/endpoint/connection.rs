@@ -18,6 +18,7 @@ use super::pulse::{Felt, Pulse};
 use super::vitals::Vitals;
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
+use crate::task;
 use crate::tls::Stream;
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
@@ -76,7 +77,7 @@ impl Connection {
                 counted: settings.metrics.clone().counted(),
             }),
         });
-        let task = tokio::spawn(keep(settings, calls, Arc::clone(&shared))).abort_handle();
+        let task = task::spawn(keep(settings, calls, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
 
@@ -153,7 +154,7 @@ async fn keep(mut settings: Settings, calls: Weak<Vitals>, shared: Arc<Shared>) 
                 settings.news.notify_waiters();
                 tracing::debug!(%address, "connected");
                 // In a task of its own, it outlives this one.
-                let driver = tokio::spawn(connection);
+                let driver = task::spawn(connection);
                 let end = watch(driver, &pulse, &calls, &settings, &shared).await;
                 if let (Err(error), Some(interval)) = (&end, &mut settings.keep_alive_interval)
                     && error::is_too_much(error)

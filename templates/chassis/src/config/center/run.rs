@@ -15,6 +15,7 @@ use crate::config::follow::PROCESS;
 use crate::config::source::{File, read};
 use crate::config::{ConfigCenter, ConfigError};
 use crate::registry::{Store, Value};
+use crate::task;
 
 /// A file that has changed is read again after this time, until it no longer does: an editor may be
 /// in the middle of writing it.
@@ -44,17 +45,17 @@ pub(crate) fn watch(hooks: Hooks) -> Watch {
         let interval = started.config.config_center.poll_interval.get();
         let (files, file_changes) = mpsc::channel(1);
         if !interval.is_zero() && !started.files.is_empty() {
-            tasks.spawn(poll(started.files.clone(), interval, files));
+            tasks.spawn(task::boxed(poll(started.files.clone(), interval, files)));
         }
         let (values, store_changes) = mpsc::channel(1);
         match Store::new(&started.config) {
             Ok(Some(store)) => {
-                tasks.spawn(store.follow(values));
+                tasks.spawn(task::boxed(store.follow(values)));
             }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "the configuration store cannot be followed"),
         }
-        tasks.spawn(apply(started, file_changes, store_changes));
+        tasks.spawn(task::boxed(apply(started, file_changes, store_changes)));
     }
     Watch { _tasks: tasks }
 }

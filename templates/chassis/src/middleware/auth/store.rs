@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::cache::Cache;
 use super::fetch::Source;
 use super::keys::Keys;
+use crate::task;
 
 /// Keys, and the tokens that they have verified: when keys go, so do those.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Store {
 
 /// Looks for keys `every` so often, until it is aborted.
 pub(super) fn keep_fresh(store: Arc<Store>, every: Duration) -> AbortHandle {
-    tokio::spawn(async move {
+    task::spawn(async move {
         loop {
             tokio::time::sleep(every).await;
             report(store.refresh_now().await);

@@ -38,6 +38,7 @@ use tower::Service;
 
 use super::linger::Lingering;
 use crate::config::{self, Follow, Section};
+use crate::task;
 use crate::tls::{PeerIdentity, ServerTls, Stream};
 use end::End;
 use guard::{Guarded, Rules};
@@ -100,14 +101,14 @@ pub(crate) async fn serve<S, B>(
                     };
                     let stack = stack.clone();
                     let drain = drain.clone();
-                    connections.spawn(async move {
+                    connections.spawn(task::boxed(async move {
                         let result = serve_connection(stream, peer, stack, &settings, drain).await;
                         if let Err(error) = result {
                             let error = &*error as &dyn StdError;
                             tracing::debug!(%peer, error, "connection ended");
                         }
                         drop(place);
-                    });
+                    }));
                 }
                 Err(error) => wait_out(error).await,
             },

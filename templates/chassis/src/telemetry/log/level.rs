@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::calls;
 use crate::config::Directives;
+use crate::task;
 
 /// The directives in force. Clones share them.
 #[derive(Debug, Clone)]
@@ -119,7 +120,7 @@ impl Levels {
         *until = limit.and_then(|limit| {
             let at = Instant::now().checked_add(limit)?;
             let levels = self.clone();
-            let timer = tokio::spawn(async move {
+            let timer = task::spawn(async move {
                 tokio::time::sleep_until(at).await;
                 *levels.until() = None;
                 let configured = Directives::clone(&levels.shared.configured.load());

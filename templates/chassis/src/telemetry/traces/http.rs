@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::transport::Failure;
 use crate::config::HttpEndpoint;
+use crate::task;
 
 /// The largest answer that is read. Collectors have little to say.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -104,7 +105,7 @@ impl Client {
         let (sender, driver) = handshake(io).await.map_err(broken)?;
         Ok(Connection {
             sender,
-            driver: tokio::spawn(driver).abort_handle(),
+            driver: task::spawn(driver).abort_handle(),
         })
     }
 }
