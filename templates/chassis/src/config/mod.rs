@@ -27,32 +27,30 @@
 mod center;
 mod checked;
 mod de;
-mod endpoint;
 mod error;
 mod follow;
 mod layers;
 mod live;
 mod node;
-mod registry_url;
 mod seal;
 mod sections;
 mod shown;
 mod source;
 mod suggest;
 mod units;
+mod url;
 
 use serde::de::DeserializeOwned;
 
 pub(crate) use center::{Hooks, json, watch};
-pub use checked::{Directives, HttpUrl, PerSecond, Percent, Ratio, WebUrl};
-pub use endpoint::HttpEndpoint;
+pub use checked::{Directives, PerSecond, Percent, Ratio};
 pub use error::ConfigError;
 pub(crate) use follow::{Follow, Section};
 pub use live::Live;
 pub use node::Origin;
-pub use registry_url::RegistryUrl;
 pub use sections::*;
 pub use units::{Duration, NotAValue, Secret, Size};
+pub use url::{HttpEndpoint, RegistryUrl, Url, WebUrl};
 
 /// Where OTLP/HTTP takes traces.
 pub(crate) const OTLP_PATH: &str = "/v1/traces";

@@ -4,10 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{
-    ClientKey, Directives, Duration, HttpEndpoint, HttpUrl, MethodPattern, RegistryUrl, RetryCode,
-    Secret, Size, WebUrl,
-};
+use super::url::Kind;
+use super::{ClientKey, Directives, Duration, MethodPattern, RetryCode, Secret, Size, Url};
 use crate::middleware::call;
 
 /// What is shown instead of a secret.
@@ -27,14 +25,16 @@ shown_as_text!(
     ClientKey,
     Directives,
     Duration,
-    HttpEndpoint,
-    HttpUrl,
     MethodPattern,
-    RegistryUrl,
     RetryCode,
     Size,
-    WebUrl,
 );
+
+impl<K: Kind> Serialize for Url<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -183,20 +183,19 @@ fn start_without<S: Store>(mut store: S) {
     wait_for_greeting(&mut service, "late");
 }
 
-/// The times from a written key to the log line of the service that has the new settings.
-fn latencies<S: Store>(store: S) {
-    let mut service = store.service();
+/// The times from what `put` writes to the log line of `service` that has the new settings.
+fn latencies(name: &str, mut service: Service, put: impl Fn(&str)) {
     let times = (0..20).map(|number: u32| {
         let number = number.to_string();
         let begin = Instant::now();
-        store.put(&text(&number));
+        put(&text(&number));
         wait_for_greeting(&mut service, &number);
         begin.elapsed()
     });
     let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
     let (median, most) = (times[times.len() / 2], times[times.len() - 1]);
-    let line = format!("{}: median {median:?}, at most {most:?}\n", S::NAME);
+    let line = format!("{name}: median {median:?}, at most {most:?}\n");
     std::io::stderr().write_all(line.as_bytes()).expect("open");
 }
 
@@ -204,11 +203,15 @@ fn latencies<S: Store>(store: S) {
 #[ignore = "measures and proves nothing: how long an update takes to reach a service"]
 fn latency() {
     if let Some(agent) = Agent::start() {
-        latencies(agent);
+        latencies("consul", Store::service(&agent), |text| agent.put(text));
     }
     if let Some(etcd) = Etcd::start() {
-        latencies(etcd);
+        latencies("etcd", Store::service(&etcd), |text| etcd.put(text));
     }
+    let folder = Folder::new("latency");
+    folder.write("default.toml", "");
+    let service = Service::start(&[("APP_CONFIG_DIR", folder.path())]);
+    latencies("file", service, |text| folder.write("default.toml", text));
 }
 
 #[test]

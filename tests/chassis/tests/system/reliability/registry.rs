@@ -1,5 +1,7 @@
 //! The registry is away: calls go on with the instances that are known.
 
+use std::time::Duration;
+
 use super::load::Load;
 use super::{CALLERS, show};
 use crate::consul::Agent;
@@ -32,6 +34,28 @@ async fn no_call_fails_while_the_registry_hangs() {
     load.calls(300).await;
     let report = load.end().await;
     show("the registry hangs", &report);
+    assert_eq!((&report.failures[..], report.cut), (&[][..], 0));
+}
+
+/// As long as an agent leaves instances alone that are critical.
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_while_the_registry_hangs_for_half_a_minute() {
+    let Some(agent) = Agent::start() else { return };
+    let _instances = NAMES.map(|name| agent.service(name));
+    let client = agent.client().await;
+    let mut load = Load::steady(&client);
+    load.reach(&NAMES).await;
+    agent.signal("STOP");
+    tokio::time::sleep(HALF_A_MINUTE).await;
+    agent.signal("CONT");
+    wait_until(|| agent.passing().len() == 3);
+    let _new = agent.service("new");
+    load.reach(&["new"]).await;
+    assert_eq!(agent.passing().len(), 4);
+    let report = load.end().await;
+    show("the registry hangs for 30 s", &report);
     assert_eq!((&report.failures[..], report.cut), (&[][..], 0));
 }
 
