@@ -77,6 +77,17 @@ pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, Compi
     Ok(compiler(sources, names)?.descriptor_pool())
 }
 
+/// Parses a proto, without what it imports.
+///
+/// # Errors
+/// [`CompileErrors`] with all that is wrong in it.
+pub fn parse(name: &str, text: &str) -> Result<(), CompileErrors> {
+    match protox::file::File::from_source(name, text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CompileErrors(ProtoDiagnostic::all_from_compiler(&error))),
+    }
+}
+
 /// Reads all files, and again as long as that mends something.
 fn compiler(sources: &Sources, names: &[String]) -> Result<Compiler, CompileErrors> {
     let mut resolved = BTreeMap::new();

@@ -17,6 +17,7 @@ mod interrupted;
 mod layout;
 mod new;
 mod proto_breaking;
+mod proto_format;
 mod proto_gen;
 mod proto_lint;
 mod run;

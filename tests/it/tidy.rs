@@ -56,6 +56,7 @@ fn pure_modules_do_no_io() {
         "proto/buf_yaml.rs",
         "proto/diagnostic.rs",
         "proto/finding.rs",
+        "proto/format/",
         "proto/layout.rs",
         "proto/lint/",
         "proto/model.rs",

@@ -1,6 +1,7 @@
 //! `msvc proto`: the protos of a workspace, or of any folder.
 
 pub mod breaking;
+pub mod format;
 pub mod generate;
 mod input;
 pub mod lint;
@@ -28,6 +29,11 @@ pub enum ProtoCommand {
     /// `breaking` of a `buf.yaml`; without either, the rules of FILE are asked. Nothing is checked out:
     /// commits are read from git's objects.
     Breaking(breaking::BreakingArgs),
+    /// Lay the protos out as `buf format` does.
+    ///
+    /// Imports and options of a file are sorted, all else keeps its order, and every comment stays. A
+    /// file that does not parse is told, and then nothing is written at all.
+    Format(format::FormatArgs),
 }
 
 /// Runs `msvc proto`.
@@ -38,6 +44,7 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
     match command {
         ProtoCommand::Gen(args) => generate::run(context, &args),
         ProtoCommand::Lint(args) => lint::run(context, &args),
+        ProtoCommand::Format(args) => format::run(context, &args),
         ProtoCommand::Breaking(args) => breaking::run(context, &args),
     }
 }

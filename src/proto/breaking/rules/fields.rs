@@ -43,9 +43,7 @@ pub fn field_same_name(fields: &Fields<'_>) -> Option<Complaint> {
 
 pub fn field_same_json_name(fields: &Fields<'_>) -> Option<Complaint> {
     // Extensions cannot have one.
-    if fields.before.message.is_none() {
-        return None;
-    }
+    fields.before.message?;
     let [before, after] = [fields.before, fields.after].map(|it| it.proto().json_name());
     if before == after {
         return None;
@@ -102,9 +100,7 @@ pub fn field_wire_json_compatible_cardinality(fields: &Fields<'_>) -> Option<Com
 }
 
 pub fn field_same_oneof(fields: &Fields<'_>) -> Option<Complaint> {
-    if fields.before.message.is_none() {
-        return None;
-    }
+    fields.before.message?;
     let both = [fields.before, fields.after].map(FieldView::oneof);
     let what = match both {
         [None, None] => return None,
