@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
     bench, call, cert, completions, doctor, down, logs, new, proto, restart, run, secret, status,
-    up,
+    trace, up,
 };
 use crate::error::{Diagnostic, Exit};
 
@@ -156,6 +156,9 @@ pub enum Command {
     Call(call::CallArgs),
     /// Load-test a gRPC method.
     Bench(bench::BenchArgs),
+    /// List the traces of calls through services, and show what happened in one.
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
     /// Make certificates for TLS between services in development.
     Cert(cert::CertArgs),
     /// Encrypt secrets for the configuration of services.

@@ -32,6 +32,7 @@ pub mod run;
 pub mod scaffold;
 pub mod secret;
 pub mod suggestion;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ pub mod rpc;
 pub mod run;
 pub mod secret;
 pub mod status;
+pub mod trace;
 pub mod up;
 
 use crate::cli::Command;
@@ -36,6 +37,7 @@ pub fn dispatch(context: &Context, command: Command) -> Result {
         Command::Run(args) => run::run(context, args),
         Command::Call(args) => call::run(context, args),
         Command::Bench(args) => bench::run(context, args),
+        Command::Trace(command) => trace::run(context, command),
         Command::Cert(args) => cert::run(context, args),
         Command::Secret(command) => secret::run(context, command),
         Command::Doctor(args) => doctor::run(context, args),

@@ -5,6 +5,8 @@ pub mod consul_agent;
 pub mod docker;
 pub mod embedded;
 pub mod etcd;
+pub mod jaeger;
+pub mod json_api;
 pub mod ready;
 pub mod reconcile;
 pub mod resource;

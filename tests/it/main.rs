@@ -25,3 +25,4 @@ mod secret;
 mod support;
 mod tidy;
 mod tls;
+mod trace;

@@ -111,7 +111,9 @@ fn descriptor(text: &str) -> String {
         uninterpreted.sort_by_key(|it| format!("{:?}", it.name));
     }
     let mut told = format!("{descriptor:?}");
-    told.retain(|one| !one.is_whitespace() && !matches!(one, ':' | ',' | ';' | '<' | '>' | '{' | '}'));
+    told.retain(|one| {
+        !one.is_whitespace() && !matches!(one, ':' | ',' | ';' | '<' | '>' | '{' | '}')
+    });
     told
 }
 

@@ -493,6 +493,61 @@ fn run_brings_an_etcd_along_for_a_workspace_that_registers_with_one() {
     assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
 }
 
+/// A service that tells where it is to send traces.
+fn telling() -> String {
+    SERVICE.replace(
+        "println!(",
+        "println!(\"traces {:?}\", std::env::var(\"OTEL_EXPORTER_OTLP_ENDPOINT\"));\n    println!(",
+    )
+}
+
+#[test]
+fn run_collects_traces_which_trace_finds_by_itself() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, &telling());
+    let mut running = Running::start(&sandbox, &["run"]);
+    let line = running.wait_for("(OpenTelemetry's OTLP, built in, in memory)");
+    let mut words = line.split_whitespace();
+    let url = words
+        .find(|word| word.starts_with("http://"))
+        .expect("its URL");
+    running.wait_for(&format!("alpha | traces Ok(\"{url}\")"));
+    running.wait_for("hint: in another terminal, `msvc call alpha`");
+    let span = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"0000000000000001","name":"work","startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000001000000"}"#;
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(
+        stream,
+        "POST /v1/traces HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.ends_with(r#"{"partialSuccess":{}}"#), "{answer}");
+    let shown = sandbox.msvc(["trace", "show"]);
+    assert!(shown.contains("OTLPResourceNoServiceName  work"), "{shown}");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+}
+
+#[test]
+fn run_collects_no_traces_where_the_environment_says_where_they_go() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, &telling());
+    let mut command = sandbox.command(["run", "-v"]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4317");
+    let mut running = Running::of(command);
+    running.wait_for("traces go where OTEL_EXPORTER_OTLP_ENDPOINT says");
+    running.wait_for("alpha | traces Ok(\"http://otel:4317\")");
+    running.wait_for("hint: in another terminal, `msvc call alpha`");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+    let seen = running.seen.join("\n");
+    assert!(!seen.contains("OTLP, built in"), "{seen}");
+}
+
 /// A service that says much, and that is ready when it has said some of it.
 const TALKATIVE: &str = r#"
 use std::io::{Read, Write};

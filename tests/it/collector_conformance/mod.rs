@@ -4,4 +4,4 @@
 
 mod jaeger;
 mod sending;
-mod servers;
+pub mod servers;

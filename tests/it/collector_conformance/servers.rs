@@ -52,11 +52,16 @@ fn free_address() -> SocketAddr {
 
 impl Server {
     pub async fn embedded() -> Self {
+        Self::embedded_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// One that answers queries here.
+    pub async fn embedded_at(query: SocketAddr) -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let preferred = Addresses {
             grpc: local,
             http: local,
-            query: local,
+            query,
         };
         let embedded = collector::start(&preferred).await.expect("it starts");
         Self {

@@ -21,7 +21,7 @@ const MICROSECOND: u64 = 1000;
 pub(super) fn trace_id(id: u128) -> String {
     match u64::try_from(id) {
         Ok(id) => format!("{id:016x}"),
-        Err(_) => format!("{id:x}"),
+        Err(_) => format!("{id:032x}"),
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn has_tags(span: &Span, origin: &Origin, wanted: &[(String, String)]
         let mut same = tags.iter().filter(|tag| tag["key"] == **key);
         same.any(|tag| match &tag["value"] {
             Value::String(text) => text == value,
-            other => other.to_string() == *value,
+            other => format!("{other}") == *value,
         })
     })
 }

@@ -255,14 +255,14 @@ impl History {
             self.log_start += 1;
         }
         // As in etcd, of the compacted revision itself only what was written is still known.
-        if self.log_start == revision {
-            if let Some(first) = self.log.front_mut() {
-                let keys = &self.keys;
-                first.retain(|change| {
-                    let oldest = keys.get(&change.key).and_then(|versions| versions.first());
-                    change.value.is_some() && oldest.is_some_and(|it| it.revision == revision)
-                });
-            }
+        if self.log_start == revision
+            && let Some(first) = self.log.front_mut()
+        {
+            let keys = &self.keys;
+            first.retain(|change| {
+                let oldest = keys.get(&change.key).and_then(|versions| versions.first());
+                change.value.is_some() && oldest.is_some_and(|it| it.revision == revision)
+            });
         }
     }
 }

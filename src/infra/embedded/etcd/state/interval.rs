@@ -2,6 +2,9 @@
 
 use std::ops::Bound;
 
+/// Where keys begin and end.
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// One key, or all from one on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
@@ -44,7 +47,7 @@ impl Interval {
     }
 
     /// For the methods of collections; none when nothing can be in it, which they do not take.
-    pub fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    pub fn bounds(&self) -> Option<Bounds<'_>> {
         let start = Bound::Included(self.start.as_slice());
         (!self.is_empty()).then(|| (start, self.end.as_ref().map(Vec::as_slice)))
     }

@@ -36,6 +36,9 @@ impl Numbers {
 /// All keys at a revision, by a copy.
 type Snapshot = BTreeMap<Vec<u8>, KeyValue>;
 
+/// A key with what it is afterwards.
+type Changed = (Vec<u8>, Option<KeyValue>);
+
 /// What a store has to be: a copy a revision.
 struct Model {
     snapshots: Vec<Snapshot>,
@@ -91,7 +94,7 @@ impl Model {
     }
 
     /// What is different at a revision: keys with what they are.
-    fn changes(&self, revision: i64) -> Vec<(Vec<u8>, Option<KeyValue>)> {
+    fn changes(&self, revision: i64) -> Vec<Changed> {
         let at = usize::try_from(revision).expect("positive");
         let (before, after) = (&self.snapshots[at - 1], &self.snapshots[at]);
         let gone = before.keys().filter(|key| !after.contains_key(*key));
@@ -236,7 +239,7 @@ fn a_watch_tells_every_change_once_and_in_order_whenever_it_is_asked() {
         };
         watches.create(create, &store);
         assert!(watches.next(&store).is_some_and(|it| it.created));
-        let mut told: BTreeMap<i64, Vec<(Vec<u8>, Option<KeyValue>)>> = BTreeMap::new();
+        let mut told: BTreeMap<i64, Vec<Changed>> = BTreeMap::new();
         let mut canceled = None;
         for _ in 0..200 {
             step(&mut numbers, &mut store, &mut model);

@@ -1,0 +1,9 @@
+//! Traces as `msvc trace` shows them. Pure.
+//!
+//! - [`model`] is Jaeger's JSON;
+//! - [`tree`] puts spans below those that caused them;
+//! - [`render`] writes that for people, and as JSON.
+
+pub mod model;
+pub mod render;
+pub mod tree;
