@@ -3,6 +3,7 @@
 mod progress;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderValue, header};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
 use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
-use crate::bench::load::{Model, Plan};
+use crate::bench::load::{Arrivals, Model, Plan, Profile, ProfileError};
 use crate::bench::payload::{self, Compression};
 use crate::bench::report::{self, Report, Subject};
 use crate::bench::threshold::{Threshold, Verdict};
@@ -33,6 +34,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 /// Arguments of `msvc bench`.
 #[derive(Args, Debug)]
+#[command(group(clap::ArgGroup::new("open").args(["rate", "profile"])))]
 #[command(after_help = "\
 With `--rate` the load is an open loop: calls start by an absolute schedule whatever the server does, and \
 latency counts from the intended start, so that a server that stalls is charged for every call that it \
@@ -53,6 +55,7 @@ too few calls to tell a threshold), 130 after Ctrl-C, when there is anything to 
 Examples:
   msvc bench user-service user.v1.UserService/GetUser -d '{\"id\": 1}' --duration 30s
   msvc bench user-service GetUser -d '{\"id\": 1}' --rate 2000 --warm-up 5s
+  msvc bench user-service GetUser --profile 'ramp:100..2000/1m' --arrivals poisson
   msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
   msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
@@ -68,6 +71,13 @@ pub struct BenchArgs {
     /// Calls a second, from 0.001 to 10000000: an open loop.
     #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "concurrency")]
     rate: Option<f64>,
+    /// Calls a second that change: `ramp:100..500/30s`, `step:100,200,400/10s`, `spike:100..500/2s@10s`,
+    /// `soak:100/1h`, or `@FILE` of lines `seconds,rate`.
+    #[arg(long, value_name = "PROFILE", conflicts_with = "concurrency")]
+    profile: Option<GivenProfile>,
+    /// In an open loop: how calls follow each other: `constant`, `poisson`, or `burst:N` for so many at once.
+    #[arg(long, value_name = "HOW", default_value_t = Arrivals::Constant, requires = "open")]
+    arrivals: Arrivals,
     /// Calls at a time: a closed loop [default: 50].
     #[arg(short, long, value_name = "C", value_parser = positive)]
     concurrency: Option<usize>,
@@ -90,11 +100,11 @@ pub struct BenchArgs {
     /// Give up a call after this time, which the server is told as the call's deadline.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive, default_value = "10s")]
     timeout: Duration,
-    /// With --rate: hold back calls while so many are in flight [default: 10000].
-    #[arg(long, value_name = "N", value_parser = positive, requires = "rate")]
+    /// In an open loop: hold back calls while so many are in flight [default: 10000].
+    #[arg(long, value_name = "N", value_parser = positive, requires = "open")]
     max_in_flight: Option<usize>,
-    /// With --rate: how calls are waited for.
-    #[arg(long, value_enum, default_value_t, requires = "rate")]
+    /// In an open loop: how calls are waited for.
+    #[arg(long, value_enum, default_value_t, requires = "open")]
     pacing: Pacing,
     /// Compress the requests, once and for all, and take compressed responses.
     #[arg(long)]
@@ -120,6 +130,24 @@ fn rate(text: &str) -> Result<f64, String> {
         Ok(value)
     } else {
         Err(format!("expected a rate from {LOWEST} to {HIGHEST}"))
+    }
+}
+
+/// A profile, or the file that has it.
+#[derive(Clone, Debug)]
+enum GivenProfile {
+    Known(Profile),
+    File(PathBuf),
+}
+
+impl FromStr for GivenProfile {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileError> {
+        match text.strip_prefix('@') {
+            Some(path) => Ok(Self::File(path.into())),
+            None => text.parse().map(Self::Known),
+        }
     }
 }
 
@@ -160,13 +188,19 @@ enum BenchError {
     },
     #[error("thresholds breached: {}", .0.join(", "))]
     Breached(Vec<String>),
+    #[error("`{}` is no profile", .path.display())]
+    Profile {
+        path: PathBuf,
+        #[source]
+        source: ProfileError,
+    },
 }
 
 impl Diagnostic for BenchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { hint, .. } => hint.clone(),
-            Self::Breached(_) => None,
+            Self::Breached(_) | Self::Profile { .. } => None,
         }
     }
 
@@ -174,6 +208,7 @@ impl Diagnostic for BenchError {
         match self {
             Self::Invalid { .. } => Exit::Inconclusive,
             Self::Breached(_) => Exit::Failed,
+            Self::Profile { .. } => Exit::Usage,
         }
     }
 }
@@ -248,11 +283,12 @@ fn verdict(context: &Context, report: &Report) -> Result {
 
 /// Everything that can go wrong before the first call of the bench.
 async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> {
+    let profile = profile(context, args)?;
     let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
     let target = args.rpc.target.to_string();
     let method = methods::find(&session.pool, &args.method, &target)?;
     let messages = messages(context, args, &method)?;
-    let plan = plan(args, session.endpoints.len());
+    let plan = plan(args, profile, session.endpoints.len());
     let compression = match args.gzip {
         true => Compression::Gzip,
         false => Compression::Identity,
@@ -302,8 +338,23 @@ fn messages(
     Ok(messages)
 }
 
-fn plan(args: &BenchArgs, instances: usize) -> Plan {
-    let model = match args.rate {
+fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
+    let path = match &args.profile {
+        None => return Ok(None),
+        Some(GivenProfile::Known(profile)) => return Ok(Some(profile.clone())),
+        Some(GivenProfile::File(path)) => path,
+    };
+    let text = std::fs::read_to_string(context.directory.join(path)).when("read", path)?;
+    let profile = Profile::from_csv(&path.display().to_string(), &text);
+    let profile = profile.map_err(|source| BenchError::Profile {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(profile))
+}
+
+fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
+    let model = match args.rate.or(profile.as_ref().map(Profile::mean)) {
         Some(rate_per_second) => Model::Open {
             rate_per_second,
             max_in_flight: args.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
@@ -314,15 +365,23 @@ fn plan(args: &BenchArgs, instances: usize) -> Plan {
     };
     let threads = args.threads.unwrap_or(1);
     let connections = args.connections.unwrap_or(instances.max(threads));
+    // A profile says how long it is; less of it may be asked for.
+    let length = profile.as_ref().map(Profile::length);
+    let duration = match args.requests {
+        None => Some(args.duration.or(length).unwrap_or(DEFAULT_DURATION)),
+        Some(_) => args.duration,
+    };
     Plan {
         model,
+        arrivals: args.arrivals,
+        duration: match (duration, length) {
+            (Some(duration), Some(length)) => Some(duration.min(length)),
+            (duration, length) => duration.or(length),
+        },
+        profile,
         connections,
         threads: threads.min(connections),
         warm_up: args.warm_up,
-        duration: match args.requests {
-            None => Some(args.duration.unwrap_or(DEFAULT_DURATION)),
-            Some(_) => args.duration,
-        },
         calls: args.requests.map(|count| count as u64),
         timeout: args.timeout,
     }

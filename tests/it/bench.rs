@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::Sandbox;
 use crate::support::chat::{self, ChatProcess, ChatServer};
 use crate::support::http2::{Answer, EMPTY_MESSAGE, Http2Server, Manners};
+use crate::support::script::{self, Script};
 use crate::support::stubs::{self, RawServer};
 
 /// A request for `SendMessage` that succeeds.
@@ -236,6 +237,63 @@ fn an_open_loop_keeps_its_schedule() {
         serde_json::from_slice::<Value>(&written).expect("JSON"),
         report
     );
+}
+
+#[test]
+fn the_rate_follows_a_profile_and_calls_follow_each_other_as_asked() {
+    let (sandbox, server) = (Sandbox::new(), ChatServer::start());
+    let rows = "seconds,rate\n0,100\n1,300\n1.5,300\n";
+    std::fs::write(sandbox.path().join("load.csv"), rows).expect("writable");
+    for (profile, arrivals, calls) in [
+        ("@load.csv", "constant", 350),
+        ("step:100,0,200/500ms", "burst:25", 150),
+    ] {
+        let load = ["--profile", profile, "--arrivals", arrivals];
+        let args = [&["SendMessage", "-d", HELLO][..], &load].concat();
+        let (exit, report) = report(&sandbox, &server.address(), &args);
+        assert_eq!(exit, 0, "{report:#}");
+        assert_eq!(codes(&report), json!([["OK", calls, []]]));
+        assert_eq!(report["duration_seconds"], 1.5, "{report:#}");
+        assert_eq!(report["arrivals"], arrivals);
+    }
+    let random = ["--rate", "400", "--duration", "1s", "--arrivals", "poisson"];
+    let args = [&["SendMessage", "-d", HELLO][..], &random].concat();
+    let (_, report) = report(&sandbox, &server.address(), &args);
+    // Random, and the same every time.
+    assert_eq!(codes(&report), json!([["OK", 438, []]]));
+    std::fs::write(sandbox.path().join("load.csv"), "0,100\n0,300\n").expect("writable");
+    insta::assert_snapshot!(bench(&sandbox, &server.address(), &["SendMessage", "--profile", "@load.csv"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `load.csv` is no profile
+      caused by: line 2 is not `seconds,rate`, with the seconds growing
+    ");
+    insta::assert_snapshot!(bench(&sandbox, &server.address(), &["SendMessage", "--arrivals", "poisson"]), @r"
+    exit: 2
+    --- stderr ---
+    error: the following required arguments were not provided:
+      <--rate <R>|--profile <PROFILE>>
+
+    Usage: msvc bench <--rate <R>|--profile <PROFILE>> <TARGET> <METHOD>
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_server_that_takes_no_calls_lets_them_time_out() {
+    let server = script::serve(Script {
+        // SETTINGS_MAX_CONCURRENT_STREAMS.
+        settings: &[(3, 0)],
+        ..Script::default()
+    });
+    for load in [["-n", "20"], ["--rate", "50"]] {
+        let args = ["SendMessage", "--timeout", "300ms", "--duration", "1s"];
+        let (exit, report) = report_with_protos(&server.address(), &[&args[..], &load].concat());
+        assert_eq!(exit, 4, "{report:#}");
+        assert_eq!(codes(&report)[0][0], "DEADLINE_EXCEEDED", "{report:#}");
+        assert_eq!(codes(&report)[0][2], json!(["no answer within 300ms"]));
+    }
 }
 
 #[test]

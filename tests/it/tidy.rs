@@ -37,7 +37,7 @@ fn pure_modules_do_no_io() {
     const PURE: &[&str] = &[
         "bench/framing.rs",
         "bench/http2/",
-        "bench/load.rs",
+        "bench/load/",
         "bench/payload.rs",
         "bench/report/",
         "bench/stats.rs",

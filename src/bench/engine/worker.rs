@@ -96,7 +96,7 @@ async fn live<L: Line>(
             rate_per_second, ..
         } => Some(Schedule::new(plan, rate_per_second, plan.threads, index)),
     };
-    let sent_by = match schedule {
+    let sent_by = match &schedule {
         None => ends,
         // The last call takes its share of the time as every other does.
         Some(schedule) => schedule.over_at().map(|over| begin + over),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bench::load::{GIVE_UP, Model, Plan};
+use crate::bench::load::{Arrivals, GIVE_UP, Model, Plan, Profile};
 use crate::bench::stats::{End, Latencies, Outcome, Recorder, Sample};
 use crate::bench::threshold::{Judged, Threshold, judge};
 use crate::bench::validity::{self, BUSY_PERCENT};
@@ -51,6 +51,10 @@ pub struct Report {
     pub subject: Subject,
     /// Who decided when calls started.
     pub model: Model,
+    /// How the rate changed; null where it did not.
+    pub profile: Option<Profile>,
+    /// How calls followed each other; null in closed loops.
+    pub arrivals: Option<Arrivals>,
     /// How many connections there were.
     pub connections: usize,
     /// How many threads shared them.
@@ -254,6 +258,8 @@ pub fn conclude(
     let mut report = Report {
         schema: SCHEMA,
         model: plan.model,
+        profile: plan.profile.clone(),
+        arrivals: is_open.then_some(plan.arrivals),
         connections: plan.connections,
         threads: plan.threads,
         warm_up_seconds: plan.warm_up.as_secs_f64(),

@@ -15,6 +15,8 @@ fn subject() -> Subject {
 fn plan(model: Model) -> Plan {
     Plan {
         model,
+        profile: None,
+        arrivals: Arrivals::default(),
         connections: 1,
         threads: 1,
         warm_up: Duration::from_secs(1),
@@ -86,6 +88,28 @@ fn thresholds_stand_below_the_notes() {
 
     invalid: the client was the limit: its busiest thread was 95 % busy
     ");
+}
+
+#[test]
+fn what_is_not_constant_about_the_load_is_said() {
+    let model = Model::Open {
+        rate_per_second: 300.0,
+        max_in_flight: 10_000,
+    };
+    let mut plan = plan(model);
+    plan.profile = Some("ramp:100..500/10s".parse().expect("a profile"));
+    plan.arrivals = Arrivals::Poisson;
+    let outcome = Outcome {
+        recorder: recorder(),
+        elapsed: Duration::from_secs(10),
+        end: End::Planned,
+    };
+    let report = conclude(subject(), &plan, &outcome, &[]);
+    let line = "open loop: 300 calls/s on average (ramp:100..500/10s), poisson for 10s after a warm-up of 1s";
+    assert!(text(&report).contains(line), "{}", text(&report));
+    let json: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
+    assert_eq!(json["profile"], "ramp:100..500/10s");
+    assert_eq!(json["arrivals"], "poisson");
 }
 
 #[test]
@@ -314,6 +338,8 @@ fn the_json_has_everything_with_its_unit() {
         "rate_per_second": 1200.0,
         "max_in_flight": 10000
       },
+      "profile": null,
+      "arrivals": "constant",
       "connections": 1,
       "threads": 1,
       "warm_up_seconds": 1.0,

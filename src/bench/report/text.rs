@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Bar, CodeCount, Quantiles, RateOver, Report};
-use crate::bench::load::Model;
+use crate::bench::load::{Arrivals, Model};
 use crate::duration;
 
 /// The length of the longest bar.
@@ -116,6 +116,12 @@ fn load(report: &Report) -> String {
             rate_per_second, ..
         } => format!("open loop: {} calls/s", rate(rate_per_second)),
     };
+    if let Some(profile) = &report.profile {
+        write!(text, " on average ({profile})").expect("writing to a string");
+    }
+    if let Some(arrivals) = report.arrivals.filter(|how| *how != Arrivals::Constant) {
+        write!(text, ", {arrivals}").expect("writing to a string");
+    }
     if let Some(seconds) = report.duration_seconds {
         write!(text, " for {}", exact(seconds)).expect("writing to a string");
     }

@@ -1,0 +1,84 @@
+//! When calls start.
+//!
+//! In a *closed loop* a fixed number of callers each wait for an answer before the next call, so a slow
+//! server is asked less: latency then excludes the time that calls would have queued. In an *open loop*
+//! calls start by an absolute schedule whatever the server does, and latency counts from the intended
+//! start. (Schroeder, Wierman, Harchol-Balter: "Open Versus Closed: A Cautionary Tale", NSDI 2006.)
+
+mod arrivals;
+mod profile;
+mod schedule;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use arrivals::Arrivals;
+pub use profile::{Profile, ProfileError};
+pub use schedule::{Due, Schedule};
+
+/// A server that could not be reached for so long will not come back.
+pub const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// Who decides when calls start.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Model {
+    /// Callers that wait for their answers.
+    Closed {
+        /// How many callers.
+        concurrency: usize,
+    },
+    /// A schedule.
+    Open {
+        /// Calls a second; where that changes, on average over the time of the profile.
+        rate_per_second: f64,
+        /// Calls that are due wait while so many are in flight.
+        max_in_flight: usize,
+    },
+}
+
+/// The whole of a load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Who decides when calls start.
+    pub model: Model,
+    /// In an open loop: the calls a second over the time of the measurement; `None`: always the same.
+    pub profile: Option<Profile>,
+    /// In an open loop: how calls follow each other.
+    pub arrivals: Arrivals,
+    /// Connections to open.
+    pub connections: usize,
+    /// Threads to share them.
+    pub threads: usize,
+    /// Calls that start within this time from the beginning are not measured.
+    pub warm_up: Duration,
+    /// Measured calls start within this time after that; `None`: until there are enough.
+    pub duration: Option<Duration>,
+    /// How many calls to measure; `None`: as many as the time allows.
+    pub calls: Option<u64>,
+    /// When a call is given up.
+    pub timeout: Duration,
+}
+
+/// What one of several workers does of a whole: `total` cut into `workers` parts that differ by at most
+/// one.
+pub fn share(total: u64, workers: usize, index: usize) -> u64 {
+    let (workers, index) = (workers as u64, index as u64);
+    total / workers + u64::from(index < total % workers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up() {
+        for total in [0, 1, 5, 50, 101] {
+            for workers in 1..8 {
+                let sum: u64 = (0..workers).map(|index| share(total, workers, index)).sum();
+                assert_eq!(sum, total);
+            }
+        }
+    }
+}
