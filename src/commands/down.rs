@@ -14,7 +14,7 @@ use crate::infra::docker::perform;
 use crate::infra::reconcile::{self, Action};
 use crate::infra::resource::Resource;
 use crate::infra::stack;
-use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Lock};
+use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, Lock};
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
 
@@ -105,7 +105,11 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         }
         Err(error) => return Err(error.into()),
     };
-    let inventory = engine.inventory().await?;
+    let change = Change::begin(&state_folder)?;
+    let inventory = match change.follows_broken {
+        true => engine.settled_inventory().await?,
+        false => engine.inventory().await?,
+    };
     let only = (!args.resources.is_empty()).then_some(args.resources.as_slice());
     let actions = reconcile::tear_down(&inventory.observed, only, args.volumes);
     let lost = actions.iter().filter_map(|action| match action {
@@ -120,10 +124,12 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
             .default(false)
             .interact();
         if !answer.unwrap_or(false) {
+            change.end();
             return Err(DownError::Declined.into());
         }
     }
     perform::tear_down(&engine, &actions, &|_, _| {}).await?;
+    change.end();
     match (only, state) {
         (Some(only), Some(mut state)) => {
             state

@@ -116,18 +116,17 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     plan::check_ports(manifest, &services, left_over.as_ref())?;
     let surroundings = match args.no_infra {
         true => Surroundings::default(),
-        false => surroundings::provide(context, manifest.registry.kind).await?,
+        false => surroundings::provide(context, &project).await?,
     };
-    let variables = surroundings.variables();
     let common = Common {
         replicas: &args.replicas,
-        variables: &variables,
+        variables: &surroundings.variables,
         color: !printer.is_json() && printer.colors_stdout(),
     };
     let instances = plan::instances(&project, &programs, &common)?;
     let options = Options {
         registry: surroundings.registry.clone(),
-        traces: surroundings.traces(),
+        traces: surroundings.traces.clone(),
         restarts: !args.no_restart,
         ready_timeout: args.ready_timeout,
     };

@@ -20,7 +20,7 @@ use crate::infra::resource::Resource;
 use crate::infra::resource::containers::{self, Stack};
 use crate::infra::resource::spec::Spec;
 use crate::infra::stack;
-use crate::infra::state_file::{CHANGE_LOCK, Carrier, InfraState, Lock};
+use crate::infra::state_file::{CHANGE_LOCK, Carrier, Change, InfraState, Lock};
 use crate::manifest::EngineKind;
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
@@ -105,15 +105,12 @@ async fn up(context: &Context, args: &UpArgs) -> Result {
         EngineKind::Docker => Some(stack::engine(context, &project).await?),
         EngineKind::Auto => match stack::engine(context, &project).await {
             Ok(engine) => Some(engine),
-            // A choice that somebody made is not passed over.
-            Err(error @ DockerError::Context(_)) => return Err(error.into()),
-            Err(error) => {
-                let because = error.to_string();
-                context
-                    .printer
-                    .step("Engine", format!("embedded: {because}"));
+            Err(error @ DockerError::NoEngine(_)) => {
+                let told = format!("embedded, for {error}");
+                context.printer.step("Engine", told);
                 None
             }
+            Err(error) => return Err(error.into()),
         },
     };
     let interrupted = || Err(UpError::Interrupted.into());
@@ -124,7 +121,7 @@ async fn up(context: &Context, args: &UpArgs) -> Result {
                 EngineKind::Docker | EngineKind::Embedded => "",
             };
             let told = format!("Docker at {}{why}", engine.address);
-            context.printer.detail(format!("engine: {told}"));
+            context.printer.step("Engine", told);
             tokio::select! {
                 done = with_docker((context, args), &project, &engine, (resources, start)) => done,
                 () = signals.next() => interrupted(),
@@ -145,8 +142,41 @@ async fn with_docker(
         true => None,
         false => Some(Lock::take(&state_folder, CHANGE_LOCK)?),
     };
+    let change = match args.dry_run {
+        true => None,
+        false => Some(Change::begin(&state_folder)?),
+    };
+    let done = bring_up(
+        (context, args),
+        project,
+        engine,
+        (resources, start),
+        &change,
+    )
+    .await;
+    // After a failure the engine may still be at what it was asked for.
+    if let (Some(change), Ok(())) = (change, &done) {
+        change.end();
+    }
+    done
+}
+
+async fn bring_up(
+    (context, args): (&Context, &UpArgs),
+    project: &Project,
+    engine: &Engine,
+    (resources, start): (Vec<Resource>, Instant),
+    change: &Option<Change>,
+) -> Result {
     let matters = resources.iter().any(|it| it.calls_services());
-    let (inventory, place) = tokio::join!(engine.inventory(), engine.place(matters));
+    let is_broken = change.as_ref().is_some_and(|it| it.follows_broken);
+    let inventory = async {
+        match is_broken {
+            true => engine.settled_inventory().await,
+            false => engine.inventory().await,
+        }
+    };
+    let (inventory, place) = tokio::join!(inventory, engine.place(matters));
     let (inventory, place) = (inventory?, place?);
     let found = (engine, &inventory);
     let stack = stack::plan((context, project), resources, found, place, args.auto_ports).await?;
@@ -164,7 +194,7 @@ async fn with_docker(
     let view = View::new(&context.printer, &state);
     let tell = |resource, stage| view.show(resource, &stage);
     perform::bring_up(engine, &specs, &actions, &options, &tell).await?;
-    state.write(&state_folder)?;
+    state.write(&project.state_folder())?;
     let report = Report {
         engine: "docker",
         address: Some(&engine.address),

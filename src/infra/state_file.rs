@@ -121,6 +121,35 @@ pub const CHANGE_LOCK: &str = "infra.lock";
 /// The lock of the process that is the infrastructure.
 pub const EMBEDDED_LOCK: &str = "embedded.lock";
 
+/// A change that was begun. Its file stays when the process dies in the middle of it.
+#[derive(Debug)]
+pub struct Change {
+    path: PathBuf,
+    /// Whether the one before it was broken off.
+    pub follows_broken: bool,
+}
+
+impl Change {
+    /// Notes that a change begins.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn begin(state_folder: &Path) -> Result<Self, IoFailure> {
+        let path = state_folder.join("infra.changing");
+        let follows_broken = path.exists();
+        fs::write(&path, "").when("write", &path)?;
+        Ok(Self {
+            path,
+            follows_broken,
+        })
+    }
+
+    /// Notes that it has ended, well or not: nothing that was asked for is still to come.
+    pub fn end(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// A right that one process has at a time, until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "it is kept open")] File);
@@ -190,6 +219,22 @@ mod tests {
         assert_eq!(url.as_deref(), Some("http://127.0.0.1:8501"));
         drop(lock);
         assert_eq!(read(folder.path()), None);
+    }
+
+    #[test]
+    fn a_change_that_was_broken_off_is_known_to_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Change::begin(folder.path()).expect("written");
+        assert!(!first.follows_broken);
+        drop(first);
+        let second = Change::begin(folder.path()).expect("written");
+        assert!(second.follows_broken);
+        second.end();
+        assert!(
+            !Change::begin(folder.path())
+                .expect("written")
+                .follows_broken
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! - [`plan`] decides which processes there are to be and on which ports;
 //! - [`build`] has cargo build them, [`cargo_progress`] shows how far it is;
-//! - [`surroundings`] sees to what they need around them, such as the [`registry`] that they find
-//!   each other by;
+//! - [`surroundings`] sees to what they need around them: the [`registry`] that they find each other
+//!   by, and the [`infrastructure`] that `msvc up` has started;
 //! - [`system`] is the processes while they run: [`process`] starts one and tells what happens to
 //!   it, [`supervisor`] decides what that leads to, [`view`] shows it;
 //! - [`state_file`] tells other commands what runs.
@@ -11,8 +11,8 @@
 pub mod build;
 pub mod cargo_progress;
 pub mod error;
+pub mod infrastructure;
 pub mod plan;
-
 pub mod process;
 pub mod registry;
 pub mod signals;

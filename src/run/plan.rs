@@ -94,7 +94,7 @@ pub struct Common<'a> {
     /// How many processes of a service; one where it is not named.
     pub replicas: &'a [(String, u16)],
     /// What they are told of their surroundings: variables with their values.
-    pub variables: &'a [(&'static str, String)],
+    pub variables: &'a [(String, String)],
     /// Whether their logs may be coloured.
     pub color: bool,
 }

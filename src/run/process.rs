@@ -35,7 +35,7 @@ pub struct Instance {
     /// Where it serves health and metrics.
     pub admin: SocketAddr,
     /// What it is told of its surroundings: variables with their values.
-    pub variables: Vec<(&'static str, String)>,
+    pub variables: Vec<(String, String)>,
     /// Whether its logs may be coloured.
     pub color: bool,
 }

@@ -1,12 +1,14 @@
-//! The registry that the environment names for the services of a system, if it does.
+//! The registry of a system's services that is there already, if one is.
 
 use crate::context::Context;
 use crate::env_vars::{CONSUL_HTTP_ADDR, ETCDCTL_ENDPOINTS};
 use crate::error::Result;
 use crate::infra::consul_agent::ConsulAgent;
 use crate::infra::etcd;
+use crate::infra::resource::Resource;
 use crate::manifest::RegistryKind;
 use crate::run::error::RunError;
+use crate::run::infrastructure::Infrastructure;
 
 /// Where services find each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,35 +17,67 @@ pub struct Registry {
     pub kind: RegistryKind,
     /// Its URL.
     pub url: String,
+    /// Whether it can reach the services: what runs in a container has a loopback address of its own.
+    pub reaches_services: bool,
 }
 
-/// The registry that the environment names, if it names one.
+/// The registry that the environment names, else the one that `msvc up` started.
 ///
 /// # Errors
-/// When that one does not answer as one.
-pub async fn named(context: &Context, kind: RegistryKind) -> Result<Option<Registry>> {
+/// When the environment names one that does not answer as one.
+pub async fn find(
+    context: &Context,
+    kind: RegistryKind,
+    infrastructure: &Infrastructure,
+) -> Result<Option<Registry>> {
+    let (name, resource, variable) = match kind {
+        RegistryKind::Consul => ("Consul", Resource::Consul, CONSUL_HTTP_ADDR),
+        RegistryKind::Etcd => ("etcd", Resource::Etcd, ETCDCTL_ENDPOINTS),
+        RegistryKind::Static => return Ok(None),
+    };
+    let (registry, source) = if let Some(url) = named(context, kind).await? {
+        let registry = Registry {
+            kind,
+            url,
+            reaches_services: true,
+        };
+        (registry, variable)
+    } else if let Some(url) = infrastructure.url(resource) {
+        let registry = Registry {
+            kind,
+            url,
+            reaches_services: infrastructure.reaches_services(),
+        };
+        (registry, "started by `msvc up`")
+    } else {
+        return Ok(None);
+    };
+    let told = format!("{name} at {} ({source})", registry.url);
+    context.printer.step("Using", told);
+    Ok(Some(registry))
+}
+
+/// The URL of the registry that the environment names.
+async fn named(context: &Context, kind: RegistryKind) -> Result<Option<String>, RunError> {
     let environment = &context.environment;
-    let found = match kind {
+    match kind {
         RegistryKind::Consul => match &environment.consul_http_addr {
-            None => return Ok(None),
-            Some(address) => consul(address, environment.consul_http_token.as_deref()).await?,
+            None => Ok(None),
+            Some(address) => {
+                let token = environment.consul_http_token.as_deref();
+                consul(address, token).await.map(Some)
+            }
         },
         RegistryKind::Etcd => match &environment.etcdctl_endpoints {
-            None => return Ok(None),
+            None => Ok(None),
             Some(endpoints) => {
                 let endpoints = etcd::endpoints(endpoints);
                 let url = etcd::first_healthy(&endpoints).await;
-                url.map_err(RunError::NoEtcd)?.to_owned()
+                url.map(|it| Some(it.to_owned())).map_err(RunError::NoEtcd)
             }
         },
-        RegistryKind::Static => return Ok(None),
-    };
-    let what = match kind {
-        RegistryKind::Etcd => format!("etcd at {found} ({ETCDCTL_ENDPOINTS})"),
-        _ => format!("Consul at {found} ({CONSUL_HTTP_ADDR})"),
-    };
-    context.printer.step("Using", what);
-    Ok(Some(Registry { kind, url: found }))
+        RegistryKind::Static => Ok(None),
+    }
 }
 
 async fn consul(address: &str, token: Option<&str>) -> Result<String, RunError> {

@@ -9,6 +9,7 @@ mod checked_in_protos;
 mod cli;
 mod collector_conformance;
 mod consul_conformance;
+mod containers;
 mod doctor;
 mod etcd_conformance;
 mod generated;

@@ -13,10 +13,11 @@ use bollard::models::{
     VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
-    RemoveContainerOptions, RemoveVolumeOptions, RestartContainerOptions, StopContainerOptions,
-    UploadToContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, ListContainersOptions, ListNetworksOptions,
+    ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions, RestartContainerOptions,
+    StopContainerOptions, UploadToContainerOptions,
 };
+use tokio::time::sleep;
 use tokio_stream::StreamExt;
 
 use super::archive;
@@ -31,6 +32,11 @@ use crate::infra::resource::{Port, Resource};
 
 /// How long a container with data may take to stop before it is ended.
 const GRACE: Duration = Duration::from_secs(10);
+/// How far apart what is there is listed until it stays the same, and how often it must.
+const SETTLING: Duration = Duration::from_millis(400);
+const SETTLED_AFTER: u32 = 3;
+/// How often a name is freed that something of ours has.
+const NAME_TRIES: u32 = 3;
 /// The most that a container may write to its log before the oldest goes.
 const LOG_SIZE: &str = "10m";
 
@@ -128,6 +134,26 @@ impl Engine {
         })
     }
 
+    /// As [`Engine::inventory`], after a change that was broken off: the engine goes on with what it
+    /// was asked to do, so it is listed until that stays the same.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn settled_inventory(&self) -> Result<Inventory, DockerError> {
+        let mut last = self.inventory().await?;
+        let mut same = 0;
+        while same < SETTLED_AFTER {
+            sleep(SETTLING).await;
+            let next = self.inventory().await?;
+            same = match next.observed == last.observed {
+                true => same + 1,
+                false => 0,
+            };
+            last = next;
+        }
+        Ok(last)
+    }
+
     /// Whose container publishes a port: its name and, for a workspace's, the workspace's folder.
     pub async fn publisher(&self, port: u16) -> Option<String> {
         let running = self.docker.list_containers(None::<ListContainersOptions>);
@@ -222,14 +248,25 @@ impl Engine {
             name: Some(name.clone()),
             ..CreateContainerOptions::default()
         };
-        let created = self.docker.create_container(Some(options), self.body(spec));
-        let created = created.await.map_err(|error| match error {
-            EngineError::DockerResponseServerError {
-                status_code: 409,
-                message,
-            } if message.contains("name") => DockerError::NameTaken(name.clone()),
-            error => DockerError::of(format!("make the container `{name}`"), error),
-        })?;
+        let mut tries = 0;
+        let created = loop {
+            let options = Some(options.clone());
+            match self.docker.create_container(options, self.body(spec)).await {
+                Ok(created) => break created,
+                Err(error) if is_name_taken(&error) => {
+                    tries += 1;
+                    if tries > NAME_TRIES || !self.is_ours(&name).await {
+                        return Err(DockerError::NameTaken(name));
+                    }
+                    // A change that was broken off has had it made meanwhile.
+                    self.remove(&name, Some(spec.resource)).await?;
+                }
+                Err(error) => {
+                    let attempt = format!("make the container `{name}`");
+                    return Err(DockerError::of(attempt, error));
+                }
+            }
+        };
         if !spec.files.is_empty() {
             let options = UploadToContainerOptions {
                 path: "/".to_owned(),
@@ -245,6 +282,14 @@ impl Engine {
                 .map_err(|error| DockerError::of(attempt(), error))?;
         }
         Ok(created.id)
+    }
+
+    /// Whether a container belongs to this workspace.
+    async fn is_ours(&self, name: &str) -> bool {
+        let options = None::<InspectContainerOptions>;
+        let container = self.docker.inspect_container(name, options).await;
+        let labels = container.ok().and_then(|it| it.config?.labels);
+        labels.is_some_and(|it| it.get(labels::PROJECT) == Some(&self.project.id))
     }
 
     fn body(&self, spec: &Spec) -> ContainerCreateBody {
@@ -363,6 +408,15 @@ impl Engine {
             None => Err(EngineError::RequestTimeoutError),
         }
     }
+}
+
+/// Whether another container has the name.
+fn is_name_taken(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::DockerResponseServerError { status_code: 409, message }
+            if message.contains("name")
+    )
 }
 
 /// How many seconds it may take to stop: what keeps nothing need not be asked.

@@ -1,11 +1,17 @@
 //! What containers say.
 
+use std::time::Duration;
+
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptions;
+use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
 use super::engine::Engine;
 use super::error::DockerError;
+
+/// How long an engine may take to give the last lines.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +57,8 @@ impl Engine {
         };
         let mut chunks = Box::pin(self.lines(id, wanted));
         let mut said = String::new();
-        while let Some(Ok(chunk)) = chunks.next().await {
+        // An engine that stands still has no last words, and the failure is to be told now.
+        while let Ok(Some(Ok(chunk))) = timeout(PATIENCE, chunks.next()).await {
             for line in chunk.lines() {
                 said.push_str("\n  ");
                 said.push_str(line);

@@ -240,7 +240,13 @@ impl Job<'_> {
     async fn run(&self, tell: Tell<'_>) -> Result<(), DockerError> {
         let resource = self.spec.resource;
         let start = Instant::now();
-        let (deed, id) = self.start(tell).await?;
+        let started = timeout_at(self.deadline.into(), self.start(tell)).await;
+        let (deed, id) = started.unwrap_or_else(|_| {
+            Err(DockerError::Gone {
+                attempt: format!("make and start `{resource}`"),
+                source: "no answer in time".into(),
+            })
+        })?;
         if deed != Deed::Unchanged {
             tell(resource, Stage::Waiting);
         }

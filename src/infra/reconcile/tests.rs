@@ -1,8 +1,8 @@
 //! From whatever is there, what was decided leads to what is wanted: tried on every state that a
 //! small world can be in.
 
+use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use super::*;
 use crate::infra::resource::Port;

@@ -2,8 +2,8 @@
 //!
 //! Pure: values in, specs out.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::files::{self, Monitoring};
 use super::images;
@@ -163,7 +163,9 @@ fn command(resource: Resource, stack: &Stack) -> Vec<String> {
             )
         }
         // Its own protection lets only its own machine in, and here that is its container.
-        Resource::Redis => "redis-server --appendonly yes --protected-mode no".to_owned(),
+        Resource::Redis => {
+            "redis-server --dir /data --appendonly yes --protected-mode no".to_owned()
+        }
         Resource::Nats => "-js -sd /data -m 8222".to_owned(),
         Resource::Postgres => "postgres".to_owned(),
         Resource::Jaeger | Resource::Grafana | Resource::Rabbitmq | Resource::Kafka => {

@@ -2,8 +2,8 @@
 //!
 //! Pure: values in, values out.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ fn short(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use core::net::Ipv4Addr;
 
     use super::*;
 
