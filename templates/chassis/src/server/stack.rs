@@ -21,7 +21,7 @@ use crate::middleware::limit::{InFlightLimitLayer, RateLimitLayer};
 use crate::middleware::log::Log;
 use crate::middleware::metrics::{CallFamily, Metrics};
 use crate::middleware::observe::WatchLayer;
-use crate::middleware::size::LimitedBody;
+use crate::middleware::size::{LimitedBody, received};
 use crate::middleware::trace::ServerTraceLayer;
 
 /// Wraps `router` in the layers, the outermost first.
@@ -86,9 +86,10 @@ where
         })
         .map_request(move |request: Request<Q>| {
             let max_request = **max_request.load();
+            let messages = received(request.extensions());
             request.map(|body| {
                 let body = body.map_err(|error| Status::from_error(error.into()));
-                Body::new(LimitedBody::new(body, max_request))
+                Body::new(LimitedBody::new(body, max_request, messages))
             })
         })
         .service(router)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tokio_stream::StreamExt;
@@ -67,6 +69,31 @@ fn path(spans: &[(String, Span)]) -> Vec<(&str, SpanKind)> {
     path
 }
 
+/// The spans of calls that `service` makes.
+fn clients<'s>(spans: &'s [(String, Span)], service: &str) -> Vec<&'s Span> {
+    let of_it = |(name, span): &&(String, Span)| name == service && span.kind() == SpanKind::Client;
+    spans.iter().filter(of_it).map(|(_, span)| span).collect()
+}
+
+fn attribute(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
+    let attribute = attributes.iter().find(|it| it.key == key);
+    attribute.and_then(|it| it.value.clone()?.value)
+}
+
+/// The messages that the events of `span` tell: their kinds and numbers.
+fn messages(span: &Span) -> Vec<String> {
+    let events = span.events.iter().filter(|it| it.name == "rpc.message");
+    let messages = events.map(|event| {
+        let value = |key| match attribute(&event.attributes, key) {
+            Some(AnyValue::StringValue(text)) => text,
+            Some(AnyValue::IntValue(number)) => number.to_string(),
+            other => panic!("{key}: {other:?}"),
+        };
+        format!("{} {}", value("rpc.message.type"), value("rpc.message.id"))
+    });
+    messages.collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_through_two_services_is_one_trace_and_takes_baggage_along() {
     let (collector, spans) = collector::grpc(0).await;
@@ -77,15 +104,25 @@ async fn a_call_through_two_services_is_one_trace_and_takes_baggage_along() {
     let reply = reply.expect("a reply").into_inner();
     assert_eq!(reply.metadata["baggage"], "tenant=caf%C3%A9;p");
     drop(client);
+    let peer = services[0].grpc;
     end(services);
+    let spans = spans.lock().expect("no panic");
     assert_eq!(
-        path(&spans.lock().expect("no panic")),
+        path(&spans),
         [
             ("order", SpanKind::Server),
             ("order", SpanKind::Client),
             ("user", SpanKind::Server)
         ]
     );
+    let [client] = clients(&spans, "order")[..] else {
+        panic!("one call: {spans:#?}");
+    };
+    let address = attribute(&client.attributes, "network.peer.address");
+    assert_eq!(address, Some(AnyValue::StringValue(peer.ip().to_string())));
+    let port = attribute(&client.attributes, "network.peer.port");
+    assert_eq!(port, Some(AnyValue::IntValue(peer.port().into())));
+    assert_eq!(messages(client), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,8 +147,9 @@ async fn a_stream_through_three_services_is_one_trace_and_takes_baggage_along() 
     assert_eq!(baggage.collect::<Vec<_>>(), vec![expected; 3]);
     drop(client);
     end(services);
+    let spans = spans.lock().expect("no panic");
     assert_eq!(
-        path(&spans.lock().expect("no panic")),
+        path(&spans),
         [
             ("order", SpanKind::Server),
             ("order", SpanKind::Client),
@@ -120,6 +158,14 @@ async fn a_stream_through_three_services_is_one_trace_and_takes_baggage_along() 
             ("stock", SpanKind::Server)
         ]
     );
+    for (_, span) in spans.iter() {
+        let direction = match span.kind() {
+            SpanKind::Client => "RECEIVED",
+            _ => "SENT",
+        };
+        let expected = [1, 2, 3].map(|id| format!("{direction} {id}"));
+        assert_eq!(messages(span), expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@ use tonic::body::Body;
 
 use crate::middleware::deadline::SentBody;
 use crate::middleware::observe::{ObservedBody, Pending, observe};
+use crate::middleware::trace::Recording;
 use crate::tls::ClientTls;
 use body::IncomingBody;
 use connection::{Connection, CurrentSender};
@@ -170,11 +171,14 @@ impl Picked {
         mut request: Request<RequestBody>,
     ) -> Result<Response<EndpointBody>, SendError> {
         let Self {
+            address,
             sender,
             scheme,
             call,
-            ..
         } = self;
+        if let Some(span) = request.extensions().get::<Recording>() {
+            span.peer(address);
+        }
         let mut sender = {
             let current = sender;
             current.get()

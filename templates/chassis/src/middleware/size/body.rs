@@ -8,12 +8,14 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::Status;
 
+use crate::middleware::trace::Messages;
+
 /// A byte for compression and four for the length.
 const PREFIX: usize = 5;
 
 /// Follows the boundaries of messages through the pieces they come in.
 #[derive(Debug, Default)]
-struct Boundaries {
+pub(crate) struct Boundaries {
     /// The beginning of a prefix that came in pieces.
     prefix: [u8; PREFIX],
     prefix_len: usize,
@@ -22,11 +24,16 @@ struct Boundaries {
 }
 
 impl Boundaries {
-    /// Goes through `data`.
+    /// Goes through `data`; `begins` is told the size of each message that begins in it.
     ///
     /// # Errors
     /// The size of a message above `max`, in bytes.
-    fn advance(&mut self, mut data: &[u8], max: usize) -> Result<(), usize> {
+    pub(crate) fn advance(
+        &mut self,
+        mut data: &[u8],
+        max: usize,
+        mut begins: impl FnMut(usize),
+    ) -> Result<(), usize> {
         while !data.is_empty() {
             if self.message_left > 0 {
                 let skipped = self.message_left.min(data.len());
@@ -46,6 +53,7 @@ impl Boundaries {
                 }
                 self.prefix_len = 0;
                 self.message_left = length;
+                begins(length);
             }
         }
         Ok(())
@@ -60,16 +68,18 @@ pin_project! {
         inner: B,
         boundaries: Boundaries,
         max_message: usize,
+        messages: Option<Box<Messages>>,
     }
 }
 
 impl<B> LimitedBody<B> {
     /// `max_message` is in bytes.
-    pub(crate) fn new(inner: B, max_message: usize) -> Self {
+    pub(crate) fn new(inner: B, max_message: usize, messages: Option<Box<Messages>>) -> Self {
         Self {
             inner,
             boundaries: Boundaries::default(),
             max_message,
+            messages,
         }
     }
 }
@@ -84,9 +94,15 @@ impl<B: Body<Data = Bytes, Error = Status>> Body for LimitedBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx));
+        let messages = this.messages;
+        let note = |size| {
+            if let Some(messages) = messages {
+                messages.note(size);
+            }
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
-            && let Err(size) = this.boundaries.advance(data, *this.max_message)
+            && let Err(size) = this.boundaries.advance(data, *this.max_message, note)
         {
             let max = this.max_message;
             let text = format!("a message of {size} bytes is above the limit of {max} bytes");
@@ -120,7 +136,7 @@ mod tests {
         let mut boundaries = Boundaries::default();
         bytes
             .chunks(piece)
-            .try_for_each(|data| boundaries.advance(data, max))
+            .try_for_each(|data| boundaries.advance(data, max, |_| {}))
     }
 
     #[test]

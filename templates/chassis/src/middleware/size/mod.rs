@@ -10,12 +10,13 @@ mod body;
 
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower::{Layer, Service};
 
-pub(crate) use body::LimitedBody;
+pub(crate) use body::{Boundaries, LimitedBody};
 
 use crate::config::Follow;
+use crate::middleware::trace::{Direction, Messages, Recording};
 
 /// Wraps a client so that the messages of its responses are limited.
 #[derive(Debug, Clone)]
@@ -54,8 +55,16 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        future::LimitedFuture::new(self.inner.call(request), **self.max_message.load())
+        let max_message = **self.max_message.load();
+        let messages = received(request.extensions());
+        future::LimitedFuture::new(self.inner.call(request), max_message, messages)
     }
+}
+
+/// Who wants to know of the messages that are received, for a call with these extensions.
+pub(crate) fn received(extensions: &Extensions) -> Option<Box<Messages>> {
+    let span = extensions.get::<Recording>()?.clone();
+    Some(Box::new(Messages::new(span, Direction::Received)))
 }
 
 mod future {
@@ -66,7 +75,7 @@ mod future {
     use http::Response;
     use pin_project_lite::pin_project;
 
-    use super::LimitedBody;
+    use super::{LimitedBody, Messages};
 
     pin_project! {
         /// The future of a call whose response is limited.
@@ -75,12 +84,17 @@ mod future {
             #[pin]
             inner: F,
             max_message: usize,
+            messages: Option<Box<Messages>>,
         }
     }
 
     impl<F> LimitedFuture<F> {
-        pub(super) fn new(inner: F, max_message: usize) -> Self {
-            Self { inner, max_message }
+        pub(super) fn new(inner: F, max_message: usize, messages: Option<Box<Messages>>) -> Self {
+            Self {
+                inner,
+                max_message,
+                messages,
+            }
         }
     }
 
@@ -93,8 +107,10 @@ mod future {
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
             let this = self.project();
             let response = ready!(this.inner.poll(cx))?;
-            let max_message = *this.max_message;
-            Poll::Ready(Ok(response.map(|body| LimitedBody::new(body, max_message))))
+            let (max_message, messages) = (*this.max_message, this.messages.take());
+            Poll::Ready(Ok(
+                response.map(|body| LimitedBody::new(body, max_message, messages))
+            ))
         }
     }
 }

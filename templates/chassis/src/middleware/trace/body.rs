@@ -3,10 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::Status;
 
+use super::messages::Sent;
 use super::scope::Scope;
 use super::span::SpanEnd;
 use crate::middleware::observe::ObservedBody;
@@ -20,15 +22,22 @@ pin_project! {
         inner: ObservedBody<B, SpanEnd>,
         scope: Scope,
         streams: bool,
+        sent: Option<Box<Sent>>,
     }
 }
 
 impl<B> TracedBody<B> {
-    pub(super) fn new(scope: Scope, inner: ObservedBody<B, SpanEnd>, streams: bool) -> Self {
+    pub(super) fn new(
+        scope: Scope,
+        inner: ObservedBody<B, SpanEnd>,
+        streams: bool,
+        sent: Option<Box<Sent>>,
+    ) -> Self {
         Self {
             inner,
             scope,
             streams,
+            sent,
         }
     }
 }
@@ -43,7 +52,15 @@ impl<B: Body<Error = Status>> Body for TracedBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
         let this = self.project();
         let _entered = this.streams.then(|| this.scope.enter());
-        this.inner.poll_frame(cx)
+        let frame = this.inner.poll_frame(cx);
+        if let Some(sent) = this.sent
+            && let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            // Data is in one piece.
+            sent.note(data.chunk());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

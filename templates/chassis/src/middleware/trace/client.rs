@@ -5,10 +5,12 @@ use std::task::{Context, Poll};
 
 use http::uri::Authority;
 use http::{Request, Response};
+use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::body::TracedBody;
 use super::future::Traced;
+use super::messages::{Sent, SentBody};
 use super::scope::Scope;
 use super::span::{self, Recording, Side, SpanEnd};
 use crate::client::Target;
@@ -81,9 +83,9 @@ pub(crate) struct ClientTrace<S> {
     server: Arc<Server>,
 }
 
-impl<S, Q, B> Service<Request<Q>> for ClientTrace<S>
+impl<S, B> Service<Request<Body>> for ClientTrace<S>
 where
-    S: Service<Request<Q>, Response = Response<B>>,
+    S: Service<Request<Body>, Response = Response<B>>,
     S::Error: HasCode,
 {
     type Response = Response<TracedBody<B>>;
@@ -94,7 +96,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let scope = match self.enabled {
             true => {
                 let parent = opentelemetry::Context::current();
@@ -108,6 +110,10 @@ where
         let recording = scope.span().and_then(Recording::of);
         if let Some(recording) = &recording {
             recording.server(&self.server.address, self.server.port);
+            // Whom it goes to is not known before an endpoint is picked.
+            request.extensions_mut().insert(recording.clone());
+            let sent = Sent::of(recording.clone());
+            request = request.map(|body| Body::new(SentBody::new(body, sent)));
         }
         let observer = recording.map(|span| SpanEnd {
             span,
@@ -118,7 +124,7 @@ where
             self.inner.call(request)
         };
         // What makes the messages is another process.
-        Traced::new(scope, Observed::new(inner, observer), false)
+        Traced::new(scope, Observed::new(inner, observer), false, None)
     }
 }
 

@@ -8,6 +8,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::body::TracedBody;
+use super::messages::Sent;
 use super::scope::Scope;
 use super::span::SpanEnd;
 use crate::middleware::observe::{HasCode, Observed};
@@ -20,16 +21,24 @@ pin_project! {
         inner: Observed<F, SpanEnd>,
         scope: Scope,
         streams: bool,
+        sent: Option<Box<Sent>>,
     }
 }
 
 impl<F> Traced<F> {
-    /// When the response `streams`, what makes its messages is polled inside the scope as well.
-    pub(super) fn new(scope: Scope, inner: Observed<F, SpanEnd>, streams: bool) -> Self {
+    /// When the response `streams`, what makes its messages is polled inside the scope as well;
+    /// `sent` wants to know of them.
+    pub(super) fn new(
+        scope: Scope,
+        inner: Observed<F, SpanEnd>,
+        streams: bool,
+        sent: Option<Sent>,
+    ) -> Self {
         Self {
             inner,
             scope,
             streams,
+            sent: sent.map(Box::new),
         }
     }
 }
@@ -48,8 +57,9 @@ where
             ready!(this.inner.poll(cx))?
         };
         let scope = std::mem::replace(this.scope, Scope::None);
+        let (streams, sent) = (*this.streams, this.sent.take());
         Poll::Ready(Ok(
-            response.map(|body| TracedBody::new(scope, body, *this.streams))
+            response.map(|body| TracedBody::new(scope, body, streams, sent))
         ))
     }
 }

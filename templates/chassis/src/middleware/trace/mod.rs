@@ -3,13 +3,16 @@
 mod body;
 mod client;
 mod future;
+mod messages;
 mod scope;
 mod server;
 mod span;
 
 pub(crate) use client::{ClientTrace, ClientTraceLayer};
+pub(crate) use messages::{Direction, Messages};
 pub(crate) use scope::Scope;
 pub(crate) use server::ServerTraceLayer;
+pub(crate) use span::Recording;
 
 #[cfg(test)]
 mod cost;

@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 
 use super::body::TracedBody;
 use super::future::Traced;
+use super::messages::Sent;
 use super::scope::Scope;
 use super::span::{self, Recording, Side, SpanEnd};
 use crate::middleware::call;
@@ -64,7 +65,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         let path = request.uri().path();
         let scope = match self.layer.enabled && !call::is_infrastructure(path) {
             true => {
@@ -84,6 +85,10 @@ where
             }
         }
         let streams = self.layer.methods.streams_responses(path);
+        if let Some(recording) = &recording {
+            request.extensions_mut().insert(recording.clone());
+        }
+        let sent = recording.clone().filter(|_| streams).map(Sent::of);
         let observer = recording.map(|span| SpanEnd {
             span,
             side: Side::Server,
@@ -92,6 +97,6 @@ where
             let _entered = scope.enter();
             self.inner.call(request)
         };
-        Traced::new(scope, Observed::new(inner, observer), streams)
+        Traced::new(scope, Observed::new(inner, observer), streams, sent)
     }
 }

@@ -51,15 +51,20 @@ pub(super) enum Side {
     Client,
 }
 
-/// A span that is recorded.
+/// A span that is recorded. A request has it as an extension, so that it can be told what is found out
+/// on the way.
 #[derive(Debug, Clone)]
-pub(super) struct Recording(Context);
+pub(crate) struct Recording(Context);
 
 impl Recording {
     /// `None` when the span in `context` is not sampled, or nobody collects spans.
     pub(super) fn of(context: &Context) -> Option<Self> {
         let is_recording = context.span().is_recording();
         is_recording.then(|| Self(context.clone()))
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.0
     }
 
     /// The server that was asked for: an address, or the name of a group of instances.
@@ -70,8 +75,8 @@ impl Recording {
         }
     }
 
-    /// The other end of the connection.
-    pub(super) fn peer(&self, peer: SocketAddr) {
+    /// The other end of the connection; the last one, when there were several attempts.
+    pub(crate) fn peer(&self, peer: SocketAddr) {
         let mut address = String::with_capacity(LONGEST_ADDRESS);
         // Writing to a string does not fail.
         let _ = write!(address, "{}", peer.ip());

@@ -46,13 +46,14 @@ async fn no_call_fails_when_one_of_three_hangs_whose_callers_do_not_wait() {
         load.calls(10).await;
     }
     load.calls(300).await;
-    let before = load.so_far();
+    let quiet = Instant::now();
     load.calls(300).await;
     let report = load.end().await;
     show("stopped, under a steady load", &report);
     show_reaction("stopped, under a steady load", &report, fault);
     assert_eq!(report.failures, [""; 0]);
-    assert_eq!(report.retried, before.retried, "one went there still");
+    let late = report.lost.iter().filter(|begin| **begin > quiet);
+    assert_eq!(late.count(), 0, "some went there still");
 }
 
 #[tokio::test(flavor = "multi_thread")]
