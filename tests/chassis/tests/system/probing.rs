@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use chassis::client;
 use chassis::config::{self, Config, NoSettings};
-use chassis::testing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{Code, Request, Status};
 
-use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask, instance};
+use crate::process::Service;
+use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
 
 const SHORT: config::Duration = config::Duration::from_millis(50);
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -96,14 +96,22 @@ async fn who_does_not_answer_ping_is_given_up_before_the_deadline() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_is_slow_is_waited_for_as_long_as_its_server_answers_ping() {
-    let server = testing::serve(instance("slow")).await;
-    let mut client = call(server.address(), &config()).await;
+    let mut service = Service::start(&[]);
+    let mut config = config();
+    config.client.retry.enabled = true;
+    let mut client = call(service.grpc, &config).await;
     // Ten times what a server may take that answers nothing at all.
     let result = within_a_second(&mut client, ask(Behaviour::Hang(true))).await;
     let status = result.expect_err("it hangs");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    drop(client);
+    service.signal("TERM");
+    service.wait();
+    let asked = service.log.iter();
+    let asked = asked.filter(|line| line["message"] == "in the handler");
+    assert_eq!(asked.count(), 1);
 }
 
 #[tokio::test]
