@@ -35,7 +35,6 @@ pub(super) struct Call<S> {
     head: Parts,
     tried: Tried,
     kept: Kept,
-    begin: Instant,
     deadline: Option<Instant>,
     /// The attempts that have begun.
     attempts: u32,
@@ -62,8 +61,7 @@ impl<S> Call<S> {
         first.extensions = extensions;
         // The layer above has checked it, or none is there and nothing has to be done in time.
         let timeout = read_timeout(&head.headers).ok().flatten();
-        let begin = Instant::now();
-        let deadline = timeout.and_then(|timeout| begin.checked_add(timeout));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (kept, body) = Kept::take(body, &shared.budget);
         let first = Request::from_parts(first, body.boxed());
         let call = Self {
@@ -72,7 +70,6 @@ impl<S> Call<S> {
             head,
             tried,
             kept,
-            begin,
             deadline,
             attempts: 1,
             unseen: 0,
@@ -183,8 +180,9 @@ impl<S> Call<S> {
         true
     }
 
-    /// How long to wait for the attempts so far before another is made; `None` is for ever.
-    pub(super) fn patience(&self, delay: Delay) -> Option<Duration> {
+    /// How long to wait for the attempts so far, the first of which was made at `begin`, before another
+    /// is made; `None` is for ever.
+    pub(super) fn patience(&self, delay: Delay, begin: Instant) -> Option<Duration> {
         match (delay, self.deadline) {
             (Delay::Fixed(delay), _) => Some(delay),
             (Delay::HalfOfWhatIsLeft, Some(deadline)) => {
@@ -192,7 +190,7 @@ impl<S> Call<S> {
             }
             (Delay::HalfOfWhatIsLeft, None) => {
                 let left = self.shared.response_timeout;
-                left.map(|left| left.saturating_sub(self.begin.elapsed()) / 2)
+                left.map(|left| left.saturating_sub(begin.elapsed()) / 2)
             }
         }
     }

@@ -35,9 +35,11 @@ pub(super) async fn hedge<S, B>(
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
 {
+    let begin = Instant::now();
     let mut attempts = vec![Box::pin(first)];
     // Tokio takes what is too long for the clock as far in the future.
-    let mut next = Box::pin(sleep(call.patience(policy.delay).unwrap_or(Duration::MAX)));
+    let patience = call.patience(policy.delay, begin);
+    let mut next = Box::pin(sleep(patience.unwrap_or(Duration::MAX)));
     let mut is_open = true;
     // Whether the next attempt is due because the others take long, and not because one failed.
     let mut is_late = true;
@@ -97,7 +99,7 @@ where
                 }
                 is_late = true;
                 tracing::info!(attempt = call.attempts(), "hedging");
-                match call.patience(policy.delay) {
+                match call.patience(policy.delay, begin) {
                     Some(delay) => next.as_mut().reset(Instant::now() + delay),
                     None => is_open = false,
                 }
