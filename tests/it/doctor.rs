@@ -47,7 +47,7 @@ fn what_every_workspace_needs_is_there_or_else_it_fails() {
     optional consul    not on PATH
                        for nothing here: `msvc run` has a registry built in; a real one is used with CONSUL_HTTP_ADDR
     optional etcd      not on PATH
-                       for `msvc run` in a workspace whose registry is etcd, unless one runs elsewhere (ETCDCTL_ENDPOINTS)
+                       for nothing here: `msvc run` has its API built in; a real one is used with ETCDCTL_ENDPOINTS
     optional Docker    no Docker engine answers at unix:///nowhere (DOCKER_HOST): there is no such socket
                        for `msvc up`: it runs what services need in containers; without it, what is built in
     ");
@@ -80,7 +80,7 @@ fn what_is_too_old_or_does_not_work_is_as_good_as_missing() {
     optional consul    not on PATH
                        for nothing here: `msvc run` has a registry built in; a real one is used with CONSUL_HTTP_ADDR
     optional etcd      not on PATH
-                       for `msvc run` in a workspace whose registry is etcd, unless one runs elsewhere (ETCDCTL_ENDPOINTS)
+                       for nothing here: `msvc run` has its API built in; a real one is used with ETCDCTL_ENDPOINTS
     optional Docker    no Docker engine answers at unix:///nowhere (DOCKER_HOST): there is no such socket
                        for `msvc up`: it runs what services need in containers; without it, what is built in
     ");

@@ -11,6 +11,7 @@ mod collector_conformance;
 mod consul_conformance;
 mod containers;
 mod doctor;
+mod embedded_figures;
 mod etcd_conformance;
 mod generated;
 mod install;

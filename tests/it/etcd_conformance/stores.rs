@@ -104,6 +104,17 @@ pub async fn start_embedded() -> (EmbeddedEtcd, Side) {
     (embedded, side)
 }
 
+/// The embedded store for the tests of others, where `MSVC_TEST_ETCD` says: an address.
+#[tokio::test]
+#[ignore = "a server"]
+async fn serve_until_killed() {
+    let address = std::env::var("MSVC_TEST_ETCD").expect("set MSVC_TEST_ETCD to an address");
+    let address: SocketAddr = address.parse().expect("an address");
+    let store = etcd::start(address).await.expect("it starts");
+    assert_eq!(store.address(), address, "the address is taken");
+    std::future::pending::<()>().await;
+}
+
 impl Pair {
     /// Starts both; None, and said, when there is no real one.
     pub async fn start() -> Option<Self> {
