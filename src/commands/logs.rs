@@ -1,5 +1,8 @@
 //! `msvc logs`: what the infrastructure says, each line with the name of who says it.
 
+use std::fs;
+use std::path::Path;
+
 use anstyle::{AnsiColor, Color, Style};
 use clap::Args;
 use serde_json::json;
@@ -7,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
 use crate::context::Context;
-use crate::error::{Diagnostic, Exit, IoFailure, Result};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result};
 use crate::infra::background;
 use crate::infra::docker::error::DockerError;
 use crate::infra::docker::logs::Wanted;
@@ -101,9 +104,11 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
     let project = project::find(&context.directory)?;
     let state = state_file::read(&project.state_folder());
     if state.is_some_and(|it| it.engine == Carrier::Embedded) {
-        let path = background::log_path(&project.state_folder());
-        let note = format!("what is built in writes to `{}`", path.display());
-        context.printer.line(note);
+        return built_in(
+            context,
+            args,
+            &background::log_path(&project.state_folder()),
+        );
     }
     let engine = stack::engine(context, &project).await?;
     let inventory = engine.inventory().await?;
@@ -147,6 +152,22 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
     while let Some((number, chunk)) = lines.recv().await {
         for line in chunk?.lines() {
             show(context, (number, sources[number].0), width, line)?;
+        }
+    }
+    Ok(())
+}
+
+/// The log of what is built in; it says little, so that is not followed.
+fn built_in(context: &Context, args: &LogsArgs, path: &Path) -> Result {
+    let text = fs::read_to_string(path).when("read", path)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let first = args.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
+    for line in &lines[first..] {
+        match context.printer.is_json() {
+            true => context
+                .printer
+                .json_line(&json!({ "resource": "embedded", "line": line }))?,
+            false => context.printer.data(&format!("embedded | {line}\n"))?,
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::infra::docker::engine::{Container, Engine};
 use crate::infra::ready::{self, Target};
 use crate::infra::resource::Resource;
 use crate::infra::stack;
-use crate::infra::state_file::{CHANGE_LOCK, Lock};
+use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Lock};
 use crate::project;
 use crate::run::signals::Signals;
 
@@ -40,6 +40,9 @@ pub enum RestartError {
     /// It is not there.
     #[error("`{0}` is not there")]
     NotThere(Resource),
+    /// It is no container.
+    #[error("what is built in cannot be restarted by itself")]
+    BuiltIn,
     /// It takes too long.
     #[error("`{resource}` was not healthy within {}: {problem}", duration::exact(*.limit))]
     NotHealthy {
@@ -62,6 +65,7 @@ impl Diagnostic for RestartError {
             Self::NotHealthy { resource, .. } => {
                 Some(format!("`msvc logs {resource}` says how far it is"))
             }
+            Self::BuiltIn => Some("`msvc down`, then `msvc up`".to_owned()),
             Self::Interrupted => Some("`msvc up` starts what stands still".to_owned()),
         }
     }
@@ -69,7 +73,7 @@ impl Diagnostic for RestartError {
     fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::NotThere(_) | Self::NotHealthy { .. } => Exit::Failed,
+            Self::NotThere(_) | Self::BuiltIn | Self::NotHealthy { .. } => Exit::Failed,
         }
     }
 }
@@ -98,6 +102,10 @@ pub fn run(context: &Context, args: RestartArgs) -> Result {
 async fn restart(context: &Context, args: &RestartArgs) -> Result {
     let project = project::find(&context.directory)?;
     let _lock = Lock::take(&project.state_folder(), CHANGE_LOCK)?;
+    let state = state_file::read(&project.state_folder());
+    if state.is_some_and(|it| it.engine == Carrier::Embedded) {
+        return Err(RestartError::BuiltIn.into());
+    }
     let engine = stack::engine(context, &project).await?;
     let inventory = engine.inventory().await?;
     let there = |resource: Resource| {

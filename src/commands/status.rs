@@ -62,6 +62,7 @@ pub fn run(context: &Context, _args: StatusArgs) -> Result {
 async fn status(context: &Context) -> Result {
     let project = project::find(&context.directory)?;
     let state = state_file::read(&project.state_folder());
+    let is_noted = state.is_some();
     let embedded = state.filter(|it| it.engine == Carrier::Embedded);
     let mut entries = match &embedded {
         Some(state) => of_process(state).await,
@@ -72,7 +73,8 @@ async fn status(context: &Context) -> Result {
             entries.extend(of_containers(&engine, &project).await?);
             Some(engine.address)
         }
-        Err(DockerError::NoEngine(_)) if embedded.is_some() => None,
+        // Containers were started only if that is noted.
+        Err(DockerError::NoEngine(_)) if embedded.is_some() || !is_noted => None,
         Err(error) => return Err(error.into()),
     };
     entries.sort_by_key(|entry| entry.resource);

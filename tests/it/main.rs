@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_engines;
+mod built_in;
 mod call;
 mod cert;
 mod chat_fixture;

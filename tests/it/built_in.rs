@@ -1,0 +1,145 @@
+//! `msvc up` where no Docker engine answers: what is built in.
+
+use std::fs;
+use std::net::TcpListener;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::Sandbox;
+use crate::support::system::{Running, SERVICE, becomes_free, workspace};
+
+/// A workspace whose Consul is on this port, and `msvc` in it without an engine.
+struct Site {
+    sandbox: Sandbox,
+    port: u16,
+}
+
+impl Site {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        workspace(&sandbox, SERVICE);
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        let path = sandbox.path().join("msvc.toml");
+        let text = fs::read_to_string(&path).expect("there");
+        let infra = format!("\n[infra.ports]\nconsul = {port}\n");
+        fs::write(path, text + &infra).expect("writable");
+        Self { sandbox, port }
+    }
+
+    fn msvc(&self, args: &[&str]) -> String {
+        let mut command = self.sandbox.command(args);
+        command.env("DOCKER_HOST", "unix:///nowhere");
+        let text = self.sandbox.render(command.output().expect("msvc starts"));
+        let text = text.replace(&self.port.to_string(), "[PORT]");
+        let lines = text.lines().map(|line| {
+            // How long it took differs.
+            let end = line
+                .find("(created in ")
+                .or_else(|| line.find("(embedded, "));
+            end.map_or(line, |end| &line[..end]).trim_end()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.msvc(&["down", "-q"]);
+    }
+}
+
+#[test]
+fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
+    let site = Site::new();
+    insta::assert_snapshot!(site.msvc(&["up"]), @r"
+    exit: 0
+    --- stderr ---
+          Engine embedded, for no Docker engine answers at unix:///nowhere (DOCKER_HOST): there is no such socket
+    warning: `jaeger` is not built in, and is left out
+         Healthy consul     http://127.0.0.1:[PORT]
+              Up all healthy
+    hint: `msvc run` starts the services with it; `msvc status` says what runs, `msvc down` stops it
+    ");
+    insta::assert_snapshot!(site.msvc(&["up", "consul", "--engine", "embedded"]), @r"
+    exit: 0
+    --- stderr ---
+         Healthy consul     http://127.0.0.1:[PORT]  (unchanged)
+              Up all healthy already, nothing changed
+    ");
+    insta::assert_snapshot!(site.msvc(&["status"]), @r"
+    exit: 0
+    --- stdout ---
+    resource    health     url                     from
+    consul      healthy    http://127.0.0.1:[PORT]  built in
+    ");
+    insta::assert_snapshot!(site.msvc(&["logs"]), @r"
+    exit: 0
+    --- stdout ---
+    embedded |      Healthy consul     http://127.0.0.1:[PORT]
+    ");
+    insta::assert_snapshot!(site.msvc(&["restart"]), @r"
+    exit: 1
+    --- stderr ---
+    error: what is built in cannot be restarted by itself
+    hint: `msvc down`, then `msvc up`
+    ");
+
+    let mut command = site.sandbox.command(["run"]);
+    command.env("DOCKER_HOST", "unix:///nowhere");
+    let mut running = Running::of(command);
+    let using = format!(
+        "Using Consul at http://127.0.0.1:{} (started by `msvc up`)",
+        site.port
+    );
+    running.wait_for(&using);
+    running.wait_for("hint: in another terminal");
+    drop(running);
+
+    insta::assert_snapshot!(site.msvc(&["down"]), @r"
+    exit: 0
+    --- stderr ---
+         Stopped the embedded engine
+            Down nothing runs
+    ");
+    assert!(becomes_free(site.port));
+    insta::assert_snapshot!(site.msvc(&["status"]), @r"
+    exit: 0
+    --- stderr ---
+    nothing runs
+    hint: `msvc up` starts what the services need
+    ");
+}
+
+#[test]
+fn a_killed_engine_is_not_taken_for_one_that_runs() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let path = site.sandbox.path().join(".msvc/infra.json");
+    let state: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).expect("written")).expect("JSON");
+    let pid = state["pid"].as_i64().and_then(|it| i32::try_from(it).ok());
+    let pid = pid.and_then(Pid::from_raw).expect("a process");
+    kill_process(pid, Signal::KILL).expect("it runs");
+    assert!(becomes_free(site.port));
+    assert!(path.exists());
+    let told = site.msvc(&["status"]);
+    assert!(told.contains("nothing runs"), "{told}");
+    let up = site.msvc(&["up"]);
+    assert!(
+        up.contains("Healthy consul     http://127.0.0.1:[PORT]"),
+        "{up}"
+    );
+}
+
+#[test]
+fn what_is_not_built_in_is_refused_where_it_was_asked_for() {
+    let site = Site::new();
+    insta::assert_snapshot!(site.msvc(&["up", "postgres", "--engine", "embedded"]), @r"
+    exit: 1
+    --- stderr ---
+    error: the embedded engine has no postgres
+    hint: it needs Docker: `msvc doctor` says whether an engine answers
+    ");
+}
