@@ -31,7 +31,6 @@ METHOD = "chat.v1.ChatService/SendMessage"
 DATA = '{"message":{"room":"lobby","author":"ada","text":"hello"}}'
 REQUEST = b"\0\0\0\0\x15\x0a\x13\x0a\x05lobby\x12\x03ada\x1a\x05hello"
 RESPONSE = b"\0\0\0\0\x1f" + b"r" * 31
-SHAPES = [(1, 100), (4, 25), (10, 100), (50, 1)]
 
 
 def free_port():
@@ -146,6 +145,7 @@ def main():
     parser.add_argument("--server", default="nghttpd", help="nghttpd, canned, or HOST:PORT")
     parser.add_argument("--tls", action="store_true", help="with nghttpd")
     parser.add_argument("--peers", default="msvc,h2load", help="of msvc, h2 (msvc --engine h2), h2load, ghz")
+    parser.add_argument("--shapes", default="1x100,4x25,10x100,50x1", help="connections x streams")
     parser.add_argument("--calls", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--msvc", default=str(ROOT / "target/release/msvc"))
@@ -163,7 +163,7 @@ def main():
             heads = [f"{peer} CPU-s/M | calls/s" for peer in peers]
             print(f"| connections × streams | {' | '.join(heads)} | {peers[0]} : {peers[-1]} |")
             print("|" + "---|" * (2 * len(peers) + 2))
-            for connections, streams in SHAPES:
+            for connections, streams in (map(int, shape.split("x")) for shape in args.shapes.split(",")):
                 found = {peer: [] for peer in peers}
                 for _ in range(args.rounds):
                     for peer in peers:

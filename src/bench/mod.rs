@@ -5,7 +5,8 @@
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill;
 //! - [`stats`] counts, [`report`] concludes and renders;
-//! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts.
+//! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts;
+//! - [`search`] looks for the highest rate at which thresholds hold.
 //!
 //! All but [`engine`] are pure: no I/O, no clock, no printing.
 
@@ -15,6 +16,7 @@ pub mod http2;
 pub mod load;
 pub mod payload;
 pub mod report;
+pub mod search;
 pub mod stats;
 pub mod threshold;
 pub mod validity;

@@ -1,5 +1,7 @@
 //! `msvc bench`: load-tests a method.
 
+mod find_max;
+mod prepare;
 mod progress;
 
 use std::path::PathBuf;
@@ -10,31 +12,20 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
-use http::{HeaderMap, HeaderValue, header};
-use prost_reflect::{DynamicMessage, MethodDescriptor};
 
 use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
-use crate::bench::load::{Arrivals, Model, Plan, Profile, ProfileError};
-use crate::bench::payload::{self, Compression};
+use crate::bench::load::{Arrivals, HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 use crate::bench::report::{self, Report, Subject};
-use crate::bench::threshold::{Threshold, Verdict};
-use crate::client::channel::USER_AGENT;
-use crate::client::{completion, json, metadata, methods};
+use crate::bench::threshold::{Threshold, ThresholdError, Verdict};
+use crate::client::completion;
 use crate::commands::rpc::{self, RpcArgs};
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Diagnostic, Exit, IoContext as _, Result, Silent};
 
-/// Calls at a time, unless told otherwise.
-const DEFAULT_CONCURRENCY: usize = 50;
-/// Calls in flight at most in an open loop, unless told otherwise.
-const DEFAULT_MAX_IN_FLIGHT: usize = 10_000;
-/// How long a bench lasts when neither time nor number are given.
-const DEFAULT_DURATION: Duration = Duration::from_secs(10);
-
 /// Arguments of `msvc bench`.
 #[derive(Args, Debug)]
-#[command(group(clap::ArgGroup::new("open").args(["rate", "profile"])))]
+#[command(group(clap::ArgGroup::new("open").args(["rate", "profile", "find_max"]).multiple(true)))]
 #[command(after_help = "\
 With `--rate` the load is an open loop: calls start by an absolute schedule whatever the server does, and \
 latency counts from the intended start, so that a server that stalls is charged for every call that it \
@@ -56,6 +47,7 @@ Examples:
   msvc bench user-service user.v1.UserService/GetUser -d '{\"id\": 1}' --duration 30s
   msvc bench user-service GetUser -d '{\"id\": 1}' --rate 2000 --warm-up 5s
   msvc bench user-service GetUser --profile 'ramp:100..2000/1m' --arrivals poisson
+  msvc bench user-service GetUser --find-max 'p99<5ms,errors<0.1%' --warm-up 2s
   msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
   msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
@@ -69,7 +61,7 @@ pub struct BenchArgs {
     #[arg(short, long, value_name = "JSON|@FILE|-")]
     data: Option<String>,
     /// Calls a second, from 0.001 to 10000000: an open loop.
-    #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "concurrency")]
+    #[arg(long, value_name = "R", value_parser = rate, conflicts_with_all = ["concurrency", "profile"])]
     rate: Option<f64>,
     /// Calls a second that change: `ramp:100..500/30s`, `step:100,200,400/10s`, `spike:100..500/2s@10s`,
     /// `soak:100/1h`, or `@FILE` of lines `seconds,rate`.
@@ -115,21 +107,36 @@ pub struct BenchArgs {
     /// What must hold, such as `p99<5ms`, `errors<0.1%` or `rate>1000`; may be given several times.
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
+    /// Look for the highest rate at which these hold, such as `p99<5ms,errors<0.1%`: bench after bench of
+    /// `--duration` (5s), from `--rate` (100) on.
+    #[arg(long, value_name = "EXPRS", conflicts_with_all = ["concurrency", "profile", "requests", "thresholds"])]
+    find_max: Option<Limits>,
     /// Write the report to this file as well: FILE.json, or FILE.csv for a header and one row.
     #[arg(long, value_name = "FILE.json|FILE.csv", value_parser = output_file, value_hint = ValueHint::FilePath)]
     output: Option<OutputFile>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    /// Above this the nanoseconds between calls are no schedule any more.
-    const HIGHEST: f64 = 1e7;
-    /// Below this, a call in a quarter of an hour, the times of calls soon exceed what clocks can tell.
-    const LOWEST: f64 = 1e-3;
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (LOWEST..=HIGHEST).contains(&value) {
+    if (LOWEST_RATE..=HIGHEST_RATE).contains(&value) {
         Ok(value)
     } else {
-        Err(format!("expected a rate from {LOWEST} to {HIGHEST}"))
+        Err(format!(
+            "expected a rate from {LOWEST_RATE} to {HIGHEST_RATE}"
+        ))
+    }
+}
+
+/// Several thresholds at once.
+#[derive(Clone, Debug)]
+struct Limits(Vec<Threshold>);
+
+impl FromStr for Limits {
+    type Err = ThresholdError;
+
+    fn from_str(text: &str) -> Result<Self, ThresholdError> {
+        let each = text.split(',').map(|limit| limit.trim().parse());
+        each.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -188,6 +195,10 @@ enum BenchError {
     },
     #[error("thresholds breached: {}", .0.join(", "))]
     Breached(Vec<String>),
+    #[error("there is no rate at which they hold: not even {0} calls/s")]
+    NoRate(f64),
+    #[error("the search ended at {rate} calls/s: {why}")]
+    Ended { rate: f64, why: String },
     #[error("`{}` is no profile", .path.display())]
     Profile {
         path: PathBuf,
@@ -200,14 +211,15 @@ impl Diagnostic for BenchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { hint, .. } => hint.clone(),
-            Self::Breached(_) | Self::Profile { .. } => None,
+            Self::Breached(_) | Self::NoRate(_) | Self::Ended { .. } | Self::Profile { .. } => None,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Invalid { .. } => Exit::Inconclusive,
-            Self::Breached(_) => Exit::Failed,
+            Self::Ended { .. } => Exit::Inconclusive,
+            Self::Breached(_) | Self::NoRate(_) => Exit::Failed,
             Self::Profile { .. } => Exit::Usage,
         }
     }
@@ -219,34 +231,57 @@ impl Diagnostic for BenchError {
 /// When the target cannot be reached, the method is not known, the request is not what it takes, the
 /// measurement is invalid, or a threshold is breached.
 pub fn run(context: &Context, args: BenchArgs) -> Result {
-    let (mut job, subject) = rpc::block_on(prepare(context, &args))?;
+    let (mut job, subject) = rpc::block_on(prepare::prepare(context, &args))?;
     let interrupts = count_interrupts();
-    let wish = || match interrupts.load(Ordering::Relaxed) {
-        0 => Wish::GoOn,
-        1 => Wish::Stop,
-        _ => Wish::Abort,
-    };
     if args.threads.is_none() {
-        job = engine::choose_threads(job, |_| wish())?;
+        job = engine::choose_threads(job, |_| wish(&interrupts))?;
     }
-    let plan = job.plan.clone();
-    let mut progress = progress::Progress::new(context, &subject, &plan);
-    let outcome = engine::run(job, |now| {
-        progress.show(now);
-        wish()
-    });
-    progress.clear();
-    let report = report::conclude(subject, &plan, &outcome?, &args.thresholds);
-    if let Some(OutputFile { path, render }) = &args.output {
-        let path = context.directory.join(path);
-        std::fs::write(&path, render(&report)).when("write", &path)?;
+    if let Some(Limits(limits)) = &args.find_max {
+        return find_max::run(context, &args, (job, subject), (limits, &interrupts));
     }
+    let report = measure(context, (job, subject), &args.thresholds, &interrupts)?;
+    write(context, &args, &report)?;
     if context.printer.is_json() {
         context.printer.json(&report)?;
     } else {
         context.printer.data(&report::text(&report))?;
     }
     verdict(context, &report)
+}
+
+/// What the user wishes, by how often there was a Ctrl-C.
+fn wish(interrupts: &AtomicUsize) -> Wish {
+    match interrupts.load(Ordering::Relaxed) {
+        0 => Wish::GoOn,
+        1 => Wish::Stop,
+        _ => Wish::Abort,
+    }
+}
+
+/// Makes the calls and concludes.
+fn measure(
+    context: &Context,
+    (job, subject): (Job, Subject),
+    thresholds: &[Threshold],
+    interrupts: &AtomicUsize,
+) -> Result<Report> {
+    let plan = job.plan.clone();
+    let mut progress = progress::Progress::new(context, &subject, &plan);
+    let outcome = engine::run(job, |now| {
+        progress.show(now);
+        wish(interrupts)
+    });
+    progress.clear();
+    Ok(report::conclude(subject, &plan, &outcome?, thresholds))
+}
+
+/// Writes a report where it was asked for.
+fn write(context: &Context, args: &BenchArgs, report: &Report) -> Result {
+    if let Some(OutputFile { path, render }) = &args.output {
+        let path = context.directory.join(path);
+        std::fs::write(&path, render(report)).when("write", &path)?;
+    }
+    Ok(())
 }
 
 /// How a bench that was reported ends.
@@ -279,130 +314,6 @@ fn verdict(context: &Context, report: &Report) -> Result {
         return Err(Silent(error.exit()).into());
     }
     Err(error.into())
-}
-
-/// Everything that can go wrong before the first call of the bench.
-async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> {
-    let profile = profile(context, args)?;
-    let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
-    let target = args.rpc.target.to_string();
-    let method = methods::find(&session.pool, &args.method, &target)?;
-    let messages = messages(context, args, &method)?;
-    let plan = plan(args, profile, session.endpoints.len());
-    let compression = match args.gzip {
-        true => Compression::Gzip,
-        false => Compression::Identity,
-    };
-    let body = payload::encode(&messages, compression);
-    let name = methods::full_name(&method);
-    let subject = Subject {
-        target,
-        endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
-        method: name.clone(),
-        messages_per_call: messages.len() as u64,
-        bytes_per_call: body.len() as u64,
-    };
-    let job = Job {
-        engine: args.engine,
-        pacing: args.pacing,
-        endpoints: session.endpoints,
-        tls: session.tls,
-        path: format!("/{name}"),
-        headers: headers(args, plan.timeout),
-        body,
-        one_response: !method.is_server_streaming(),
-        accepts_compressed: args.gzip,
-        plan,
-    };
-    Ok((job, subject))
-}
-
-fn messages(
-    context: &Context,
-    args: &BenchArgs,
-    method: &MethodDescriptor,
-) -> Result<Vec<DynamicMessage>> {
-    let mut messages = match &args.data {
-        None => Vec::new(),
-        Some(data) => {
-            let (text, origin) = rpc::read_data(context, data)?;
-            json::read_all(&text, &method.input(), &origin)?
-        }
-    };
-    if !method.is_client_streaming() {
-        if messages.is_empty() {
-            messages.push(DynamicMessage::new(method.input()));
-        }
-        rpc::check_single(method, messages.len())?;
-    }
-    Ok(messages)
-}
-
-fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
-    let path = match &args.profile {
-        None => return Ok(None),
-        Some(GivenProfile::Known(profile)) => return Ok(Some(profile.clone())),
-        Some(GivenProfile::File(path)) => path,
-    };
-    let text = std::fs::read_to_string(context.directory.join(path)).when("read", path)?;
-    let profile = Profile::from_csv(&path.display().to_string(), &text);
-    let profile = profile.map_err(|source| BenchError::Profile {
-        path: path.clone(),
-        source,
-    })?;
-    Ok(Some(profile))
-}
-
-fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
-    let model = match args.rate.or(profile.as_ref().map(Profile::mean)) {
-        Some(rate_per_second) => Model::Open {
-            rate_per_second,
-            max_in_flight: args.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
-        },
-        None => Model::Closed {
-            concurrency: args.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
-        },
-    };
-    let threads = args.threads.unwrap_or(1);
-    let connections = args.connections.unwrap_or(instances.max(threads));
-    // A profile says how long it is; less of it may be asked for.
-    let length = profile.as_ref().map(Profile::length);
-    let duration = match args.requests {
-        None => Some(args.duration.or(length).unwrap_or(DEFAULT_DURATION)),
-        Some(_) => args.duration,
-    };
-    Plan {
-        model,
-        arrivals: args.arrivals,
-        duration: match (duration, length) {
-            (Some(duration), Some(length)) => Some(duration.min(length)),
-            (duration, length) => duration.or(length),
-        },
-        profile,
-        connections,
-        threads: threads.min(connections),
-        warm_up: args.warm_up,
-        calls: args.requests.map(|count| count as u64),
-        timeout: args.timeout,
-    }
-}
-
-fn headers(args: &BenchArgs, timeout: Duration) -> HeaderMap {
-    let mut headers = metadata::to_map(&args.rpc.headers).into_headers();
-    headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    let kind = HeaderValue::from_static("application/grpc");
-    headers.insert(header::CONTENT_TYPE, kind);
-    headers
-        .entry(header::USER_AGENT)
-        .or_insert(HeaderValue::from_static(USER_AGENT));
-    if args.gzip {
-        for name in ["grpc-encoding", "grpc-accept-encoding"] {
-            headers.insert(name, HeaderValue::from_static("gzip"));
-        }
-    }
-    let timeout = HeaderValue::from_str(&metadata::timeout(timeout));
-    headers.insert("grpc-timeout", timeout.expect("digits and a letter"));
-    headers
 }
 
 /// Counts Ctrl-C from now on; they no longer end the process.

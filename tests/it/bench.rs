@@ -272,11 +272,56 @@ fn the_rate_follows_a_profile_and_calls_follow_each_other_as_asked() {
     exit: 2
     --- stderr ---
     error: the following required arguments were not provided:
-      <--rate <R>|--profile <PROFILE>>
+      <--rate <R>|--profile <PROFILE>|--find-max <EXPRS>>
 
-    Usage: msvc bench <--rate <R>|--profile <PROFILE>> <TARGET> <METHOD>
+    Usage: msvc bench --arrivals <HOW> <--rate <R>|--profile <PROFILE>|--find-max <EXPRS>> <TARGET> <METHOD>
 
     For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn the_highest_rate_that_holds_is_found() {
+    // One call at a time, of at least 10 ms each: no more than 100 a second.
+    let server = Http2Server::start(Manners {
+        answer: Answer::Late(Duration::from_millis(10)),
+        calls_per_connection: None,
+        max_streams: Some(1),
+    });
+    let args = ["SendMessage", "--find-max", "p50<150ms,errors<1%"];
+    let load = ["--rate", "10", "--duration", "500ms"];
+    let (exit, found) = report_with_protos(&server.address(), &[&args[..], &load].concat());
+    assert_eq!(exit, 0, "{found:#}");
+    let highest = number(&found["highest_rate_per_second"]);
+    assert!((10.0..=130.0).contains(&highest), "{found:#}");
+    assert_eq!(found["report"]["model"]["rate_per_second"], highest);
+    let steps = found["steps"].as_array().expect("steps");
+    let first = json!({"rate_per_second": 10.0, "held": true, "why": []});
+    assert_eq!(steps[0], first, "{found:#}");
+    let breached = steps.iter().filter(|step| step["held"] == false);
+    assert!(breached.count() >= 2, "{found:#}");
+}
+
+#[test]
+fn where_no_rate_holds_that_is_said() {
+    let server = Http2Server::start(Answer::TrailersOnly("14", "no"));
+    let (sandbox, protos) = (Sandbox::new(), protos());
+    let args = ["SendMessage", "--find-max", "errors<1%", "--rate", "4"];
+    let args = [&args[..], &["--duration", "300ms"]].concat();
+    let args: Vec<&str> = args
+        .into_iter()
+        .chain(protos.iter().map(String::as_str))
+        .collect();
+    insta::assert_snapshot!(bench(&sandbox, &server.address(), &args), @r"
+    exit: 1
+    --- stderr ---
+           Tried 4 calls/s: errors<1% (100.000 %)
+           Tried 4 calls/s: errors<1% (100.000 %)
+           Tried 2 calls/s: errors<1% (100.000 %)
+           Tried 2 calls/s: errors<1% (100.000 %)
+           Tried 1 calls/s: errors<1% (100.000 %)
+           Tried 1 calls/s: errors<1% (100.000 %)
+    error: there is no rate at which they hold: not even 1 calls/s
     ");
 }
 

@@ -40,6 +40,7 @@ fn pure_modules_do_no_io() {
         "bench/load/",
         "bench/payload.rs",
         "bench/report/",
+        "bench/search.rs",
         "bench/stats.rs",
         "client/json/",
         "client/metadata.rs",

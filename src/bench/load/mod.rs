@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use arrivals::Arrivals;
-pub use profile::{Profile, ProfileError};
+pub use profile::{HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 pub use schedule::{Due, Schedule};
 
 /// A server that could not be reached for so long will not come back.

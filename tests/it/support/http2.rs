@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -26,6 +27,8 @@ pub enum Answer {
     Http(u16),
     /// A reset stream.
     Reset(Reason),
+    /// An empty message and OK, after this time.
+    Late(Duration),
     /// Nothing, ever.
     Nothing,
     /// Nothing to the first call on a connection, an empty message and OK to the others.
@@ -145,6 +148,13 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         trailers.insert("grpc-status", HeaderValue::from_static(code));
         trailers
     };
+    let answer = match answer {
+        Answer::Late(time) => {
+            tokio::time::sleep(time).await;
+            Answer::Trailers(EMPTY_MESSAGE, "0")
+        }
+        answer => answer,
+    };
     // The client may be gone at any point.
     match answer {
         Answer::Trailers(bytes, code) => {
@@ -170,6 +180,6 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             let _ = respond.send_response(response, true);
         }
         Answer::Reset(reason) => respond.send_reset(reason),
-        Answer::Nothing | Answer::NothingAtFirst => std::future::pending().await,
+        Answer::Late(_) | Answer::Nothing | Answer::NothingAtFirst => std::future::pending().await,
     }
 }

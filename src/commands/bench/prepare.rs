@@ -1,0 +1,155 @@
+//! From what was asked for to what the engine has to know.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+
+use super::{BenchArgs, BenchError, GivenProfile};
+use crate::bench::engine::Job;
+use crate::bench::load::{Model, Plan, Profile};
+use crate::bench::payload::{self, Compression};
+use crate::bench::report::Subject;
+use crate::client::channel::USER_AGENT;
+use crate::client::{json, metadata, methods};
+use crate::commands::rpc;
+use crate::context::Context;
+use crate::error::{IoContext as _, Result};
+
+/// Calls at a time, unless told otherwise.
+const DEFAULT_CONCURRENCY: usize = 50;
+/// Calls in flight at most in an open loop, unless told otherwise.
+const DEFAULT_MAX_IN_FLIGHT: usize = 10_000;
+/// How long a bench lasts when neither time nor number are given.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+/// How long each step of a search for the highest rate lasts when no time is given.
+const DEFAULT_STEP: Duration = Duration::from_secs(5);
+/// The calls a second that such a search begins with, unless told otherwise.
+const DEFAULT_FIRST_RATE: f64 = 100.0;
+
+/// Everything that can go wrong before the first call of the bench.
+pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> {
+    let profile = profile(context, args)?;
+    let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
+    let target = args.rpc.target.to_string();
+    let method = methods::find(&session.pool, &args.method, &target)?;
+    let messages = messages(context, args, &method)?;
+    let plan = plan(args, profile, session.endpoints.len());
+    let compression = match args.gzip {
+        true => Compression::Gzip,
+        false => Compression::Identity,
+    };
+    let body = payload::encode(&messages, compression);
+    let name = methods::full_name(&method);
+    let subject = Subject {
+        target,
+        endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
+        method: name.clone(),
+        messages_per_call: messages.len() as u64,
+        bytes_per_call: body.len() as u64,
+    };
+    let job = Job {
+        engine: args.engine,
+        pacing: args.pacing,
+        endpoints: session.endpoints,
+        tls: session.tls,
+        path: format!("/{name}"),
+        headers: headers(args, plan.timeout),
+        body,
+        one_response: !method.is_server_streaming(),
+        accepts_compressed: args.gzip,
+        plan,
+    };
+    Ok((job, subject))
+}
+
+fn messages(
+    context: &Context,
+    args: &BenchArgs,
+    method: &MethodDescriptor,
+) -> Result<Vec<DynamicMessage>> {
+    let mut messages = match &args.data {
+        None => Vec::new(),
+        Some(data) => {
+            let (text, origin) = rpc::read_data(context, data)?;
+            json::read_all(&text, &method.input(), &origin)?
+        }
+    };
+    if !method.is_client_streaming() {
+        if messages.is_empty() {
+            messages.push(DynamicMessage::new(method.input()));
+        }
+        rpc::check_single(method, messages.len())?;
+    }
+    Ok(messages)
+}
+
+fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
+    let path = match &args.profile {
+        None => return Ok(None),
+        Some(GivenProfile::Known(profile)) => return Ok(Some(profile.clone())),
+        Some(GivenProfile::File(path)) => path,
+    };
+    let text = std::fs::read_to_string(context.directory.join(path)).when("read", path)?;
+    let profile = Profile::from_csv(&path.display().to_string(), &text);
+    let profile = profile.map_err(|source| BenchError::Profile {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Some(profile))
+}
+
+fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
+    let first = args.find_max.as_ref().map(|_| DEFAULT_FIRST_RATE);
+    let rate = args.rate.or(profile.as_ref().map(Profile::mean)).or(first);
+    let model = match rate {
+        Some(rate_per_second) => Model::Open {
+            rate_per_second,
+            max_in_flight: args.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
+        },
+        None => Model::Closed {
+            concurrency: args.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        },
+    };
+    let threads = args.threads.unwrap_or(1);
+    let connections = args.connections.unwrap_or(instances.max(threads));
+    // A profile says how long it is; less of it may be asked for.
+    let length = profile.as_ref().map(Profile::length);
+    let duration = match args.requests {
+        None if args.find_max.is_some() => Some(args.duration.unwrap_or(DEFAULT_STEP)),
+        None => Some(args.duration.or(length).unwrap_or(DEFAULT_DURATION)),
+        Some(_) => args.duration,
+    };
+    Plan {
+        model,
+        arrivals: args.arrivals,
+        duration: match (duration, length) {
+            (Some(duration), Some(length)) => Some(duration.min(length)),
+            (duration, length) => duration.or(length),
+        },
+        profile,
+        connections,
+        threads: threads.min(connections),
+        warm_up: args.warm_up,
+        calls: args.requests.map(|count| count as u64),
+        timeout: args.timeout,
+    }
+}
+
+fn headers(args: &BenchArgs, timeout: Duration) -> HeaderMap {
+    let mut headers = metadata::to_map(&args.rpc.headers).into_headers();
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let kind = HeaderValue::from_static("application/grpc");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers
+        .entry(header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(USER_AGENT));
+    if args.gzip {
+        for name in ["grpc-encoding", "grpc-accept-encoding"] {
+            headers.insert(name, HeaderValue::from_static("gzip"));
+        }
+    }
+    let timeout = HeaderValue::from_str(&metadata::timeout(timeout));
+    headers.insert("grpc-timeout", timeout.expect("digits and a letter"));
+    headers
+}
