@@ -155,7 +155,7 @@ pub enum Command {
     /// Call a gRPC method, or list what a service offers.
     Call(call::CallArgs),
     /// Load-test a gRPC method.
-    Bench(bench::BenchArgs),
+    Bench(Box<bench::BenchArgs>),
     /// List the traces of calls through services, and show what happened in one.
     #[command(subcommand)]
     Trace(trace::TraceCommand),

@@ -36,7 +36,7 @@ pub fn dispatch(context: &Context, command: Command) -> Result {
         Command::Restart(args) => restart::run(context, args),
         Command::Run(args) => run::run(context, args),
         Command::Call(args) => call::run(context, args),
-        Command::Bench(args) => bench::run(context, args),
+        Command::Bench(args) => bench::run(context, *args),
         Command::Trace(command) => trace::run(context, command),
         Command::Cert(args) => cert::run(context, args),
         Command::Secret(command) => secret::run(context, command),
