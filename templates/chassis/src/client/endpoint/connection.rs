@@ -260,7 +260,7 @@ async fn connect(
     };
     match tokio::time::timeout(settings.connect_timeout, connect).await {
         Ok(Ok((sender, driver))) => Ok((sender, driver, pulse)),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(error::chain(&error)),
         Err(_) => Err(format!(
             "no connection within {:?}",
             settings.connect_timeout

@@ -196,7 +196,11 @@ async fn answer(
 }
 
 pub(super) fn config() -> Config {
-    Config::<NoSettings>::default()
+    let mut config = Config::<NoSettings>::default();
+    // Where calls go is counted: an instance that is silent for a moment, because the machine is
+    // busy, must not be spared.
+    config.client.keep_alive_interval = chassis::config::Duration::default();
+    config
 }
 
 /// Who answers a call.
