@@ -95,22 +95,13 @@ fn end_of_text(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// The place of a byte, with as much of its line as can be shown.
+/// The place of a byte.
 fn place(text: &str, offset: usize) -> Place {
-    /// How many characters are shown on either side.
-    const AROUND: usize = 40;
     // Bytes that are not UTF-8 became longer, but only from the first of them on.
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before[line_start..].chars().count();
-    let skipped = column.saturating_sub(AROUND);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    Place {
-        line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-        column: column + 1,
-        length: 1,
-        text: line.chars().skip(skipped).take(2 * AROUND).collect(),
-        skipped,
-        label: None,
-    }
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    let text = text[line_start..].lines().next().unwrap_or_default();
+    Place::new(line, column, 1, text)
 }

@@ -10,6 +10,7 @@ use protox::file::FileResolver;
 use crate::error::{Diagnostic, Exit};
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::most_similar;
+use crate::proto::mend;
 use crate::proto::schema::{File, last_part};
 use crate::proto::sources::Sources;
 
@@ -77,6 +78,31 @@ pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, Compi
     Ok(compiler(sources, names)?.descriptor_pool())
 }
 
+/// What goes into a descriptor set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetContents {
+    /// Files that are imported and were not asked for.
+    pub imports: bool,
+    /// Comments and places.
+    pub source_info: bool,
+}
+
+/// An encoded descriptor set of files, with the values of custom options.
+///
+/// # Errors
+/// [`CompileErrors`] with the errors of all files.
+pub fn descriptor_set(
+    sources: &Sources,
+    names: &[String],
+    contents: SetContents,
+) -> Result<Vec<u8>, CompileErrors> {
+    let mut compiler = compiler(sources, names)?;
+    compiler
+        .include_imports(contents.imports)
+        .include_source_info(contents.source_info);
+    Ok(compiler.encode_file_descriptor_set())
+}
+
 /// Parses a proto, without what it imports.
 ///
 /// # Errors
@@ -130,24 +156,81 @@ fn attempt(
         let Err(error) = compiler.open_file(name) else {
             continue;
         };
-        let mut found = ProtoDiagnostic::all_from_compiler(&error);
-        for diagnostic in found.iter_mut().filter(|it| it.help.is_none()) {
-            diagnostic.help = match error.is_file_not_found() {
-                true => Some(not_found_help(sources)),
-                false => similar_type(sources, &compiler, diagnostic),
-            };
-        }
-        for diagnostic in found {
-            // A file that several import is told once.
-            if !errors.contains(&diagnostic) {
-                errors.push(diagnostic);
+        for diagnostic in ProtoDiagnostic::all_from_compiler(&error) {
+            let text = diagnostic
+                .file
+                .as_ref()
+                .and_then(|file| sources.text_of(file));
+            let mut diagnostic = mend::clarified(diagnostic, text.as_deref());
+            if diagnostic.help.is_none() {
+                diagnostic.help = match error.is_file_not_found() {
+                    true => Some(not_found_help(sources)),
+                    false => similar(sources, &compiler, &diagnostic),
+                };
             }
+            errors.push(diagnostic);
         }
+    }
+    if errors.is_empty() {
+        errors = reserved_names(sources, &compiler, names);
     }
     match errors.is_empty() {
         true => Ok(compiler),
-        false => Err(errors),
+        false => Err(mend::without_repetition(errors)),
     }
+}
+
+/// Fields whose names are reserved, in the files that were asked for.
+fn reserved_names(
+    sources: &Sources,
+    compiler: &Compiler,
+    names: &[String],
+) -> Vec<ProtoDiagnostic> {
+    let pool = compiler.descriptor_pool();
+    let has_reserved = |file: &prost_types::FileDescriptorProto| {
+        fn of_message(message: &prost_types::DescriptorProto) -> bool {
+            !message.reserved_name.is_empty()
+                || message.nested_type.iter().any(of_message)
+                || message
+                    .enum_type
+                    .iter()
+                    .any(|it| !it.reserved_name.is_empty())
+        }
+        file.message_type.iter().any(of_message)
+            || file.enum_type.iter().any(|it| !it.reserved_name.is_empty())
+    };
+    let files = names.iter().filter_map(|name| pool.get_file_by_name(name));
+    let mut found = Vec::new();
+    for file in files.filter(|file| has_reserved(file.file_descriptor_proto())) {
+        let text = sources.text_of(file.name());
+        let file = File::new(file.file_descriptor_proto());
+        found.extend(mend::reserved_names(&file, text.as_deref()));
+    }
+    found
+}
+
+/// What was probably meant by a name that is not there.
+fn similar(sources: &Sources, compiler: &Compiler, diagnostic: &ProtoDiagnostic) -> Option<String> {
+    match diagnostic.message.strip_prefix("option field '") {
+        Some(quoted) => similar_option(quoted.strip_suffix("' is not defined")?),
+        None => similar_type(sources, compiler, diagnostic),
+    }
+}
+
+/// The option that was probably meant, of whatever kind.
+fn similar_option(name: &str) -> Option<String> {
+    let pool = DescriptorPool::global();
+    let file = pool.get_file_by_name("google/protobuf/descriptor.proto")?;
+    let options = file.messages().filter(|it| it.name().ends_with("Options"));
+    let names: Vec<String> = options
+        .flat_map(|it| {
+            it.fields()
+                .map(|field| field.name().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let similar = most_similar(name, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{similar}`?"))
 }
 
 /// The type that was probably meant by a name that is not there, and what to do to use it.
@@ -166,19 +249,18 @@ fn similar_type(
     let own_types = own_file.messages.iter().map(|it| &it.full_name);
     let own_types = own_types.chain(own_file.enums.iter().map(|it| &it.full_name));
     types.extend(own_types.map(|it| (it.clone(), None)));
-    let messages = pool
-        .all_messages()
-        .map(|it| (it.full_name().to_owned(), it.parent_file()));
-    let enums = pool
-        .all_enums()
-        .map(|it| (it.full_name().to_owned(), it.parent_file()));
-    types.extend(
-        messages
-            .chain(enums)
-            .map(|(name, file)| (name, Some(file.name().to_owned()))),
-    );
+    // What is built in may be meant, whether or not anything imports it.
+    for pool in [&pool, &DescriptorPool::global()] {
+        let messages = pool.all_messages();
+        let enums = pool.all_enums();
+        types.extend(messages.map(|it| defined(it.full_name(), &it.parent_file())));
+        types.extend(enums.map(|it| defined(it.full_name(), &it.parent_file())));
+    }
     let wanted = last_part(name);
-    let exact = types.iter().find(|(it, _)| last_part(it) == wanted);
+    let exact = types
+        .iter()
+        .find(|(it, _)| it == name)
+        .or_else(|| types.iter().find(|(it, _)| last_part(it) == wanted));
     let similar = || {
         let similar = most_similar(wanted, types.iter().map(|(it, _)| last_part(it)))?;
         types.iter().find(|(it, _)| last_part(it) == similar)
@@ -189,9 +271,15 @@ fn similar_type(
         imports.contains(defined_in) || defined_in == file
     };
     Some(match defined_in.as_ref().filter(|it| !is_known(it)) {
+        Some(defined_in) if found == name => format!("import \"{defined_in}\", which defines it"),
         Some(defined_in) => format!("did you mean `{found}`? then import \"{defined_in}\""),
         None => format!("did you mean `{found}`?"),
     })
+}
+
+/// A type's name with the file that defines it.
+fn defined(name: &str, file: &prost_reflect::FileDescriptor) -> (String, Option<String>) {
+    (name.to_owned(), Some(file.name().to_owned()))
 }
 
 fn not_found_help(sources: &Sources) -> String {

@@ -35,6 +35,31 @@ pub struct Place {
     pub label: Option<String>,
 }
 
+impl Place {
+    /// The place in a line; `length` is how many characters are meant. Of a long line, only what is
+    /// around the place is kept.
+    pub fn new(line: usize, column: usize, length: usize, text: &str) -> Self {
+        /// How many characters are shown at most.
+        const SHOWN: usize = 120;
+        /// How many of them stand before what is meant.
+        const BEFORE: usize = 40;
+        let is_long = text.chars().nth(SHOWN).is_some();
+        let skipped = match is_long {
+            true => (column - 1).saturating_sub(BEFORE),
+            false => 0,
+        };
+        let visible = SHOWN.saturating_sub(column - 1 - skipped);
+        Self {
+            line,
+            column,
+            length: length.min(visible).max(1),
+            text: text.chars().skip(skipped).take(SHOWN).collect(),
+            skipped,
+            label: None,
+        }
+    }
+}
+
 impl ProtoDiagnostic {
     /// Takes what the compiler says.
     pub fn from_compiler(error: &protox::Error) -> Self {
@@ -44,11 +69,7 @@ impl ProtoDiagnostic {
             return own.clone();
         }
         let labels: Vec<LabeledSpan> = error.labels().into_iter().flatten().collect();
-        // Where there are several, the last one is the offender, the ones before it the context.
-        let label = labels
-            .iter()
-            .find(|label| label.primary())
-            .or(labels.last());
+        let label = offender(&labels);
         let place = error
             .source_code()
             .zip(label)
@@ -76,7 +97,7 @@ impl ProtoDiagnostic {
         let mut all = vec![Self::from_compiler(error)];
         for related in error.related().into_iter().flatten() {
             let labels: Vec<LabeledSpan> = related.labels().into_iter().flatten().collect();
-            let label = labels.iter().find(|it| it.primary()).or(labels.last());
+            let label = offender(&labels);
             all.push(Self {
                 message: related.to_string(),
                 file: error.file().map(str::to_owned),
@@ -146,6 +167,15 @@ fn message(error: &protox::Error) -> String {
     message
 }
 
+/// Which of several labels is meant: where something is used and not where it is defined; else the last
+/// one, for those before it are the context.
+fn offender(labels: &[LabeledSpan]) -> Option<&LabeledSpan> {
+    let mut candidates = labels.iter();
+    candidates
+        .find(|label| label.primary() || label.label() == Some("found here"))
+        .or(labels.last())
+}
+
 fn place(source: &dyn SourceCode, label: &LabeledSpan) -> Option<Place> {
     let contents = source.read_span(label.inner(), 1, 1).ok()?;
     let data = std::str::from_utf8(contents.data()).ok()?;
@@ -162,12 +192,9 @@ fn place(source: &dyn SourceCode, label: &LabeledSpan) -> Option<Place> {
         .lines()
         .next()
         .map_or(1, |line| line.chars().count().max(1));
+    let column = before[line_start..].chars().count() + 1;
     Some(Place {
-        line: line_number,
-        column: before[line_start..].chars().count() + 1,
-        length,
-        text: text.to_owned(),
-        skipped: 0,
         label: label.label().map(str::to_owned),
+        ..Place::new(line_number, column, length, text)
     })
 }

@@ -220,14 +220,20 @@ fn resolve(
     })
 }
 
-/// The name that was probably meant.
+/// The name that was probably meant: one that begins like the given one, or differs in few letters.
 pub fn most_similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this, two names have little to do with each other.
     const SIMILAR: f64 = 0.8;
+    /// One letter in so many may be wrong, missing or in another place.
+    const LETTERS_A_SLIP: usize = 3;
     names
-        .map(|name| (strsim::jaro_winkler(name, given), name))
-        .filter(|(similarity, _)| *similarity > SIMILAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter_map(|name| {
+            let similarity = strsim::jaro_winkler(name, given);
+            let slips = strsim::osa_distance(name, given);
+            let is_slip = slips <= given.chars().count() / LETTERS_A_SLIP;
+            (similarity > SIMILAR || is_slip).then_some((slips, name))
+        })
+        .min_by_key(|(slips, _)| *slips)
         .map(|(_, name)| name)
 }
 

@@ -23,11 +23,6 @@ pub enum ErrorFormat {
     Sarif,
 }
 
-/// How many characters of a line are shown at most.
-const SHOWN: usize = 120;
-/// How many of them stand before what is meant.
-const BEFORE: usize = 40;
-
 /// A finding with the line that it begins in, and columns that count characters.
 #[derive(Clone, Debug)]
 pub struct Shown {
@@ -81,20 +76,8 @@ fn human(shown: &Shown) -> String {
             true => span.end_column,
             false => shown.text.chars().count() + 1,
         };
-        let length = end.saturating_sub(span.column).max(1);
-        let skipped = match shown.text.chars().count() > SHOWN {
-            true => (span.column - 1).saturating_sub(BEFORE),
-            false => 0,
-        };
-        let text = shown.text.chars().skip(skipped).take(SHOWN);
-        Place {
-            line: span.line,
-            column: span.column,
-            length: length.min(SHOWN.saturating_sub(span.column - 1 - skipped).max(1)),
-            text: text.collect(),
-            skipped,
-            label: None,
-        }
+        let length = end.saturating_sub(span.column);
+        Place::new(span.line, span.column, length, &shown.text)
     });
     let diagnostic = ProtoDiagnostic {
         message: format!("{} [{}]", finding.message, finding.rule),

@@ -45,6 +45,23 @@ impl Sources {
         Ok(names)
     }
 
+    /// The text of a file; none for what is built into the compiler.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let file = self.resolver(BTreeMap::new()).open_file(name).ok()?;
+        file.source().map(str::to_owned)
+    }
+
+    /// The text of a file that need not be a proto, as it is in memory or in the first folder that has
+    /// it.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        let in_memory = self.memory.get(name).cloned();
+        in_memory.or_else(|| {
+            let paths = self.folders.iter().map(|folder| folder.join(name));
+            let path = paths.into_iter().find(|path| path.is_file())?;
+            fs::read_to_string(path).ok()
+        })
+    }
+
     /// Opens files by their names; `resolved` has those whose descriptors are already made.
     pub(super) fn resolver(
         &self,
@@ -67,6 +84,26 @@ impl Sources {
 /// Whether a file of this name is built into the binary.
 pub fn is_built_in(name: &str) -> bool {
     BUILT_IN.get_file(name).is_some() || is_well_known(name)
+}
+
+/// The names of the files of the well-known types.
+pub fn well_known_names() -> impl Iterator<Item = String> {
+    let names = [
+        "any",
+        "api",
+        "descriptor",
+        "duration",
+        "empty",
+        "field_mask",
+        "source_context",
+        "struct",
+        "timestamp",
+        "type",
+        "wrappers",
+    ];
+    names
+        .into_iter()
+        .map(|name| format!("google/protobuf/{name}.proto"))
 }
 
 /// Whether a file of this name has well-known types, such as `google/protobuf/timestamp.proto`.

@@ -96,16 +96,21 @@ fn descriptors_stay_the_same() {
 /// What a proto says, without its places, with imports in one order, and without what only separates in
 /// the values of options, which are texts here.
 fn descriptor(text: &str) -> String {
-    let file = protox::file::File::from_source("a.proto", text).expect("parses");
+    let file = protox::file::File::from_source("a.proto", text.trim_start_matches('\u{feff}'))
+        .expect("parses");
     let mut descriptor = file.file_descriptor_proto().clone();
     descriptor.source_code_info = None;
     let name =
         |index: &i32| descriptor.dependency[usize::try_from(*index).expect("an index")].clone();
     let mut public: Vec<String> = descriptor.public_dependency.iter().map(name).collect();
+    let mut weak: Vec<String> = descriptor.weak_dependency.iter().map(name).collect();
     public.sort();
+    weak.sort();
     descriptor.dependency.sort();
     descriptor.public_dependency.clear();
+    descriptor.weak_dependency.clear();
     descriptor.dependency.extend(public);
+    descriptor.dependency.extend(weak);
     if let Some(options) = &mut descriptor.options {
         let uninterpreted = &mut options.uninterpreted_option;
         uninterpreted.sort_by_key(|it| format!("{:?}", it.name));

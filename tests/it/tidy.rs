@@ -69,6 +69,8 @@ fn pure_modules_do_no_io() {
         "proto/format/",
         "proto/layout.rs",
         "proto/lint/",
+        "proto/describe.rs",
+        "proto/mend.rs",
         "proto/model.rs",
         "proto/codegen.rs",
         "proto/modules.rs",

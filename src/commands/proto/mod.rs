@@ -1,10 +1,13 @@
 //! `msvc proto`: the protos of a workspace, or of any folder.
 
 pub mod breaking;
+pub mod build;
+pub mod describe;
 pub mod format;
 pub mod generate;
 mod input;
 pub mod lint;
+pub mod list;
 
 use clap::Subcommand;
 
@@ -34,6 +37,12 @@ pub enum ProtoCommand {
     /// Imports and options of a file are sorted, all else keeps its order, and every comment stays. A
     /// file that does not parse is told, and then nothing is written at all.
     Format(format::FormatArgs),
+    /// List packages, services, methods, messages and enums.
+    List(list::ListArgs),
+    /// Show a definition as its proto has it, with its comment.
+    Describe(describe::DescribeArgs),
+    /// Write a descriptor set.
+    Build(build::BuildArgs),
 }
 
 /// Runs `msvc proto`.
@@ -45,6 +54,9 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
         ProtoCommand::Gen(args) => generate::run(context, &args),
         ProtoCommand::Lint(args) => lint::run(context, &args),
         ProtoCommand::Format(args) => format::run(context, &args),
+        ProtoCommand::List(args) => list::run(context, &args),
+        ProtoCommand::Describe(args) => describe::run(context, &args),
+        ProtoCommand::Build(args) => build::run(context, &args),
         ProtoCommand::Breaking(args) => breaking::run(context, &args),
     }
 }

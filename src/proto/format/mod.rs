@@ -50,21 +50,19 @@ pub fn format(name: &str, text: &str) -> Result<String, FormatError> {
     Ok(printed)
 }
 
+/// Where a text is no proto as far as its layout tells: what is opened and not closed.
+pub fn unreadable(name: &str, text: &str) -> Option<ProtoDiagnostic> {
+    let error = lex::lex(text).and_then(tree::build).err()?;
+    Some(diagnostic(name, text, &error))
+}
+
 fn diagnostic(name: &str, text: &str, error: &LexError) -> ProtoDiagnostic {
     let before = &text[..error.offset];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let mut diagnostic = ProtoDiagnostic::of_file(name, error.message);
-    diagnostic.place = Some(Place {
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        length: 1,
-        text: text[line_start..]
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        skipped: 0,
-        label: None,
-    });
+    let line = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    let text = text[line_start..].lines().next().unwrap_or_default();
+    diagnostic.place = Some(Place::new(line, column, 1, text));
     diagnostic
 }
