@@ -70,7 +70,7 @@ pub async fn provide(context: &Context, project: &Project) -> Result<Surrounding
         (None, Some(url), _) => Some(url),
         (None, None, addresses) => addresses.map(|addresses| {
             let url = format!("http://{}", addresses.grpc);
-            let told = format!("{url} (OpenTelemetry's OTLP, built in, in memory)");
+            let told = format!("{url} (OTLP, built in, in memory; `msvc trace list` shows them)");
             context.printer.step("Traces", told);
             // What a service's own configuration says about its traces comes before it.
             set(OTEL_EXPORTER_OTLP_ENDPOINT, url);

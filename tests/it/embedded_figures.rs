@@ -150,5 +150,5 @@ async fn how_much_a_million_spans_take() {
         "{SPANS} spans: {before} MiB before, {after} MiB after, {most} MiB at most; {}",
         kept.join(", ")
     ));
-    assert!(most < 400, "{most} MiB");
+    assert!(most < 200, "{most} MiB");
 }

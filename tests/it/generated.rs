@@ -276,6 +276,39 @@ fn a_feature_is_turned_on_by_the_line_that_the_error_names() {
     assert!(!sandbox.msvc(["cert", "--force"]).contains("hint:"));
 }
 
+#[test]
+fn a_service_that_registers_with_etcd_runs_and_is_traced_with_nothing_installed() {
+    let sandbox = Sandbox::new();
+    let new = [
+        "new",
+        "user-service",
+        "--registry",
+        "etcd",
+        "--port",
+        "52151",
+    ];
+    succeed(&sandbox, &new);
+    let mut running = Running::start(&sandbox);
+    let get = ["call", "user-service", "GetUser", "-d", r#"{"id": 1}"#];
+    let got = sandbox.msvc(get);
+    assert!(got.contains(r#""name": "Ada""#), "{got}");
+    let output = running.output();
+    assert!(
+        output.contains("registry=etcd at http://127.0.0.1:"),
+        "{output}"
+    );
+    // Spans are sent in batches.
+    let traced = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let list = sandbox.msvc(["trace", "list", "--service", "user-service"]);
+        list.contains("user-service  user.v1.UserService/GetUser")
+    });
+    assert!(traced, "{}", running.output());
+    running.interrupt();
+    let code = running.child.wait().expect("msvc ends").code();
+    assert_eq!(code, Some(0), "{}", running.output());
+}
+
 /// Python's grpcio calls the service: by the health service that it serves, and by its own method
 /// with messages encoded by hand.
 fn independent_client(address: &str) {

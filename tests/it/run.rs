@@ -506,7 +506,7 @@ fn run_collects_traces_which_trace_finds_by_itself() {
     let sandbox = Sandbox::new();
     workspace(&sandbox, &telling());
     let mut running = Running::start(&sandbox, &["run"]);
-    let line = running.wait_for("(OpenTelemetry's OTLP, built in, in memory)");
+    let line = running.wait_for("(OTLP, built in, in memory; `msvc trace list` shows them)");
     let mut words = line.split_whitespace();
     let url = words
         .find(|word| word.starts_with("http://"))

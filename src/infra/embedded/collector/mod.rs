@@ -29,7 +29,7 @@ pub const STANDARD_HTTP_PORT: u16 = 4318;
 pub const STANDARD_QUERY_PORT: u16 = 16686;
 
 /// How much is kept at most, in bytes, about.
-pub const LIMIT: usize = 256 << 20;
+pub const LIMIT: usize = 128 << 20;
 
 /// Where a collector listens. What is sent to either of the first two is understood, however it is
 /// sent.
