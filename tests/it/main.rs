@@ -3,6 +3,7 @@
 mod bench;
 mod bench_engines;
 mod built_in;
+mod bench_load;
 mod call;
 mod cert;
 mod chat_fixture;

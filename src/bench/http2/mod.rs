@@ -21,6 +21,7 @@ mod head;
 mod hpack;
 mod receive;
 mod request;
+mod response;
 mod settings;
 mod streams;
 
