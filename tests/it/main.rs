@@ -12,6 +12,7 @@ mod cli;
 mod collector_conformance;
 mod consul_conformance;
 mod containers;
+mod docker_endpoints;
 mod doctor;
 mod embedded_figures;
 mod etcd_conformance;
