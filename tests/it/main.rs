@@ -2,8 +2,8 @@
 
 mod bench;
 mod bench_engines;
-mod built_in;
 mod bench_load;
+mod built_in;
 mod call;
 mod cert;
 mod chat_fixture;
