@@ -79,6 +79,18 @@ impl Service {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.expect("kill runs").success());
+        // The system stops a process some time after it was asked to.
+        while name == "STOP" && !self.is_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether it stands still, where the system says that; else true.
+    fn is_stopped(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status.map_or(true, |it| {
+            it.lines().any(|line| line.starts_with("State:\tT"))
+        })
     }
 
     /// Waits for the end of the process; the rest of its log is in `log` then.
