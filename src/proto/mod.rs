@@ -11,6 +11,7 @@ pub mod codegen;
 pub mod compile;
 pub mod describe;
 pub mod diagnostic;
+pub mod doc;
 pub mod earlier;
 pub mod entries;
 pub mod finding;

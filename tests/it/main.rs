@@ -23,6 +23,7 @@ mod layout;
 mod new;
 mod proto_breaking;
 mod proto_broken;
+mod proto_doc;
 mod proto_format;
 mod proto_gen;
 mod proto_inspect;

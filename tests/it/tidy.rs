@@ -70,6 +70,7 @@ fn pure_modules_do_no_io() {
         "proto/layout.rs",
         "proto/lint/",
         "proto/describe.rs",
+        "proto/doc/",
         "proto/mend.rs",
         "proto/model.rs",
         "proto/codegen.rs",

@@ -3,6 +3,7 @@
 pub mod breaking;
 pub mod build;
 pub mod describe;
+pub mod doc;
 pub mod format;
 pub mod generate;
 mod input;
@@ -43,6 +44,8 @@ pub enum ProtoCommand {
     Describe(describe::DescribeArgs),
     /// Write a descriptor set.
     Build(build::BuildArgs),
+    /// Write documentation out of the protos and their comments.
+    Doc(doc::DocArgs),
 }
 
 /// Runs `msvc proto`.
@@ -57,6 +60,7 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
         ProtoCommand::List(args) => list::run(context, &args),
         ProtoCommand::Describe(args) => describe::run(context, &args),
         ProtoCommand::Build(args) => build::run(context, &args),
+        ProtoCommand::Doc(args) => doc::run(context, &args),
         ProtoCommand::Breaking(args) => breaking::run(context, &args),
     }
 }
