@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 
+use hyper::rt::Executor;
 use tokio::task::JoinHandle;
 
 /// A future of whatever type.
@@ -21,4 +22,15 @@ pub(crate) fn spawn<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {
     tokio::spawn(boxed(future))
+}
+
+/// Runs what hyper has to do besides. A call is a future of a thousand bytes or more, and on its way
+/// into a task that is not in a box it is moved half a dozen times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tasks;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        spawn(future);
+    }
 }

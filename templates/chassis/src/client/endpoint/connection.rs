@@ -8,7 +8,7 @@ use std::{fmt, io};
 
 use arc_swap::{ArcSwapOption, Guard};
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -18,7 +18,7 @@ use super::pulse::{Felt, Pulse};
 use super::vitals::Vitals;
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
-use crate::task;
+use crate::task::{self, Tasks};
 use crate::tls::Stream;
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
@@ -220,7 +220,7 @@ async fn watch(
     }
 }
 
-type Driver = http2::Connection<TokioIo<Felt<Stream>>, RequestBody, TokioExecutor>;
+type Driver = http2::Connection<TokioIo<Felt<Stream>>, RequestBody, Tasks>;
 
 /// # Errors
 /// What went wrong, to be shown.
@@ -241,7 +241,7 @@ async fn connect(
             }
             None => Stream::Plain(stream),
         };
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(Tasks);
         builder
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.keep_alive_interval)

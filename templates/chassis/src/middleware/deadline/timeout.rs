@@ -61,7 +61,9 @@ pub(crate) fn write(timeout: Duration, headers: &mut HeaderMap) {
         .find(|(number, _)| *number < limit)
         .unwrap_or((limit - 1, b'H'));
     let text = format!("{number}{}", char::from(unit));
-    if let Ok(value) = HeaderValue::try_from(text) {
+    if let Ok(mut value) = HeaderValue::try_from(text) {
+        // It hardly ever comes again: nobody on the way need remember it.
+        value.set_sensitive(true);
         headers.insert(&GRPC_TIMEOUT, value);
     }
 }

@@ -27,7 +27,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ use tower::Service;
 
 use super::linger::Lingering;
 use crate::config::{self, Follow, Section};
-use crate::task;
+use crate::task::{self, Tasks};
 use crate::tls::{PeerIdentity, ServerTls, Stream};
 use end::End;
 use guard::{Guarded, Rules};
@@ -187,7 +187,7 @@ where
     });
     let http2 = &settings.http2;
     let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Tasks);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(http2.max_concurrent_streams)

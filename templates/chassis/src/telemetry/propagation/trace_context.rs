@@ -95,7 +95,10 @@ pub(super) fn inject(context: &SpanContext, headers: &mut HeaderMap) {
     if !context.is_valid() {
         return;
     }
-    if let Ok(parent) = HeaderValue::from_bytes(&written(context)) {
+    if let Ok(mut parent) = HeaderValue::from_bytes(&written(context)) {
+        // It never comes again. Without this, HPACK would remember each one and forget, for that,
+        // the headers that are the same in every call (RFC 7541, section 6.2.3).
+        parent.set_sensitive(true);
         headers.insert(&TRACEPARENT, parent);
     }
     let state = match context.trace_state() {
