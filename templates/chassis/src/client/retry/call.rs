@@ -17,6 +17,7 @@ use super::policy::{Delay, RetryPolicy};
 use crate::client::endpoint::RequestBody;
 use crate::client::tried::Tried;
 use crate::middleware::deadline::{read_timeout, write_timeout};
+use crate::middleware::trace::Recording;
 
 /// How many attempts there were before (gRFC A6, "Exposed Retry Metadata").
 static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
@@ -34,6 +35,8 @@ pub(super) struct Call<S> {
     /// Without extensions, which nothing looks at from here on but those of this module.
     head: Parts,
     tried: Tried,
+    /// The span, which is told whom each attempt goes to.
+    span: Option<Recording>,
     kept: Kept,
     deadline: Option<Instant>,
     /// The attempts that have begun.
@@ -58,6 +61,7 @@ impl<S> Call<S> {
         // One list, for all attempts.
         let tried = Tried::default();
         extensions.insert(tried.clone());
+        let span = extensions.get::<Recording>().cloned();
         first.extensions = extensions;
         // The layer above has checked it, or none is there and nothing has to be done in time.
         let timeout = read_timeout(&head.headers).ok().flatten();
@@ -69,6 +73,7 @@ impl<S> Call<S> {
             shared,
             head,
             tried,
+            span,
             kept,
             deadline,
             attempts: 1,
@@ -101,6 +106,9 @@ impl<S> Call<S> {
         let body = body.ok_or_else(|| Status::unavailable("the request was not kept"))?;
         let mut head = self.head.clone();
         head.extensions.insert(self.tried.clone());
+        if let Some(span) = &self.span {
+            head.extensions.insert(span.clone());
+        }
         if !std::mem::take(&mut self.is_unseen) {
             self.attempts += 1;
         }

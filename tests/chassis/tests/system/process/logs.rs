@@ -41,6 +41,14 @@ async fn the_log_level_is_changed_while_the_service_runs() {
         .find(|it| it["message"] == "in the handler");
     assert_eq!(handler, None, "it is at `info`");
 
+    // Finer than anything that was wanted when the service started: of the HTTP/2 library.
+    service.ask("PUT /log/level", "warn,h2=debug");
+    client
+        .unary(ProbeRequest::default())
+        .await
+        .expect("a reply");
+    service.wait_for("received");
+
     let fixed = Service::start(&[("APP_LOG__ADJUSTABLE", "false")]);
     assert_eq!(fixed.ask("PUT /log/level", "debug").0, 404);
 }
