@@ -1,6 +1,7 @@
 //! The processes that are measured, as their parent sees them.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,28 +14,44 @@ pub(crate) struct Process {
     /// Commands go in, and what came of them out: the standard output is for the log.
     commands: Mutex<(ChildStdin, BufReader<ChildStderr>)>,
     address: String,
+    /// Where Callgrind writes.
+    counts: PathBuf,
+}
+
+/// What a process runs under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Under {
+    Nothing,
+    /// Valgrind's tool that counts instructions.
+    Callgrind,
 }
 
 impl Process {
-    pub(crate) fn server(case: &Case, collector: &str) -> Self {
-        Self::start(&[
-            "--role",
-            "server",
-            "--case",
-            case.name,
-            "--collector",
-            collector,
-        ])
+    pub(crate) fn server(case: &Case, collector: &str, under: Under) -> Self {
+        let role = ["--role", "server", "--case", case.name];
+        Self::start(&[&role[..], &["--collector", collector]].concat(), under)
     }
 
-    pub(crate) fn client(case: &Case, collector: &str, server: &str) -> Self {
+    pub(crate) fn client(case: &Case, collector: &str, server: &str, under: Under) -> Self {
         let role = ["--role", "client", "--case", case.name];
-        Self::start(&[&role[..], &["--collector", collector, "--server", server]].concat())
+        let others = ["--collector", collector, "--server", server];
+        Self::start(&[&role[..], &others[..]].concat(), under)
     }
 
-    fn start(arguments: &[&str]) -> Self {
+    fn start(arguments: &[&str], under: Under) -> Self {
         let program = std::env::current_exe().expect("a path");
-        let mut child = Command::new(program)
+        let counts = std::env::temp_dir().join(format!("overhead-{}", std::process::id()));
+        let mut command = match under {
+            Under::Nothing => Command::new(program),
+            Under::Callgrind => {
+                let mut command = Command::new("valgrind");
+                command.args(["--tool=callgrind", "--instr-atstart=no", "--quiet"]);
+                command.arg(format!("--callgrind-out-file={}", counts.display()));
+                command.arg(program);
+                command
+            }
+        };
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,6 +70,7 @@ impl Process {
             child,
             commands: Mutex::new((commands, answers)),
             address,
+            counts,
         }
     }
 
@@ -67,6 +85,33 @@ impl Process {
         let (commands, answers) = &mut *commands;
         writeln!(commands, "{calls} {concurrency}").expect("a process that reads");
         assert_eq!(line(answers), "done");
+    }
+
+    /// Counts instructions from now on.
+    pub(crate) fn start_counting(&self) {
+        self.control("--instr=on");
+    }
+
+    /// The instructions since counting began, which ends.
+    pub(crate) fn counted(&self) -> u64 {
+        self.control("--instr=off");
+        self.control("--dump");
+        // The first that is written has the number one.
+        let path = self.counts.with_extension("1");
+        let counts = std::fs::read_to_string(&path).expect("what was counted");
+        let _ = std::fs::remove_file(path);
+        let total = counts
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "));
+        let total = total.and_then(|total| total.trim().parse().ok());
+        total.expect("a total")
+    }
+
+    fn control(&self, option: &str) {
+        let mut command = Command::new("callgrind_control");
+        let control = command.arg(option).arg(self.child.id().to_string());
+        let output = control.output().expect("it comes with valgrind");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// The processor time of all its threads so far.
@@ -92,5 +137,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.counts);
     }
 }

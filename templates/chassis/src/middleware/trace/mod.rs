@@ -15,6 +15,4 @@ pub(crate) use server::ServerTraceLayer;
 pub(crate) use span::Recording;
 
 #[cfg(test)]
-mod cost;
-#[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! The layer around a balancer that does as it is told, under a paused clock.
 
 mod attempts;
-mod cost;
 mod hedging;
 mod limits;
 mod requests;
