@@ -6,4 +6,4 @@ mod model;
 mod page;
 
 pub use crate::proto::doc::model::{Documentation, document};
-pub use crate::proto::doc::page::{DocFormat, render};
+pub use crate::proto::doc::page::{DocFormat, RenderError, render};
