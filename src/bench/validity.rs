@@ -31,12 +31,7 @@ pub fn reasons(report: &Report) -> Vec<String> {
         }
         _ => {}
     }
-    let busy = report.client.busiest_thread_percent;
-    if busy > BUSY_PERCENT && report.sending_seconds >= LONG_ENOUGH_SECONDS {
-        reasons.push(format!(
-            "the client was the limit: its busiest thread was {busy:.0} % busy"
-        ));
-    }
+    reasons.extend(client_limit(report));
     for judged in &report.thresholds {
         if judged.verdict == Verdict::Unknown && calls.completed > 0 {
             reasons.push(format!(
@@ -47,6 +42,13 @@ pub fn reasons(report: &Report) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// That it was the client that was measured, if so.
+pub fn client_limit(report: &Report) -> Option<String> {
+    let busy = report.client.busiest_thread_percent;
+    let is_limit = busy > BUSY_PERCENT && report.sending_seconds >= LONG_ENOUGH_SECONDS;
+    is_limit.then(|| format!("the client was the limit: its busiest thread was {busy:.0} % busy"))
 }
 
 #[cfg(test)]

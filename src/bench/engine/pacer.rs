@@ -18,6 +18,9 @@ const LAST_CALL: Duration = Duration::from_millis(50);
 /// How much earlier than a call is due the timer goes off, where it is waited for without sleep: timers
 /// are some tens of microseconds late.
 const SPIN: Duration = Duration::from_micros(100);
+/// A timer goes off no more often than this: what is due in between is sent together, for a wake-up costs
+/// many times what a call does.
+const GRAIN: Duration = Duration::from_micros(50);
 /// In a turn that takes no longer than this, nothing was done but waiting.
 const IDLE_TURN: Duration = Duration::from_micros(5);
 /// A pacer that is behind its schedule lets answers in after so many calls.
@@ -57,6 +60,7 @@ pub(super) async fn open_loop<L: Line>(
     // The same where it is the server that allows no more.
     let mut is_limited = false;
     let mut now = Instant::now();
+    let mut woken = now;
     while let Some(due) = schedule.next() {
         let intended = begin + due.at;
         if now < intended {
@@ -66,7 +70,8 @@ pub(super) async fn open_loop<L: Line>(
             burst = 0;
             is_held_back = false;
             is_limited = false;
-            now = wait(&timer, intended, ledger).await;
+            now = wait(&timer, intended.max(woken + GRAIN), intended, ledger).await;
+            woken = now;
         }
         let mut line = None;
         while !ledger.is_over() && !is_past(now) {
@@ -118,10 +123,10 @@ pub(super) async fn open_loop<L: Line>(
     Ok(())
 }
 
-/// Waits until then, or a little longer; gives the time.
-async fn wait(timer: &Timer, intended: Instant, ledger: &Ledger) -> Instant {
+/// Waits until a call is due, or, where a timer is enough, until then or a little longer; gives the time.
+async fn wait(timer: &Timer, then: Instant, intended: Instant, ledger: &Ledger) -> Instant {
     if ledger.job.pacing == Pacing::Timer {
-        timer.sleep_until(intended).await;
+        timer.sleep_until(then).await;
         return Instant::now();
     }
     // The past is not waited for.

@@ -56,12 +56,14 @@ impl Window {
         if self.closed.get().is_some() {
             return;
         }
-        self.closed.set(Some(self.until(at)));
+        let closed = self.until(at);
+        self.closed.set(Some(closed));
         if let Some((cpu, since)) = self.began.get() {
-            let wall = since.elapsed().as_secs_f64();
-            if wall > 0.0 {
-                let cpu = (thread_cpu() - cpu).saturating_sub(self.spun.get());
-                self.busy.set(cpu.as_secs_f64() / wall);
+            // What is over before its time leaves the worker idle for the rest of it.
+            let wall = closed.saturating_duration_since(since).max(since.elapsed());
+            let cpu = (thread_cpu() - cpu).saturating_sub(self.spun.get());
+            if !wall.is_zero() {
+                self.busy.set(cpu.as_secs_f64() / wall.as_secs_f64());
             }
         }
     }
@@ -127,6 +129,19 @@ mod tests {
         let mut recorder = Recorder::default();
         window.note(&mut recorder);
         (recorder.ended_in_window, recorder.window.as_millis())
+    }
+
+    #[test]
+    fn what_is_over_before_its_time_was_idle_for_the_rest() {
+        let from = Instant::now();
+        let window = Window::new(from, Some(from + Duration::from_secs(3_600)));
+        window.began.set(Some((thread_cpu(), from)));
+        while thread_cpu() - window.began.get().expect("set").0 < Duration::from_millis(1) {
+            std::hint::black_box(());
+        }
+        window.close(from + Duration::from_secs(3_600));
+        let busy = window.busy.get();
+        assert!(busy > 0.0 && busy < 0.001, "{busy}");
     }
 
     #[test]

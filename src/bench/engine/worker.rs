@@ -110,7 +110,10 @@ async fn live<L: Line>(
     });
     spawn_local(show(index, shown, Rc::clone(&ledger), Rc::clone(&lines)));
     spawn_local(Rc::clone(&window).keep());
-    sleep_until(begin.into()).await;
+    if schedule.is_none() {
+        // A schedule waits by itself, and with a better timer.
+        sleep_until(begin.into()).await;
+    }
     let load = async {
         match (plan.model, schedule) {
             (Model::Open { max_in_flight, .. }, Some(schedule)) => {

@@ -10,7 +10,7 @@ use crate::bench::load::Model;
 use crate::bench::report::{self, Report, Subject, grouped};
 use crate::bench::search::Search;
 use crate::bench::threshold::{Threshold, Verdict};
-use crate::bench::validity::BUSY_PERCENT;
+use crate::bench::validity;
 use crate::context::Context;
 use crate::error::{Diagnostic as _, Exit, Result, Silent};
 
@@ -124,7 +124,6 @@ pub(super) fn run(
 
 /// Why a search cannot go on after a bench.
 fn end(report: &Report) -> Option<String> {
-    let busy = report.client.busiest_thread_percent;
     let unknown = report.thresholds.iter();
     let unknown = unknown
         .filter(|judged| judged.verdict == Verdict::Unknown)
@@ -133,10 +132,8 @@ fn end(report: &Report) -> Option<String> {
         Some("interrupted".to_owned())
     } else if report.vanished.is_some() {
         Some("the server was lost".to_owned())
-    } else if busy > BUSY_PERCENT {
-        Some(format!(
-            "the client was the limit, its busiest thread {busy:.0} % busy"
-        ))
+    } else if let Some(why) = validity::client_limit(report) {
+        Some(why)
     } else if unknown > 0 && report.calls.unsent == 0 {
         Some("too few calls to tell whether the thresholds hold: add `--duration`".to_owned())
     } else {
