@@ -5,14 +5,14 @@
 //! what is always the same. So here:
 //!
 //! - a request is encoded once: the first of a connection fills the server's header table (RFC 7541,
-//!   section 6.2.1), all later ones are the same bytes but for the number of the stream ([`request`]);
+//!   section 6.2.1), all later ones are the same bytes but for the number of the stream (`request`);
 //! - blocks of response headers are compared with those seen before and decoded only when they are new
-//!   ([`head`]); whatever changes the table of the decoder empties that cache ([`hpack`]);
+//!   (`head`); whatever changes the table of the decoder empties that cache (`hpack`);
 //! - bodies are counted, not kept: the prefixes of messages are read where they lie, however the server
 //!   cuts them into frames;
-//! - a call is a slot in an arena ([`streams`]), without an allocation, a task or a timer of its own.
+//! - a call is a slot in an arena (`streams`), without an allocation, a task or a timer of its own.
 //!
-//! [`connection`] is the whole of it. Nothing that a server sends makes it panic or keep more than a
+//! [`Connection`] is the whole of it. Nothing that a server sends makes it panic or keep more than a
 //! bounded number of bytes: what breaks the rules ends the connection with the reason.
 
 mod connection;
