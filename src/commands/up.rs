@@ -181,18 +181,26 @@ async fn bring_up(
     let found = (engine, &inventory);
     let stack = stack::plan((context, project), resources, found, place, args.auto_ports).await?;
     let specs = containers::specs(&stack);
+    let state = state(&stack);
+    let view = View::new(&context.printer, &state);
+    let tell = |resource, stage| view.show(resource, &stage);
+    let mut inventory = inventory;
+    if args.pull == Pull::Always && !args.dry_run {
+        perform::get_images(engine, specs.iter(), args.pull, &tell).await?;
+        engine.mark_outdated(&mut inventory).await?;
+    }
     let actions = reconcile::bring_up(&specs, &inventory.observed);
     if args.dry_run {
         return show_plan(context, &specs, &actions);
     }
+    let is_new = |spec: &&Spec| actions.contains(&Action::Create(spec.resource));
+    if args.pull != Pull::Always {
+        perform::get_images(engine, specs.iter().filter(is_new), args.pull, &tell).await?;
+    }
     let options = Options {
-        pull: args.pull,
         wait: args.wait,
         host: stack.place.host.clone(),
     };
-    let state = state(&stack);
-    let view = View::new(&context.printer, &state);
-    let tell = |resource, stage| view.show(resource, &stage);
     perform::bring_up(engine, &specs, &actions, &options, &tell).await?;
     state.write(&project.state_folder())?;
     let report = Report {

@@ -61,6 +61,8 @@ pub struct Container {
     pub name: String,
     /// Its image.
     pub image: String,
+    /// What that was when it was made.
+    pub image_id: String,
     /// Its ports on the engine's machine.
     pub ports: BTreeMap<Port, u16>,
     /// What the engine says of how long it does what it does: `Up 2 minutes`.
@@ -200,6 +202,23 @@ impl Engine {
             }) => Ok(false),
             Err(error) => Err(DockerError::of(format!("look for `{image}`"), error)),
         }
+    }
+
+    /// Marks the containers of images that have another of their name today: what they were made from
+    /// has gone.
+    pub async fn mark_outdated(&self, inventory: &mut Inventory) -> Result<(), DockerError> {
+        let containers = inventory.containers.iter();
+        let images = containers.zip(&mut inventory.observed.containers);
+        for (container, seen) in images {
+            let today = self.docker.inspect_image(&container.image).await;
+            let today = today.ok().and_then(|image| image.id);
+            if today.is_none_or(|id| id != container.image_id)
+                && let Some(parts) = &mut seen.parts
+            {
+                parts.mark_outdated();
+            }
+        }
+        Ok(())
     }
 
     /// Makes the workspace's network.
@@ -465,6 +484,10 @@ fn container(summary: ContainerSummary) -> Container {
         Some(ContainerSummaryStateEnum::CREATED) => State::Created,
         _ => State::Dead,
     };
+    let named = said
+        .parts
+        .as_ref()
+        .and_then(|parts| parts.image().map(str::to_owned));
     let networks = summary.network_settings.and_then(|it| it.networks);
     let networks = networks.unwrap_or_default();
     let name = summary.names.unwrap_or_default().into_iter().next();
@@ -480,7 +503,9 @@ fn container(summary: ContainerSummary) -> Container {
                 .collect(),
         },
         name: name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        image: summary.image.unwrap_or_default(),
+        // The engine tells a digest once the name stands for another.
+        image: named.or(summary.image).unwrap_or_default(),
+        image_id: summary.image_id.unwrap_or_default(),
         ports: said.ports,
         status: summary.status.unwrap_or_default(),
     }

@@ -1,5 +1,5 @@
-//! Doing what was decided: images first, so that nothing is changed when one cannot be had; then what
-//! goes, what others stand on, and all resources at once, each when what it needs is healthy.
+//! Doing what was decided: what goes, then what others stand on, and all resources at once, each when
+//! what it needs is healthy.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -22,8 +22,6 @@ const LAST_LINES: usize = 10;
 /// How it is to be done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// When images are pulled.
-    pub pull: Pull,
     /// How long all may take from when images are there.
     pub wait: Duration,
     /// The host by which the resources are reached.
@@ -86,7 +84,7 @@ impl Deed {
 /// Who learns what happens.
 pub type Tell<'a> = &'a dyn Fn(Resource, Stage);
 
-/// Does all of it; all of `specs` are healthy then.
+/// Does all of it once the images are there; all of `specs` are healthy then.
 ///
 /// # Errors
 /// Why a resource is not healthy; the others are, as far as they do not need it.
@@ -97,7 +95,6 @@ pub async fn bring_up(
     options: &Options,
     tell: Tell<'_>,
 ) -> Result<(), DockerError> {
-    get_images(engine, specs, actions, options.pull, tell).await?;
     let start = Instant::now();
     let removals = actions.iter().map(|action| remove(engine, action, tell));
     try_join_all(removals).await?;
@@ -141,19 +138,18 @@ pub async fn bring_up(
     }
 }
 
-/// Sees to it that all images are there that are wanted now.
-async fn get_images(
+/// Sees to it that the images of these are there. It is done before anything else, so that nothing is
+/// changed when one cannot be had.
+///
+/// # Errors
+/// Which cannot be had, and why.
+pub async fn get_images(
     engine: &Engine,
-    specs: &[Spec],
-    actions: &[Action],
+    specs: impl Iterator<Item = &Spec>,
     pull: Pull,
     tell: Tell<'_>,
 ) -> Result<(), DockerError> {
-    let wanted = specs.iter().filter(|spec| {
-        let creates = actions.contains(&Action::Create(spec.resource));
-        creates || pull == Pull::Always
-    });
-    let pulls = wanted.map(|spec| {
+    let pulls = specs.map(|spec| {
         let resource = spec.resource;
         let told = move |bytes| tell(resource, Stage::Pulling(bytes));
         pull::ensure(engine, (&spec.image, resource), pull, told)
@@ -247,9 +243,7 @@ impl Job<'_> {
                 source: "no answer in time".into(),
             })
         })?;
-        if deed != Deed::Unchanged {
-            tell(resource, Stage::Waiting);
-        }
+        tell(resource, Stage::Waiting);
         self.healthy(id.as_deref()).await?;
         let took = start.elapsed();
         tell(resource, Stage::Healthy(Done { deed, took }));

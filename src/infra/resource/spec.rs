@@ -94,6 +94,18 @@ impl Parts {
         short(&self.0)
     }
 
+    /// The name of the image.
+    pub fn image(&self) -> Option<&str> {
+        self.0.get("image").map(String::as_str)
+    }
+
+    /// Notes that the image's name stands for another image today.
+    pub fn mark_outdated(&mut self) {
+        if let Some(image) = self.0.get_mut("image") {
+            image.push_str(" (outdated)");
+        }
+    }
+
     /// What is to change on the way from here to there.
     pub fn changes(&self, to: &Self) -> Vec<Change> {
         let names = self

@@ -2,7 +2,10 @@
 
 use std::net::TcpListener;
 
+use rustix::process::Signal;
+
 use super::site::{Site, free_port};
+use crate::support::system::Running;
 
 #[test]
 fn up_starts_all_and_a_second_up_changes_nothing() {
@@ -49,6 +52,14 @@ fn up_starts_all_and_a_second_up_changes_nothing() {
     assert!(said.contains(" nats | "), "{said}");
     assert!(said.contains("redis | "), "{said}");
     assert!(said.contains("Server is ready"), "{said}");
+
+    let mut following = Running::of(site.command(&["logs", "--follow", "nats", "redis"]));
+    following.wait_for(" nats | ");
+    following.wait_for("redis | ");
+    site.docker(&["kill", "--signal", "HUP", &site.container("nats")]);
+    following.wait_for("reload server configuration");
+    following.signal(Signal::INT);
+    assert_eq!(following.wait(), Some(0), "{:#?}", following.seen);
 
     let again = site.msvc(&["restart", "nats"]);
     assert_eq!(

@@ -107,6 +107,31 @@ fn a_missing_image_is_pulled_from_the_mirror() {
          Healthy nats       nats://127.0.0.1:[nats]  (unchanged)
               Up all healthy already, nothing changed (docker, [N] s)
     ");
+    // The tag stands for another image now.
+    let other = site.docker(&[
+        "commit",
+        "--change",
+        "LABEL newer=1",
+        &site.container("nats"),
+        &image,
+    ]);
+    assert!(other.starts_with("sha256:"), "{other}");
+    site.docker(&["push", "--quiet", &image]);
+    let before = site.container("nats");
+    let newer = site
+        .msvc(&["up", "nats", "--pull", "always"])
+        .replace(&mirror, "[MIRROR]");
+    insta::assert_snapshot!(newer, @r"
+    exit: 0
+    --- stderr ---
+          Engine Docker at [HOST], which answers
+         Pulling the image of nats
+       Replacing nats: changed image: [MIRROR]/library/nats:2.11.3-alpine (outdated) → [MIRROR]/library/nats:2.11.3-alpine
+         Healthy nats       nats://127.0.0.1:[nats]  (replaced in [N] s)
+              Up all healthy (docker, [N] s)
+    hint: `msvc run` starts the services with it; `msvc status` says what runs, `msvc down` stops it
+    ");
+    assert_ne!(site.container("nats"), before);
     site.clear();
     site.docker(&["rmi", &image]);
 }
