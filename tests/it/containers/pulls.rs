@@ -1,5 +1,6 @@
 //! Images that come from a registry: Debian's `docker-registry` on this machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -173,6 +174,22 @@ fn an_image_that_cannot_be_had_is_named_with_the_way_to_another() {
     assert_eq!(site.left(), ["", "", ""]);
 }
 
+/// Makes an image of a file that is nowhere else, so that a pull has something to fetch.
+fn import(site: &Site, image: &str) {
+    let mut seed = u64::from(std::process::id());
+    let text = (0..4_000_000).map(|_| {
+        // Knuth's constants for a linear congruential generator.
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b' ' + (seed >> 33) as u8 % 95)
+    });
+    let files = BTreeMap::from([("/noise".to_owned(), text.collect::<String>())]);
+    let path = site.sandbox.path().join("noise.tar");
+    fs::write(&path, msvc::infra::docker::archive::tar(&files)).expect("writable");
+    site.docker(&["import", path.to_str().expect("UTF-8"), image]);
+}
+
 #[test]
 fn the_bytes_of_a_pull_are_counted() {
     use msvc::infra::docker::connect::connect;
@@ -187,18 +204,9 @@ fn the_bytes_of_a_pull_are_counted() {
         return;
     };
     let image = format!("127.0.0.1:{}/counted:1", registry.port);
-    site.docker(&["tag", "msvc-ci/small", &image]);
+    import(&site, &image);
     site.docker(&["push", "--quiet", &image]);
-    // Its layers must go as well, or there is nothing to pull.
     site.docker(&["rmi", &image]);
-    site.docker(&["tag", "msvc-ci/small", "msvc-ci/kept"]);
-    site.docker(&[
-        "save",
-        "--output",
-        "/tmp/msvc-it-small.tar",
-        "msvc-ci/small",
-    ]);
-    site.docker(&["rmi", "msvc-ci/small", "msvc-ci/kept"]);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -218,8 +226,6 @@ fn the_bytes_of_a_pull_are_counted() {
             .expect("pulled");
     });
     site.docker(&["rmi", &image]);
-    site.docker(&["load", "--quiet", "--input", "/tmp/msvc-it-small.tar"]);
-    let _ = fs::remove_file("/tmp/msvc-it-small.tar");
     let told = told.into_inner();
     let last = told.last().expect("something was told");
     assert!(last.total > 1_000_000, "{last:?}");
