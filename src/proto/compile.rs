@@ -78,31 +78,6 @@ pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, Compi
     Ok(compiler(sources, names)?.descriptor_pool())
 }
 
-/// What goes into a descriptor set.
-#[derive(Clone, Copy, Debug)]
-pub struct SetContents {
-    /// Files that are imported and were not asked for.
-    pub imports: bool,
-    /// Comments and places.
-    pub source_info: bool,
-}
-
-/// An encoded descriptor set of files, with the values of custom options.
-///
-/// # Errors
-/// [`CompileErrors`] with the errors of all files.
-pub fn descriptor_set(
-    sources: &Sources,
-    names: &[String],
-    contents: SetContents,
-) -> Result<Vec<u8>, CompileErrors> {
-    let mut compiler = compiler(sources, names)?;
-    compiler
-        .include_imports(contents.imports)
-        .include_source_info(contents.source_info);
-    Ok(compiler.encode_file_descriptor_set())
-}
-
 /// Parses a proto, without what it imports.
 ///
 /// # Errors

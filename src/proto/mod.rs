@@ -27,6 +27,7 @@ pub mod rename;
 pub mod replace;
 pub mod report;
 pub mod schema;
+pub mod set;
 pub mod sources;
 pub mod stubs;
 

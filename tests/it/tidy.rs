@@ -79,6 +79,7 @@ fn pure_modules_do_no_io() {
         "proto/rename.rs",
         "proto/report.rs",
         "proto/schema.rs",
+        "proto/set.rs",
         "proto/stubs/",
         "scaffold/names/",
         "scaffold/layout.rs",

@@ -1,5 +1,6 @@
 //! `msvc proto build`: a descriptor set, for other tools.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -9,9 +10,9 @@ use serde::Serialize;
 use crate::commands::proto::input::{self, InputArgs};
 use crate::context::Context;
 use crate::error::{IoContext, Result};
-use crate::proto::compile::{self, SetContents};
 use crate::proto::module::Modules;
 use crate::proto::report::ErrorFormat;
+use crate::proto::set::{self, SetContents};
 
 /// Arguments of `msvc proto build`.
 #[derive(Args, Debug)]
@@ -49,13 +50,13 @@ pub fn run(context: &Context, args: &BuildArgs) -> Result {
     let modules = Modules::find(&context.directory, &args.input.include)?;
     let names = modules.names(&args.input.paths)?;
     let names: Vec<String> = names.into_iter().flatten().collect();
-    // What does not compile is told with its path, as all commands do.
-    input::compile(context, &modules, &names, ErrorFormat::Human)?;
+    let pool = input::compile(context, &modules, &names, ErrorFormat::Human)?;
     let contents = SetContents {
         imports: !args.exclude_imports,
         source_info: !args.exclude_source_info,
     };
-    let encoded = compile::descriptor_set(&modules.sources(), &names, contents)?;
+    let names: BTreeSet<String> = names.into_iter().collect();
+    let encoded = set::encode(&pool, &names, contents);
     let path = context.directory.join(&args.output);
     // Written beside it and renamed: whoever reads it sees all of it.
     let mut staged = path.clone().into_os_string();
