@@ -38,7 +38,7 @@ pub enum TraceCommand {
 #[derive(Args, Clone, Debug)]
 pub struct FromArgs {
     /// Ask this Jaeger, or what speaks its JSON API [default: the collector of the `msvc run` of
-    /// this workspace, else JAEGER_QUERY_URL, else http://127.0.0.1:16686].
+    /// this workspace, else JAEGER_QUERY_URL, else port 16686 of this host].
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
 }

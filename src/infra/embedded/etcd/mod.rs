@@ -4,8 +4,8 @@
 //! It differs from a real one where development gains by it or cannot tell:
 //! - nothing survives it, and there is one member, which leads;
 //! - a lease ends when its time is over, not at the next look a real one takes, every 500 ms;
-//! - the history is compacted by itself when it becomes large ([`LIMITS`]), and what is current may
-//!   take as much as is said there;
+//! - the history is compacted by itself: at most 10,000 revisions and 64 MiB of what is no longer
+//!   current are kept; what is current may take 256 MiB;
 //! - events of several revisions may come in one response even where a real one sends one each;
 //! - what is not offered, such as authentication, snapshots and changes of members, is refused as
 //!   unimplemented.
