@@ -1,5 +1,6 @@
 //! A collector that is sent spans and asked for them.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -73,7 +74,11 @@ impl Server {
 
     /// A real Jaeger, where one is named.
     pub async fn real() -> Option<Self> {
-        let binary = std::env::var_os("JAEGER_BIN").map(PathBuf::from)?;
+        let Some(binary) = std::env::var_os("JAEGER_BIN").map(PathBuf::from) else {
+            let text = "skipped: no real Jaeger (JAEGER_BIN), its answers are recorded\n";
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            return None;
+        };
         let addresses = Addresses {
             grpc: free_address(),
             http: free_address(),

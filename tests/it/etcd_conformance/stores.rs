@@ -104,7 +104,9 @@ pub async fn start_embedded() -> (EmbeddedEtcd, Side) {
     (embedded, side)
 }
 
-/// The embedded store for the tests of others, where `MSVC_TEST_ETCD` says: an address.
+/// The embedded store where `MSVC_TEST_ETCD` says, an address: for tests that start an etcd by its
+/// program, such as those of the chassis with a script as `ETCD_BIN` that runs this. They pass, but
+/// for what needs users, TLS or data that survives.
 #[tokio::test]
 #[ignore = "a server"]
 async fn serve_until_killed() {
