@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod connect;
+mod container;
 mod credentials;
 pub mod endpoint;
 pub mod engine;
