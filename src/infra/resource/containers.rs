@@ -246,3 +246,56 @@ fn kafka(stack: &Stack) -> Vec<(&'static str, String)> {
         ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", of("0")),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack() -> Stack {
+        Stack {
+            resources: Resource::ALL.to_vec(),
+            others: Vec::new(),
+            images: BTreeMap::from([(Resource::Redis, "valkey/valkey".to_owned())]),
+            mirror: Some("mirror.example.com/hub".to_owned()),
+            ports: BTreeMap::from([(Port::Kafka, 19092), (Port::Prometheus, 19090)]),
+            place: Place::new(None, WayToServices::HostNetwork),
+            database: "shop".to_owned(),
+            monitoring: Monitoring::default(),
+        }
+    }
+
+    #[test]
+    fn usual_images_come_from_the_mirror_and_others_from_where_they_are() {
+        let specs = specs(&stack());
+        let images: Vec<&str> = specs.iter().map(|spec| spec.image.as_str()).collect();
+        assert!(images.contains(&"valkey/valkey:latest"), "{images:?}");
+        let mirrored = images
+            .iter()
+            .filter(|it| it.starts_with("mirror.example.com/hub/"));
+        assert_eq!(mirrored.count(), Resource::ALL.len() - 1);
+    }
+
+    #[test]
+    fn clients_of_kafka_are_sent_to_where_it_is_reached() {
+        let spec = spec(Resource::Kafka, &stack());
+        assert_eq!(
+            spec.environment["KAFKA_ADVERTISED_LISTENERS"],
+            "OUTSIDE://127.0.0.1:19092,INSIDE://kafka:19092"
+        );
+    }
+
+    #[test]
+    fn what_calls_services_listens_beside_them() {
+        let prometheus = spec(Resource::Prometheus, &stack());
+        assert_eq!(prometheus.network, Network::Host);
+        let listens = "--web.listen-address=127.0.0.1:19090".to_owned();
+        assert!(prometheus.command.contains(&listens));
+        let mut elsewhere = stack();
+        elsewhere.place = Place::new(Some("engine".to_owned()), WayToServices::Gateway);
+        let prometheus = spec(Resource::Prometheus, &elsewhere);
+        assert_eq!(prometheus.network, Network::Own);
+        let listens = "--web.listen-address=0.0.0.0:9090".to_owned();
+        assert!(prometheus.command.contains(&listens));
+        assert!(prometheus.publish_on.is_unspecified());
+    }
+}

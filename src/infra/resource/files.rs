@@ -146,3 +146,86 @@ fn yaml(document: &serde_json::Value) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::infra::resource::containers::{Place, WayToServices};
+
+    /// Everything, with services that register with Consul.
+    fn stack(way: WayToServices) -> Stack {
+        Stack {
+            resources: Resource::ALL.to_vec(),
+            others: Vec::new(),
+            images: BTreeMap::new(),
+            mirror: None,
+            ports: BTreeMap::from([(Port::Consul, 18500), (Port::Prometheus, 19090)]),
+            place: Place::new(None, way),
+            database: "shop".to_owned(),
+            monitoring: Monitoring {
+                registry: RegistryKind::Consul,
+                services: BTreeMap::from([("user-service".to_owned(), 51051)]),
+                dashboard: "{}".to_owned(),
+            },
+        }
+    }
+
+    fn parsed(resource: Resource, path: &str, stack: &Stack) -> Value {
+        let files = of(resource, stack);
+        serde_json::from_str(&files[path]).expect("JSON")
+    }
+
+    #[test]
+    fn prometheus_asks_consul_where_the_services_are() {
+        let host = stack(WayToServices::HostNetwork);
+        let job = &parsed(Resource::Prometheus, PROMETHEUS, &host)["scrape_configs"][0];
+        let server = &job["consul_sd_configs"][0]["server"];
+        assert_eq!(server, "127.0.0.1:18500");
+        let rules = job["relabel_configs"].as_array().expect("a list");
+        assert_eq!(rules.len(), 4);
+
+        // In a network of its own it finds Consul by its name, and services through the gateway.
+        let gateway = stack(WayToServices::Gateway);
+        let job = &parsed(Resource::Prometheus, PROMETHEUS, &gateway)["scrape_configs"][0];
+        assert_eq!(job["consul_sd_configs"][0]["server"], "consul:8500");
+        let rule = &job["relabel_configs"][2];
+        assert_eq!(rule["regex"], r"(?:127\.0\.0\.1|localhost):(\d+)");
+        assert_eq!(rule["replacement"], "host.docker.internal:$1");
+    }
+
+    #[test]
+    fn without_consul_prometheus_goes_by_the_manifest() {
+        let mut etcd = stack(WayToServices::HostNetwork);
+        etcd.monitoring.registry = RegistryKind::Etcd;
+        let job = &parsed(Resource::Prometheus, PROMETHEUS, &etcd)["scrape_configs"][0];
+        let expected =
+            json!([{ "targets": ["127.0.0.1:51051"], "labels": { "job": "user-service" } }]);
+        assert_eq!(job["static_configs"], expected);
+        assert_eq!(job["consul_sd_configs"], Value::Null);
+    }
+
+    #[test]
+    fn grafana_shows_what_prometheus_and_jaeger_have() {
+        const SOURCES: &str = "/etc/grafana/provisioning/datasources/msvc.yaml";
+        let urls = |way| {
+            let sources = parsed(Resource::Grafana, SOURCES, &stack(way));
+            let sources = sources["datasources"].as_array().expect("a list").clone();
+            let urls = sources
+                .iter()
+                .map(|it| it["url"].as_str().expect("a text").to_owned());
+            urls.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            urls(WayToServices::HostNetwork),
+            ["http://127.0.0.1:19090", "http://127.0.0.1:16686"]
+        );
+        assert_eq!(
+            urls(WayToServices::Gateway),
+            ["http://prometheus:9090", "http://jaeger:16686"]
+        );
+        let files = of(Resource::Grafana, &stack(WayToServices::Gateway));
+        assert_eq!(files[DASHBOARD], "{}");
+    }
+}
