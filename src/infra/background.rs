@@ -3,8 +3,10 @@
 //! The process is this program again, told to stay in the foreground. It holds a lock as long as it
 //! lives, so that one that was killed is not taken for one that runs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
 use crate::error::{Diagnostic, IoContext, IoFailure};
-use crate::infra::embedded::{EmbeddedError, consul};
+use crate::infra::embedded::collector::Addresses;
+use crate::infra::embedded::{self, Embedded, EmbeddedError, Parts};
 use crate::infra::resource::{Port, Resource};
 use crate::infra::state_file::{self, InfraState};
 
@@ -52,36 +55,58 @@ impl Diagnostic for BackgroundError {
     }
 }
 
-/// A resource that runs in this process until it is dropped.
-#[derive(Debug)]
-pub enum Part {
-    /// Consul's API.
-    Consul(consul::EmbeddedConsul),
-}
-
 /// Whether a resource is built in.
 pub fn is_built_in(resource: Resource) -> bool {
-    matches!(resource, Resource::Consul)
+    matches!(
+        resource,
+        Resource::Consul | Resource::Etcd | Resource::Jaeger
+    )
 }
 
-/// Starts a resource in this process; its ports are where it listens then.
+/// The ports of each resource that runs.
+pub type Ports = BTreeMap<Resource, BTreeMap<Port, u16>>;
+
+/// Starts those of the resources that are built in, in this process, until what is returned is
+/// dropped; and where they listen then.
 ///
 /// # Errors
-/// When it is not built in or cannot listen.
+/// When one can listen nowhere.
 pub async fn start(
-    resource: Resource,
-    wanted: u16,
-) -> Result<(Part, Vec<(Port, u16)>), crate::error::Failure> {
-    match resource {
-        Resource::Consul => {
-            let preferred = ([127, 0, 0, 1], wanted).into();
-            let embedded: Result<_, EmbeddedError> = consul::start(preferred).await;
-            let embedded = embedded?;
-            let ports = vec![(Port::Consul, embedded.address().port())];
-            Ok((Part::Consul(embedded), ports))
-        }
-        other => Err(BackgroundError::NotBuiltIn(other).into()),
+    resources: &[Resource],
+    wanted: impl Fn(Port) -> u16,
+) -> Result<(Embedded, Ports), EmbeddedError> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, wanted(port)));
+    let parts = Parts {
+        consul: resources
+            .contains(&Resource::Consul)
+            .then(|| local(Port::Consul)),
+        etcd: resources
+            .contains(&Resource::Etcd)
+            .then(|| local(Port::Etcd)),
+        collector: resources.contains(&Resource::Jaeger).then(|| Addresses {
+            grpc: local(Port::Otlp),
+            http: local(Port::OtlpHttp),
+            query: local(Port::Jaeger),
+        }),
+    };
+    let embedded = embedded::start(&parts).await?;
+    let mut ports = Ports::new();
+    let mut listens = |resource, port, address: SocketAddr| {
+        let own: &mut BTreeMap<Port, u16> = ports.entry(resource).or_default();
+        own.insert(port, address.port());
+    };
+    if let Some(address) = embedded.consul() {
+        listens(Resource::Consul, Port::Consul, address);
     }
+    if let Some(address) = embedded.etcd() {
+        listens(Resource::Etcd, Port::Etcd, address);
+    }
+    if let Some(Addresses { grpc, http, query }) = embedded.collector() {
+        listens(Resource::Jaeger, Port::Jaeger, query);
+        listens(Resource::Jaeger, Port::Otlp, grpc);
+        listens(Resource::Jaeger, Port::OtlpHttp, http);
+    }
+    Ok((embedded, ports))
 }
 
 /// Where the process writes what it has to say.

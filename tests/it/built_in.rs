@@ -8,23 +8,31 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::Sandbox;
 use crate::support::system::{Running, SERVICE, becomes_free, workspace};
 
-/// A workspace whose Consul is on this port, and `msvc` in it without an engine.
+/// A workspace whose Consul and Jaeger are on these ports, and `msvc` in it without an engine.
 struct Site {
     sandbox: Sandbox,
     port: u16,
+    traces: u16,
 }
 
 impl Site {
     fn new() -> Self {
         let sandbox = Sandbox::new();
         workspace(&sandbox, SERVICE);
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
+        let free = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [port, traces, otlp, otlp_http] =
+            [0, 1, 2, 3].map(|it: usize| free[it].local_addr().expect("bound").port());
         let path = sandbox.path().join("msvc.toml");
         let text = fs::read_to_string(&path).expect("there");
-        let infra = format!("\n[infra.ports]\nconsul = {port}\n");
+        let infra = format!(
+            "\n[infra.ports]\nconsul = {port}\njaeger = {traces}\notlp = {otlp}\notlp-http = {otlp_http}\n"
+        );
         fs::write(path, text + &infra).expect("writable");
-        Self { sandbox, port }
+        Self {
+            sandbox,
+            port,
+            traces,
+        }
     }
 
     fn msvc(&self, args: &[&str]) -> String {
@@ -32,6 +40,7 @@ impl Site {
         command.env("DOCKER_HOST", "unix:///nowhere");
         let text = self.sandbox.render(command.output().expect("msvc starts"));
         let text = text.replace(&self.port.to_string(), "[PORT]");
+        let text = text.replace(&self.traces.to_string(), "[TRACES]");
         let lines = text.lines().map(|line| {
             // How long it took differs.
             let end = line
@@ -56,8 +65,8 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     exit: 0
     --- stderr ---
           Engine embedded, for no Docker engine answers at unix:///nowhere (DOCKER_HOST): there is no such socket
-    warning: `jaeger` is not built in, and is left out
          Healthy consul     http://127.0.0.1:[PORT]
+         Healthy jaeger     http://127.0.0.1:[TRACES]
               Up all healthy
     hint: `msvc run` starts the services with it; `msvc status` says what runs, `msvc down` stops it
     ");
@@ -72,11 +81,13 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     --- stdout ---
     resource    health     url                     from
     consul      healthy    http://127.0.0.1:[PORT]  built in
+    jaeger      healthy    http://127.0.0.1:[TRACES]  built in
     ");
     insta::assert_snapshot!(site.msvc(&["logs"]), @r"
     exit: 0
     --- stdout ---
     embedded |      Healthy consul     http://127.0.0.1:[PORT]
+    embedded |      Healthy jaeger     http://127.0.0.1:[TRACES]
     ");
     insta::assert_snapshot!(site.msvc(&["restart"]), @r"
     exit: 1

@@ -9,18 +9,21 @@ use crate::env_vars::JAEGER_QUERY_URL;
 use crate::error::{Diagnostic, Exit};
 use crate::infra::jaeger::{self, Jaeger, Search};
 use crate::infra::json_api::{AddressError, ApiError};
+use crate::infra::resource::Resource;
 use crate::run::state_file;
 use crate::suggestion::{did_you_mean, similar};
 use crate::trace::model::Trace;
 use crate::trace::tree::Tree;
-use crate::{manifest, project};
+use crate::{infra, manifest, project};
 
 /// Who is asked.
 pub(super) fn source(context: &Context, args: &FromArgs) -> Result<Jaeger, TraceError> {
     let running = || {
         let mut folders = context.directory.ancestors();
         let root = folders.find(|it| it.join(manifest::FILE_NAME).is_file())?;
-        state_file::read(&root.join(project::STATE_FOLDER))?.traces
+        let folder = root.join(project::STATE_FOLDER);
+        let of_run = state_file::read(&folder).and_then(|it| it.traces);
+        of_run.or_else(|| infra::state_file::read(&folder)?.url(Resource::Jaeger))
     };
     let named = args.from.clone().or_else(running);
     let named = named.or_else(|| context.environment.jaeger_query_url.clone());

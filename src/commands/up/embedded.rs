@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::infra::background::{self, BackgroundError};
 use crate::infra::docker::perform::{Deed, Done, Stage};
-use crate::infra::resource::Resource;
+use crate::infra::resource::{Port, Resource};
 use crate::infra::stack;
 use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, EMBEDDED_LOCK, InfraState, Lock};
 use crate::project::Project;
@@ -107,15 +107,11 @@ async fn serve(
     let database = stack::database(project);
     let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
     state.pid = Some(std::process::id());
-    let mut parts = Vec::new();
+    let configured = &project.manifest.infra.ports;
+    let wanted = |port: Port| configured.get(&port).copied().unwrap_or(port.standard());
+    let (_running, ports) = background::start(resources, wanted).await?;
+    state.resources = ports;
     for resource in resources {
-        let port = resource.ports()[0];
-        let wanted = project.manifest.infra.ports.get(&port).copied();
-        let (part, ports) = background::start(*resource, wanted.unwrap_or(port.standard())).await?;
-        parts.push(part);
-        state
-            .resources
-            .insert(*resource, ports.into_iter().collect());
         let url = state.url(*resource).unwrap_or_default();
         context
             .printer
