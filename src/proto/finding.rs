@@ -69,6 +69,19 @@ impl Category {
     }
 }
 
+/// A rule of buf that is not there: it checks the rules of another tool.
+const NOT_ASKED: &str = "PROTOVALIDATE";
+
+/// Names that rules of buf had before, each with the rule that took its place.
+const FORMER_NAMES: &[(&str, &str)] = &[
+    ("FIELD_SAME_CTYPE", "FIELD_SAME_CPP_STRING_TYPE"),
+    ("FIELD_SAME_LABEL", "FIELD_SAME_CARDINALITY"),
+    (
+        "FILE_SAME_JAVA_STRING_CHECK_UTF8",
+        "FIELD_SAME_JAVA_UTF8_VALIDATION",
+    ),
+];
+
 /// What can be told of a rule without running it.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleInfo {
@@ -142,13 +155,16 @@ impl Selection {
         for name in &self.used {
             names.extend(resolve(name)?);
         }
-        for name in &self.except {
+        // What is not asked anyway may be taken away.
+        let is_unknown_here = |name: &String| name == NOT_ASKED;
+        for name in self.except.iter().filter(|it| !is_unknown_here(it)) {
             for rule in resolve(name)? {
                 names.remove(rule);
             }
         }
         let mut ignore_only: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for (name, paths) in &self.ignore_only {
+        let ignored = self.ignore_only.iter();
+        for (name, paths) in ignored.filter(|(name, _)| !is_unknown_here(name)) {
             for rule in resolve(name)? {
                 ignore_only.entry(rule).or_default().extend(paths.clone());
             }
@@ -199,6 +215,8 @@ fn resolve(
     rules: &[RuleInfo],
     name: &str,
 ) -> Result<Vec<&'static str>, UnknownRule> {
+    let former = FORMER_NAMES.iter().find(|(former, _)| *former == name);
+    let name = former.map_or(name, |(_, present)| *present);
     if let Some(category) = Category::parse(name) {
         let found: Vec<_> = of_category(rules, category).collect();
         if !found.is_empty() {
@@ -351,6 +369,7 @@ mod tests {
             (&["BASIC"], &[], &["ENUM_PASCAL_CASE"]),
             (&["DEFAULT"], &["BASIC"], &["SERVICE_SUFFIX"]),
             (&["SERVICE_SUFFIX"], &["SERVICE_SUFFIX"], &[]),
+            (&["SERVICE_SUFFIX"], &["PROTOVALIDATE"], &["SERVICE_SUFFIX"]),
         ] {
             let chosen = selection(used, except)
                 .choose("lint", RULES, Category::Standard)
@@ -366,6 +385,7 @@ mod tests {
             ("ENUM_PASCALCASE", Some("ENUM_PASCAL_CASE")),
             ("standart", Some("STANDARD")),
             ("COMMENTS", None),
+            ("PROTOVALIDATE", None),
         ] {
             let error = selection(&[name], &[])
                 .choose("lint", RULES, Category::Standard)
