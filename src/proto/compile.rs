@@ -1,7 +1,5 @@
 //! From proto files to descriptors. The only module that calls the proto compiler.
 
-use std::collections::BTreeMap;
-
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
@@ -12,7 +10,7 @@ use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
 use crate::proto::schema::{File, last_part};
-use crate::proto::sources::Sources;
+use crate::proto::sources::{Resolved, Sources};
 
 /// Compiled protos: every file asked for and all that they import.
 #[derive(Clone, Debug)]
@@ -89,27 +87,36 @@ pub fn parse(name: &str, text: &str) -> Result<(), CompileErrors> {
     }
 }
 
-/// Reads all files, and again as long as that mends something.
+/// Reads all files.
 fn compiler(sources: &Sources, names: &[String]) -> Result<Compiler, CompileErrors> {
-    let mut resolved = BTreeMap::new();
+    attempt(sources, names, &Resolved::default()).map_err(CompileErrors)
+}
+
+/// Opens a file. The compiler knows packages of files that are compiled beside one but not imported by
+/// it, and takes the first part of a name for such a package. By itself, the file is resolved right, and
+/// is taken as it was then.
+fn open(
+    compiler: &mut Compiler,
+    sources: &Sources,
+    name: &str,
+    resolved: &Resolved,
+) -> Result<(), protox::Error> {
     loop {
-        let errors = match attempt(sources, names, &resolved) {
-            Ok(compiler) => return Ok(compiler),
-            Err(errors) => errors,
+        let error = match compiler.open_file(name) {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
         };
-        // The compiler knows packages of files that are compiled beside one but not imported by it, and
-        // takes the first part of a name for such a package. By itself, the file is resolved right.
-        let known = resolved.len();
-        for name in errors.iter().filter_map(misled) {
-            if let Ok(compiler) = attempt(sources, &[name.to_owned()], &resolved) {
-                let pool = compiler.descriptor_pool();
-                let file = pool.get_file_by_name(name);
-                resolved.extend(file.map(|file| (name.to_owned(), file.encode_to_vec())));
-            }
-        }
-        if resolved.len() == known {
-            return Err(CompileErrors(errors));
-        }
+        let diagnostic = ProtoDiagnostic::from_compiler(&error);
+        let Some(file) = misled(&diagnostic).filter(|file| !resolved.has(file)) else {
+            return Err(error);
+        };
+        let Ok(alone) = attempt(sources, &[file.to_owned()], resolved) else {
+            return Err(error);
+        };
+        let Some(found) = alone.descriptor_pool().get_file_by_name(file) else {
+            return Err(error);
+        };
+        resolved.add(file, found.encode_to_vec());
     }
 }
 
@@ -119,16 +126,16 @@ fn misled(diagnostic: &ProtoDiagnostic) -> Option<&str> {
     diagnostic.file.as_deref().filter(|_| is_misled)
 }
 
-/// Reads all files; those that are `resolved` are taken as they are.
+/// Reads all files; those that are `resolved` are taken as they are, and there may be more of them then.
 fn attempt(
     sources: &Sources,
     names: &[String],
-    resolved: &BTreeMap<String, Vec<u8>>,
+    resolved: &Resolved,
 ) -> Result<Compiler, Vec<ProtoDiagnostic>> {
     let mut compiler = Compiler::with_file_resolver(sources.resolver(resolved.clone()));
     let mut errors: Vec<ProtoDiagnostic> = Vec::new();
     for name in names {
-        let Err(error) = compiler.open_file(name) else {
+        let Err(error) = open(&mut compiler, sources, name, resolved) else {
             continue;
         };
         for diagnostic in ProtoDiagnostic::all_from_compiler(&error) {
@@ -217,7 +224,7 @@ fn similar_type(
     let quoted = diagnostic.message.strip_prefix("name '")?;
     let name = quoted.strip_suffix("' is not defined")?;
     let file = diagnostic.file.as_deref()?;
-    let own = sources.resolver(BTreeMap::new()).open_file(file).ok()?;
+    let own = sources.resolver(Resolved::default()).open_file(file).ok()?;
     let own_file = File::new(own.file_descriptor_proto());
     let pool = compiler.descriptor_pool();
     let mut types: Vec<(String, Option<String>)> = Vec::new();

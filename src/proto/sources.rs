@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use include_dir::{Dir, include_dir};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
@@ -47,7 +48,7 @@ impl Sources {
 
     /// The text of a file; none for what is built into the compiler.
     pub fn text(&self, name: &str) -> Option<String> {
-        let file = self.resolver(BTreeMap::new()).open_file(name).ok()?;
+        let file = self.resolver(Resolved::default()).open_file(name).ok()?;
         file.source().map(str::to_owned)
     }
 
@@ -63,14 +64,9 @@ impl Sources {
     }
 
     /// Opens files by their names; `resolved` has those whose descriptors are already made.
-    pub(super) fn resolver(
-        &self,
-        resolved: BTreeMap<String, Vec<u8>>,
-    ) -> impl FileResolver + 'static {
+    pub(super) fn resolver(&self, resolved: Resolved) -> impl FileResolver + 'static {
         let mut chain = ChainFileResolver::new();
-        if !resolved.is_empty() {
-            chain.add(ResolvedResolver(resolved));
-        }
+        chain.add(resolved);
         chain.add(GoogleFileResolver::new());
         chain.add(MemoryResolver(self.memory.clone()));
         for folder in &self.folders {
@@ -129,12 +125,29 @@ fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result
     Ok(())
 }
 
-/// Descriptors that are made already, encoded.
-struct ResolvedResolver(BTreeMap<String, Vec<u8>>);
+/// Descriptors that are made already, encoded, by the names of their files; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
-impl FileResolver for ResolvedResolver {
+impl Resolved {
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a file's descriptor is made.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files().contains_key(name)
+    }
+
+    /// Keeps a file's descriptor.
+    pub(super) fn add(&self, name: &str, encoded: Vec<u8>) {
+        self.files().insert(name.to_owned(), encoded);
+    }
+}
+
+impl FileResolver for Resolved {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.0.get(name) {
+        match self.files().get(name) {
             Some(encoded) => {
                 File::decode_file_descriptor_proto(encoded.as_slice()).map_err(protox::Error::new)
             }
