@@ -33,11 +33,12 @@ impl Utc {
     }
 
     /// `2026-01-05T10:22:33.123456Z` (RFC 3339)
+    #[cfg(any(test, feature = "tls"))]
     pub(crate) fn date_time(self) -> impl fmt::Display {
         DateTime(self)
     }
 
-    /// Appends what [`Self::date_time`] prints. Most lines of a log are written in the same second as
+    /// Appends `2026-01-05T10:22:33.123456Z` (RFC 3339). Most lines of a log are written in the same second as
     /// the line before: all but their microseconds is what that one had.
     pub(super) fn append_date_time(self, line: &mut Vec<u8>) {
         thread_local! {
@@ -102,8 +103,10 @@ impl fmt::Display for Time {
     }
 }
 
+#[cfg(any(test, feature = "tls"))]
 struct DateTime(Utc);
 
+#[cfg(any(test, feature = "tls"))]
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.0.whole();
