@@ -273,10 +273,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         }
     }
     for rename in &generated.renames {
-        context.printer.line(format!(
-            "note: `{}` is `{}` in Rust",
-            rename.proto, rename.rust
-        ));
+        context.printer.line(format!("note: {rename}"));
     }
     report(
         context,

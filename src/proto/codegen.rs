@@ -10,16 +10,14 @@ use prost_build::{Module, ServiceGenerator};
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
 use crate::error::Diagnostic;
+use crate::proto::groups;
 use crate::proto::model::{Method, RustType, Service};
 use crate::proto::modules::{self, ModuleCode};
+use crate::proto::namer::{self, Kind, Named, Originals, Rename};
 use crate::proto::pieces::{self, Piece};
-use crate::proto::rename::{self, Rename};
 
 /// Rust types that tonic takes for a name in the proto's module unless they are written in full.
 const PRIMITIVES: &[&str] = &["bool", "f32", "f64", "i32", "i64", "u32", "u64"];
-
-/// The package of the well-known types.
-const WELL_KNOWN: &str = "google.protobuf";
 
 /// The generated code of a set of protos.
 #[derive(Clone, Debug)]
@@ -97,29 +95,41 @@ impl Stubs {
 
 fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generated, CodegenError> {
     let wanted = files_with_code(descriptors);
+    let files = descriptors.file.iter();
+    let files = files.filter(|file| wanted.contains(file.name()));
+    let Named {
+        files,
+        renames,
+        originals,
+    } = namer::name(files.cloned().collect());
+    let boxed = groups::recursive(&files);
     let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
     let mut requests = Vec::new();
-    for file in descriptors
-        .file
-        .iter()
-        .filter(|file| wanted.contains(file.name()))
-    {
+    for file in files {
         let module = Module::from_protobuf_package_name(file.package());
         // prost brings the well-known types, but wants to know their shape.
-        if file.package() != WELL_KNOWN {
+        if !namer::is_provided(&file) {
             let parts: Vec<String> = module.parts().map(str::to_owned).collect();
             let code = modules.entry(parts).or_default();
             code.sources.push(file.name().to_owned());
         }
-        requests.push((module, file.clone()));
+        requests.push((module, file));
     }
 
-    let recorded = Rc::new(RefCell::new(Recorded::default()));
+    let originals = Rc::new(originals);
+    let recorded = Rc::new(RefCell::new(Recorded {
+        renames,
+        ..Recorded::default()
+    }));
     let mut config = prost_build::Config::new();
     // It would parse and lay out the code of services once more.
     config.format(false);
+    for group in boxed {
+        config.boxed(group);
+    }
     config.service_generator(Box::new(Recorder {
         recorded: Rc::clone(&recorded),
+        originals: Rc::clone(&originals),
         has_servers: stubs.servers,
     }));
     let texts = config.generate(requests)?;
@@ -127,14 +137,15 @@ fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generate
 
     let Recorded {
         services,
-        renames,
+        mut renames,
         mut pieces,
     } = recorded.take();
+    renames.sort();
     for (module, text) in texts {
         let (head, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let parts: Vec<String> = module.parts().map(str::to_owned).collect();
         modules.entry(parts).or_default().text = format!("{head}\n");
-        let rest = Piece::Items(rest.to_owned());
+        let rest = Piece::Items(originals.restore(rest.to_owned()));
         pieces.entry(module).or_default().push(rest);
     }
     let (owners, pieces): (Vec<Module>, Vec<Piece>) = pieces
@@ -149,7 +160,7 @@ fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generate
         modules.entry(parts).or_default().text.push_str(&text);
     }
     Ok(Generated {
-        files: modules::lay_out(&modules),
+        files: modules::lay_out(&modules, &renames),
         services,
         renames,
     })
@@ -246,28 +257,35 @@ struct Recorded {
     pieces: BTreeMap<Module, Vec<Piece>>,
 }
 
-/// Mends names before tonic's generator sees them, and remembers what there is.
+/// Puts the names that go over the wire back before tonic's generator sees them, gives methods theirs
+/// in Rust, and remembers what there is.
 struct Recorder {
     recorded: Rc<RefCell<Recorded>>,
+    originals: Rc<Originals>,
     has_servers: bool,
 }
 
 impl ServiceGenerator for Recorder {
     fn generate(&mut self, mut service: prost_build::Service, buffer: &mut String) {
-        let usual: Vec<String> = service.methods.iter().map(|one| one.name.clone()).collect();
-        let distinct = rename::distinct_functions(&usual);
+        let module = Module::from_protobuf_package_name(&service.package);
+        let given = service.proto_name.clone();
+        (service.package, service.proto_name) = self
+            .originals
+            .service(&service.package, &service.proto_name);
         let full_name = match service.package.as_str() {
             "" => service.proto_name.clone(),
             package => format!("{package}.{}", service.proto_name),
         };
-        let mut recorded = self.recorded.borrow_mut();
+        let names: Vec<&str> = service
+            .methods
+            .iter()
+            .map(|it| it.proto_name.as_str())
+            .collect();
+        let distinct = namer::distinct_functions(&names);
+        let mut renamed = Vec::new();
         for (method, name) in service.methods.iter_mut().zip(distinct) {
-            if method.name != name {
-                recorded.renames.push(Rename {
-                    proto: format!("{full_name}/{}", method.proto_name),
-                    rust: name.clone(),
-                });
-            }
+            let is_usual = method.name == name;
+            renamed.push((!is_usual).then(|| format!("{full_name}/{}", method.proto_name)));
             method.name = name;
             for path in [&mut method.input_type, &mut method.output_type] {
                 if PRIMITIVES.contains(&path.as_str()) {
@@ -275,11 +293,27 @@ impl ServiceGenerator for Recorder {
                 }
             }
         }
-        recorded.services.push(model(&service, full_name));
-        let module = Module::from_protobuf_package_name(&service.package);
+        let mut recorded = self.recorded.borrow_mut();
+        recorded
+            .services
+            .push(model(&service, &module, full_name.clone()));
+        // Only the documentation of what is generated says it, not that of what users write.
+        if service.proto_name != given {
+            namer::note(&mut service.comments.leading, &full_name);
+        }
+        for (method, proto) in service.methods.iter_mut().zip(renamed) {
+            let Some(proto) = proto else { continue };
+            namer::note(&mut method.comments.leading, &proto);
+            recorded.renames.push(Rename {
+                kind: Kind::Method,
+                proto,
+                rust: method.name.clone(),
+            });
+        }
         let pieces = recorded.pieces.entry(module).or_default();
         // Not left empty, which would mean that the module has no code.
-        pieces.push(Piece::Items(std::mem::replace(buffer, "\n".to_owned())));
+        let items = std::mem::replace(buffer, "\n".to_owned());
+        pieces.push(Piece::Items(self.originals.restore(items)));
         pieces.push(Piece::Client(service.clone()));
         if self.has_servers {
             pieces.push(Piece::Server(service));
@@ -287,11 +321,8 @@ impl ServiceGenerator for Recorder {
     }
 }
 
-fn model(service: &prost_build::Service, full_name: String) -> Service {
-    let module: Vec<String> = Module::from_protobuf_package_name(&service.package)
-        .parts()
-        .map(str::to_owned)
-        .collect();
+fn model(service: &prost_build::Service, module: &Module, full_name: String) -> Service {
+    let module: Vec<String> = module.parts().map(str::to_owned).collect();
     let methods = service.methods.iter().map(|method| Method {
         proto_name: method.proto_name.clone(),
         rust_name: method.name.clone(),

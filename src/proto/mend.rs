@@ -50,10 +50,6 @@ pub fn clarified(mut diagnostic: ProtoDiagnostic, text: Option<&str>) -> ProtoDi
     {
         diagnostic.message = "the path of the import is not valid".to_owned();
     }
-    if diagnostic.message.ends_with("but found 'edition'") {
-        diagnostic.message = "editions are not understood yet".to_owned();
-        diagnostic.help = Some("begin the file with `syntax = \"proto3\";`".to_owned());
-    }
     // Where the end of the file is reached, what has no end is of more use than the end.
     if diagnostic.place.is_none() && diagnostic.message.ends_with("reached end of file") {
         let name = diagnostic.file.clone().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Protos: from files to descriptors, from descriptors to Rust, and stubs into the user's code.
 //!
 //! - [`sources`] and [`entries`] find files, [`compile`](mod@compile) makes descriptors of them (the adapters);
-//! - [`model`], [`codegen`], [`pieces`], [`modules`], [`rename`] and [`stubs`] are pure: descriptors and text in,
+//! - [`model`], [`codegen`], [`pieces`], [`modules`], [`namer`] and [`stubs`] are pure: descriptors and text in,
 //!   text out.
 
 pub mod acceptance;
@@ -11,25 +11,29 @@ pub mod codegen;
 pub mod compile;
 pub mod describe;
 pub mod diagnostic;
+pub mod dialect;
 pub mod doc;
 pub mod earlier;
+pub mod edition;
 pub mod entries;
 pub mod finding;
 pub mod format;
+pub mod groups;
 pub mod layout;
 pub mod lint;
 pub mod mend;
 pub mod model;
 pub mod module;
 pub mod modules;
+pub mod namer;
 pub mod pieces;
-pub mod rename;
 pub mod replace;
 pub mod report;
 pub mod schema;
 pub mod set;
 pub mod sources;
 pub mod stubs;
+pub mod tokens;
 
 use crate::error::Result;
 use crate::proto::codegen::Generated;

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::proto::namer::tonic_snake;
+
 /// A gRPC service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Service {
@@ -107,18 +109,6 @@ impl Method {
     }
 }
 
-/// Snake case as tonic does it for module names: an underscore before every capital but the first.
-fn tonic_snake(name: &str) -> String {
-    let mut snake = String::new();
-    for (index, one) in name.chars().enumerate() {
-        if index > 0 && one.is_uppercase() {
-            snake.push('_');
-        }
-        snake.push(one.to_ascii_lowercase());
-    }
-    snake
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,11 +128,5 @@ mod tests {
         ] {
             assert_eq!(RustType::resolve(path, &module).0, expected);
         }
-    }
-
-    #[test]
-    fn server_modules_are_named_as_tonic_names_them() {
-        assert_eq!(tonic_snake("UserService"), "user_service");
-        assert_eq!(tonic_snake("HTTPServer"), "h_t_t_p_server");
     }
 }

@@ -12,6 +12,7 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use crate::error::{IoContext, IoFailure};
 use crate::proto::acceptance;
 use crate::proto::diagnostic::ProtoDiagnostic;
+use crate::proto::dialect::{self, Refusal};
 
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
@@ -178,7 +179,7 @@ impl FileResolver for FolderResolver {
         }
         let bytes = fs::read(&path).map_err(refused)?;
         match acceptance::accept(name, bytes) {
-            Ok(text) => File::from_source(name, &text),
+            Ok(text) => parse(name, &text),
             Err(diagnostic) => Err(Refused::of(name, *diagnostic)),
         }
     }
@@ -206,10 +207,17 @@ struct MemoryResolver(BTreeMap<String, String>);
 impl FileResolver for MemoryResolver {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         match self.0.get(name) {
-            Some(source) => File::from_source(name, source),
+            Some(source) => parse(name, source),
             None => Err(protox::Error::file_not_found(name)),
         }
     }
+}
+
+fn parse(name: &str, text: &str) -> Result<File, protox::Error> {
+    dialect::parse(name, text).map_err(|refusal| match refusal {
+        Refusal::Parser(error) => error,
+        Refusal::Own(diagnostic) => Refused::of(name, *diagnostic),
+    })
 }
 
 struct BuiltInResolver;

@@ -90,33 +90,71 @@ pub struct TestedMethod {
 
 /// Describes services to the templates.
 pub fn handlers(services: &[Service]) -> Vec<Handler> {
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for service in services {
-        *names.entry(snake(&service.rust_name)).or_default() += 1;
+    let own = services.iter().map(|it| Names::of(&it.rust_name));
+    let own: Vec<Names> = own.collect();
+    let is_unique = |names: &Names| own.iter().filter(|it| it.collide(names)).count() == 1;
+    let (kept, _): (Vec<&Names>, Vec<&Names>) = own.iter().partition(|it| is_unique(it));
+    let mut taken: Vec<Names> = kept.into_iter().cloned().collect();
+    let mut handlers = Vec::new();
+    for (service, own) in services.iter().zip(&own) {
+        let names = match is_unique(own) {
+            true => own.clone(),
+            false => {
+                // Where two services have one name, the package tells them apart, or else a number.
+                let qualified = pascal(&service.full_name.replace('.', "_"));
+                let numbered = (2..).map(|number| format!("{qualified}{number}"));
+                let mut candidates = std::iter::once(qualified.clone()).chain(numbered);
+                let free = candidates.find_map(|it| {
+                    let names = Names::of(&it);
+                    let is_free = !taken.iter().any(|other| other.collide(&names));
+                    is_free.then_some(names)
+                });
+                let names = free.unwrap_or_else(|| own.clone());
+                taken.push(names.clone());
+                names
+            }
+        };
+        handlers.push(describe(service, names));
     }
-    let handler = |service: &Service| {
-        let is_unique = names[&snake(&service.rust_name)] == 1;
-        describe(service, is_unique)
-    };
-    services.iter().map(handler).collect()
+    handlers
 }
 
-fn describe(service: &Service, is_unique: bool) -> Handler {
-    // Where two services have one name, the package tells them apart.
-    let qualified = if is_unique {
-        service.rust_name.clone()
-    } else {
-        pascal(&service.full_name.replace('.', "_"))
-    };
-    let stem = qualified
-        .strip_suffix("Service")
-        .filter(|stem| !stem.is_empty())
-        .unwrap_or(&qualified);
-    let mut file = snake(&qualified);
-    if is_keyword(&file) || matches!(file.as_str(), "lib" | "main") {
-        file.push_str("_service");
+/// What is named after a service in the crate that serves it.
+#[derive(Clone, Debug)]
+struct Names {
+    file: String,
+    handler: String,
+    server: String,
+}
+
+impl Names {
+    fn of(service: &str) -> Self {
+        let stem = service
+            .strip_suffix("Service")
+            .filter(|stem| !stem.is_empty())
+            .unwrap_or(service);
+        let mut file = snake(service);
+        if is_keyword(&file) || matches!(file.as_str(), "lib" | "main") {
+            file.push_str("_service");
+        }
+        Self {
+            file,
+            handler: format!("{stem}Api"),
+            server: format!("{service}Server"),
+        }
     }
-    let handler = format!("{stem}Api");
+
+    fn collide(&self, other: &Self) -> bool {
+        self.file == other.file || self.handler == other.handler || self.server == other.server
+    }
+}
+
+fn describe(service: &Service, names: Names) -> Handler {
+    let Names {
+        file,
+        handler,
+        server: server_name,
+    } = names;
     let imports = imports(service, &handler);
     let scope = scope_of(&imports);
     let mut body = String::new();
@@ -130,7 +168,6 @@ fn describe(service: &Service, is_unique: bool) -> Handler {
         }
     }
     let server = format!("{}Server", service.rust_name);
-    let server_name = format!("{qualified}Server");
     let client_name = format!("{}Client", service.rust_name);
     let mut test_imports = vec![format!("{}::{client_name}", service.client_module())];
     let requests = service.methods.iter().map(|method| &method.input);
@@ -144,12 +181,11 @@ fn describe(service: &Service, is_unique: bool) -> Handler {
         handler,
         file,
         server_module: service.server_module(),
-        server_alias: if is_unique {
-            String::new()
-        } else {
-            format!(" as {server_name}")
+        server_alias: match server == server_name {
+            true => String::new(),
+            false => format!(" as {server_name}"),
         },
-        server_name: if is_unique { server } else { server_name },
+        server_name,
         imports,
         body,
         client_name,
@@ -255,9 +291,10 @@ fn tested(method: &Method, scope: &Scope) -> TestedMethod {
             None => format!("{path}::default();"),
         },
     };
+    let plain = method.rust_name.trim_start_matches("r#");
     TestedMethod {
         rust_name: method.rust_name.clone(),
-        test_name: method.rust_name.trim_start_matches("r#").to_owned(),
+        test_name: plain.trim_end_matches('_').to_owned(),
         request: assignment(8, "let request =", &request),
         client_streaming: method.client_streaming,
     }

@@ -4,13 +4,17 @@
 //! All workspaces share one target folder, so that dependencies are built once: the folder that
 //! `MSVC_GENERATED_TARGET` names, else `target/generated`.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::{Sandbox, skip};
+use msvc::proto::sources::Sources;
+
+use crate::support::random_protos::random_protos;
+use crate::support::{Sandbox, fixtures, skip, wire};
 
 /// Longer than any build takes.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -159,6 +163,51 @@ fn names_that_collide_with_code_build() {
         "warnings",
     ];
     cargo(&sandbox, &clippy);
+}
+
+/// Every name that protobuf allows and Rust does not, and many at random; what they became is compared
+/// with what the descriptors say.
+#[test]
+fn hard_names_build_and_stay_on_the_wire() {
+    let sandbox = Sandbox::new();
+    let folder = fixtures::folder("names");
+    let mut args = vec!["new".to_owned(), "names-service".to_owned()];
+    let mut include = |folder: &Path, names: Vec<String>| {
+        args.extend(["-I".to_owned(), folder.display().to_string()]);
+        let paths = names
+            .iter()
+            .map(|name| folder.join(name).display().to_string());
+        args.extend(paths.flat_map(|path| ["--proto".to_owned(), path]));
+    };
+    let sources = Sources {
+        folders: vec![folder.clone()],
+        ..Sources::default()
+    };
+    include(&folder, sources.all_names().expect("readable"));
+    let random = sandbox.path().join("../random");
+    std::fs::create_dir(&random).expect("made");
+    let files: BTreeMap<String, String> = (0..15)
+        .flat_map(|seed| random_protos(1000 + seed, 4, &format!("r{seed}")))
+        .collect();
+    for (name, text) in &files {
+        std::fs::write(random.join(name), text).expect("written");
+    }
+    include(&random, files.into_keys().collect());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    succeed(&sandbox, &args);
+    wire::write_test(&sandbox.path().join("crates/protocol"));
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    cargo(&sandbox, &clippy);
+    cargo(&sandbox, &["test", "--quiet", "--package", "protocol"]);
+    succeed(&sandbox, &["proto", "gen", "--check"]);
 }
 
 fn a_starter_is_run_called_and_benched() {

@@ -20,6 +20,7 @@ mod generated;
 mod install;
 mod interrupted;
 mod layout;
+mod names;
 mod new;
 mod proto_breaking;
 mod proto_broken;

@@ -12,7 +12,7 @@ use crate::error::{Diagnostic, IoContext, Result};
 use crate::project::{self, Project};
 use crate::proto;
 use crate::proto::model::Service;
-use crate::proto::rename::Rename;
+use crate::proto::namer::Rename;
 use crate::proto::sources::Sources;
 use crate::proto::stubs;
 use crate::scaffold::apply;
@@ -269,10 +269,7 @@ fn print(context: &Context, report: &Report<'_>) -> Result {
         printer.step("Stub for", stub);
     }
     for rename in report.renames {
-        printer.line(format!(
-            "note: `{}` is `{}` in Rust",
-            rename.proto, rename.rust
-        ));
+        printer.line(format!("note: {rename}"));
     }
     for leftover in report.leftovers {
         printer.warning(format!(

@@ -7,9 +7,11 @@ pub mod chat_v1;
 pub mod differences;
 pub mod fixtures;
 pub mod http2;
+pub mod random_protos;
 pub mod script;
 pub mod stubs;
 pub mod system;
+pub mod wire;
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
