@@ -26,9 +26,9 @@ const AUTHORITY: &str = "ca";
     Then, in config/dev.toml of a service:\n  \
     [server.tls]\n  \
     enabled = true\n  \
-    cert = \"certs/user-service.pem\"\n  \
-    key = \"certs/user-service.key\"\n  \
-    client_ca = \"certs/ca.pem\"      # clients must have a certificate too\n\n\
+    cert = \"../../certs/user-service.pem\"    # from the folder of the service, where it runs\n  \
+    key = \"../../certs/user-service.key\"\n  \
+    client_ca = \"../../certs/ca.pem\"         # clients must have a certificate too\n\n\
     And in crates/chassis/Cargo.toml, for TLS is a Cargo feature:\n  \
     default = [\"tls\"]\n\n\
     The authority is made once and used again. Whoever has `ca.key` can be any of your services:\n\

@@ -38,7 +38,8 @@ pub struct RpcArgs {
     /// Take the methods from this encoded FileDescriptorSet.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "protos")]
     pub descriptors: Option<PathBuf>,
-    /// Trust the authorities in this PEM file rather than the system's (https).
+    /// Trust the authorities in this PEM file rather than the system's, for `https://` and, by TLS
+    /// then, services by their names.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
     /// Be the client of the certificate in this PEM file, for servers that want to know their clients.
@@ -62,6 +63,11 @@ pub struct Session {
 }
 
 impl RpcArgs {
+    /// Whether something was said that means TLS.
+    fn wants_tls(&self) -> bool {
+        self.ca.is_some() || self.cert.is_some()
+    }
+
     fn identity(&self, directory: &Path) -> Option<Identity> {
         let (certificate, key) = self.cert.as_ref().zip(self.key.as_ref())?;
         Some(Identity {
@@ -107,6 +113,10 @@ pub async fn open(context: &Context, args: &RpcArgs, method: Option<&str>) -> Re
         consul_token: context.environment.consul_http_token.as_deref(),
     };
     let mut endpoints = registry::resolve(&args.target, lookup).await?;
+    // Registries do not say whether TLS is spoken there; who names certificates does.
+    if matches!(args.target, Target::Service(_)) && args.wants_tls() {
+        endpoints.iter_mut().for_each(|it| it.tls = true);
+    }
     let tls = match endpoints.iter().any(|endpoint| endpoint.tls) {
         true => {
             let ca = args.ca.as_ref().map(|path| context.directory.join(path));

@@ -21,7 +21,7 @@ pub enum SecretCommand {
     /// The key encrypts and decrypts: keep it where you keep other keys, and out of git.
     #[command(after_help = "Examples:\n  \
         (umask 077; msvc secret keygen > config.key)      a key in a file for you alone\n  \
-        APP_CONFIG_KEY_FILE=config.key msvc run           services that decrypt with it")]
+        APP_CONFIG_KEY_FILE=$PWD/config.key msvc run      services that decrypt with it")]
     Keygen,
     /// Encrypt a value, which is read from stdin.
     ///

@@ -52,7 +52,8 @@ pub struct ListArgs {
     /// Only traces with a span of this name.
     #[arg(long, value_name = "NAME")]
     pub operation: Option<String>,
-    /// Only traces with a span that failed.
+    /// Only traces with a span that failed; a call that a server refused for what its client asked,
+    /// such as NOT_FOUND, is no failure of the server's (OpenTelemetry's conventions).
     #[arg(long)]
     pub errors: bool,
     /// Only traces with a span that took at least as long.

@@ -91,7 +91,8 @@ impl Diagnostic for EarlierError {
         match self {
             Self::Nothing { .. } => Some(
                 "name a branch, a tag or a commit, such as `main` or `HEAD~1`; a folder; or a file \
-                 that `msvc proto build` or `protoc --descriptor_set_out` wrote"
+                 that `msvc proto build` or `protoc --descriptor_set_out` wrote; a repository without \
+                 commits has nothing to compare with"
                     .to_owned(),
             ),
             Self::NotDescriptors { .. } => {

@@ -559,7 +559,7 @@ fn what_is_no_grpc_server_is_told_apart() {
     exit: 3
     --- stderr ---
     error: [SERVER] does not speak gRPC: it answered in TLS
-    hint: the server speaks TLS: use `https://`
+    hint: the server speaks TLS: use `https://`, or `--ca FILE` with a service's name
     ");
     insta::assert_snapshot!(call(&sandbox, "localhost:grpc", &[]), @r"
     exit: 2

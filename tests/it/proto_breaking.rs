@@ -163,14 +163,14 @@ fn what_is_no_state_is_refused_with_what_can_be_one() {
     --- stderr ---
     error: `maim` is neither a file, nor a folder, nor a commit
       caused by: Needed a single revision
-    hint: name a branch, a tag or a commit, such as `main` or `HEAD~1`; a folder; or a file that `msvc proto build` or `protoc --descriptor_set_out` wrote
+    hint: name a branch, a tag or a commit, such as `main` or `HEAD~1`; a folder; or a file that `msvc proto build` or `protoc --descriptor_set_out` wrote; a repository without commits has nothing to compare with
     ");
     insta::assert_snapshot!(sandbox.msvc(["proto", "breaking", "--against=--help"]), @r"
     exit: 2
     --- stderr ---
     error: `--help` is neither a file, nor a folder, nor a commit
       caused by: Needed a single revision
-    hint: name a branch, a tag or a commit, such as `main` or `HEAD~1`; a folder; or a file that `msvc proto build` or `protoc --descriptor_set_out` wrote
+    hint: name a branch, a tag or a commit, such as `main` or `HEAD~1`; a folder; or a file that `msvc proto build` or `protoc --descriptor_set_out` wrote; a repository without commits has nothing to compare with
     ");
     insta::assert_snapshot!(sandbox.msvc(["proto", "breaking"]), @r"
     exit: 2

@@ -2,18 +2,41 @@
 
 use tonic::transport::{Certificate, Identity};
 
-use crate::support::Sandbox;
 use crate::support::chat::ChatServer;
+use crate::support::{Sandbox, stubs};
 
 /// A server for `localhost` with a certificate that only `ca.pem` in the sandbox vouches for.
 fn server(sandbox: &Sandbox) -> ChatServer {
-    let names = vec!["localhost".to_owned()];
+    server_for(sandbox, "localhost")
+}
+
+fn server_for(sandbox: &Sandbox, name: &str) -> ChatServer {
+    let names = vec![name.to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     std::fs::write(sandbox.path().join("ca.pem"), made.cert.pem()).expect("writable");
     ChatServer::start_tls(Identity::from_pem(
         made.cert.pem(),
         made.signing_key.serialize_pem(),
     ))
+}
+
+#[test]
+fn who_names_an_authority_calls_a_service_by_its_name_over_tls() {
+    let sandbox = Sandbox::new();
+    let server = server_for(&sandbox, "127.0.0.1");
+    let registry = stubs::consul("chat-service", server.port(), &[]);
+    let lobby = r#"{"room": "lobby", "limit": 1}"#;
+    let call = |authority: &[&str]| {
+        let args = ["call", "chat-service", "WatchRoom", "-d", lobby];
+        let mut command = sandbox.command(args.iter().chain(authority));
+        command.env("CONSUL_HTTP_ADDR", registry.address());
+        sandbox.render(command.output().expect("msvc starts"))
+    };
+    let called = call(&["--ca", "ca.pem"]);
+    assert!(called.starts_with("exit: 0"), "{called}");
+    let hint = "hint: the server speaks TLS: use `https://`, or `--ca FILE` with a service's name";
+    let refused = call(&[]);
+    assert!(refused.contains(hint), "{refused}");
 }
 
 #[test]
@@ -65,7 +88,7 @@ fn what_is_wrong_with_tls_is_told() {
     exit: 3
     --- stderr ---
     error: localhost:[PORT] does not speak gRPC: it answered in TLS
-    hint: the server speaks TLS: use `https://`
+    hint: the server speaks TLS: use `https://`, or `--ca FILE` with a service's name
     ");
     insta::assert_snapshot!(
         shown(&["call", &format!("https://127.0.0.1:{port}"), "--ca", "ca.pem"]), @r#"

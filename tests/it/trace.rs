@@ -189,7 +189,7 @@ async fn traces_are_listed_and_filtered() {
     assert_snapshot!(list(&["--operation", "none"]).await, @r#"
     exit: 0
     --- stderr ---
-    no such traces within 99999h at [COLLECTOR]
+    no such traces within 99999h at [COLLECTOR]; spans arrive a second or two after their call
     "#);
     assert_snapshot!(list(&["--service", "gatway"]).await, @r#"
     exit: 1
@@ -200,7 +200,7 @@ async fn traces_are_listed_and_filtered() {
     assert_snapshot!(msvc(&server, &["trace", "list"]).await, @r#"
     exit: 0
     --- stderr ---
-    no such traces within 1h at [COLLECTOR]
+    no such traces within 1h at [COLLECTOR]; spans arrive a second or two after their call
     "#);
 }
 

@@ -157,7 +157,9 @@ impl Diagnostic for ConnectError {
                 "is it a gRPC server, and is it running (not stopped in a debugger)?"
             }
             Self::NotHttp2 { first, .. } => match first {
-                FirstBytes::Tls => "the server speaks TLS: use `https://`",
+                FirstBytes::Tls => {
+                    "the server speaks TLS: use `https://`, or `--ca FILE` with a service's name"
+                }
                 FirstBytes::Http1 => {
                     "is this the port of the gRPC server, not of its HTTP endpoint?"
                 }

@@ -47,7 +47,7 @@ pub(super) async fn list(context: &Context, args: &ListArgs) -> Result {
     if trees.is_empty() {
         let period = duration::exact(args.since);
         printer.line(format!(
-            "no such traces within {period} at {}",
+            "no such traces within {period} at {}; spans arrive a second or two after their call",
             jaeger.address()
         ));
         return Ok(());
