@@ -55,6 +55,15 @@ pub enum ApplyError {
     /// The file system refused.
     #[error(transparent)]
     Io(#[from] IoFailure),
+    /// The file system refused what was committed to: every command will try again.
+    #[error("a change is half made")]
+    Unfinished {
+        /// What holds the rest of the change.
+        staging: PathBuf,
+        /// What was refused.
+        #[source]
+        failure: IoFailure,
+    },
 }
 
 impl Diagnostic for ApplyError {
@@ -69,6 +78,11 @@ impl Diagnostic for ApplyError {
             Self::Outside { .. } => Some("remove that file: `msvc` did not write it".to_owned()),
             Self::Busy(_) => Some("wait for it to end, then try again".to_owned()),
             Self::Io(_) => None,
+            Self::Unfinished { staging, .. } => Some(format!(
+                "put that path right, then run any `msvc` command here, which finishes the change; \
+                 or remove `{}` to leave everything as it is now",
+                staging.display()
+            )),
         }
     }
 }
@@ -161,19 +175,27 @@ fn staging(root: &Path) -> PathBuf {
     root.join(STATE_FOLDER).join(STAGING)
 }
 
-/// The files that a plan would make and that are there, in their order.
+/// What is in the way of a plan, in its order: the files that it would make and that are there, and
+/// whatever is no folder, or is one, where the plan needs the other.
 pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
-    let created = plan
-        .changes()
-        .filter(|(_, change)| matches!(change, Change::Create(_)));
     // What is below a folder that is not there need not be looked for.
     let mut missing = Missing::default();
-    created
-        .map(|(path, _)| path)
-        .filter(|path| missing.topmost(root, path) == *path)
-        .filter(|path| root.join(path).symlink_metadata().is_ok())
-        .map(str::to_owned)
-        .collect()
+    let mut conflicts: Vec<String> = Vec::new();
+    for (path, change) in plan.changes() {
+        let topmost = missing.topmost(root, path);
+        let place = root.join(topmost);
+        let is_in_the_way = match change {
+            // A link that leads nowhere is there, too.
+            Change::Create(_) => place.symlink_metadata().is_ok(),
+            Change::Write(_) if topmost != path => place.symlink_metadata().is_ok(),
+            Change::Write(_) => place.is_dir(),
+            Change::Remove => topmost == path && place.is_dir() && !place.is_symlink(),
+        };
+        if is_in_the_way && conflicts.last().map(String::as_str) != Some(topmost) {
+            conflicts.push(topmost.to_owned());
+        }
+    }
+    conflicts
 }
 
 /// Performs what the journal says, as far as it is not done, and clears the staging folder. Each step
@@ -210,6 +232,13 @@ fn perform(root: &Path, staging: &Path, journal: &Journal) -> Result<(), ApplyEr
             path: path.clone(),
         });
     }
+    carry_out(root, staging, journal).map_err(|failure| ApplyError::Unfinished {
+        staging: staging.to_owned(),
+        failure,
+    })
+}
+
+fn carry_out(root: &Path, staging: &Path, journal: &Journal) -> Result<(), IoFailure> {
     for (moved, times) in journal.moves.iter().zip(1..) {
         let from = staging.join(FILES).join(moved);
         if from.symlink_metadata().is_ok() {
@@ -224,10 +253,18 @@ fn perform(root: &Path, staging: &Path, journal: &Journal) -> Result<(), ApplyEr
     for (removed, times) in journal.removals.iter().zip(1..) {
         let path = root.join(removed);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if is_absence(&error) => {}
             outcome => outcome.when("remove", &path)?,
         }
         passed("removed", times);
     }
     Ok(())
+}
+
+/// Whether there is no such file, be it that what should be a folder above it is none.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }

@@ -117,7 +117,7 @@ pub(super) struct Missing {
 
 impl Missing {
     /// The part of a path that can be moved as a whole because nothing of it is there yet: the
-    /// highest folder above it that is missing, or the file itself.
+    /// highest folder above it that is missing or no folder, or the file itself.
     pub(super) fn topmost<'p>(&mut self, root: &Path, path: &'p str) -> &'p str {
         if let Some(folder) = &self.folder
             && let Some(rest) = path.strip_prefix(folder.as_str())
@@ -128,7 +128,7 @@ impl Missing {
         let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
         let missing = folders
             .into_iter()
-            .find(|folder| !root.join(folder).exists());
+            .find(|folder| !root.join(folder).is_dir());
         self.folder = missing.map(str::to_owned);
         missing.unwrap_or(path)
     }

@@ -95,3 +95,52 @@ fn a_journal_that_leads_out_of_the_workspace_is_refused() {
     assert!(matches!(error, ApplyError::Outside { path, .. } if path == "../mine"));
     assert!(folder.path().join("mine").exists());
 }
+
+#[test]
+fn what_is_no_folder_where_the_plan_needs_one_is_a_conflict() {
+    let folder = folder();
+    let root = folder.path();
+    fs::write(root.join("new"), "mine").expect("written");
+    let error = apply(&lock(root), &plan()).expect_err("conflicts");
+    assert_eq!(
+        error.to_string(),
+        "a file that would be made is there already:\n  new"
+    );
+    assert_eq!(listing(root), [".msvc", "new"]);
+    assert_eq!(listing(&root.join(STATE_FOLDER)), ["lock"]);
+
+    fs::remove_file(root.join("new")).expect("removed");
+    std::os::unix::fs::symlink("/nowhere/at/all", root.join("new")).expect("linked");
+    let mut plan = plan();
+    fs::create_dir(root.join("there")).expect("made");
+    assert_eq!(conflicts(root, &plan), ["new", "there"]);
+
+    // What is to go and cannot be there is no obstacle.
+    fs::remove_file(root.join("new")).expect("removed");
+    fs::remove_dir(root.join("there")).expect("removed");
+    fs::write(root.join("file"), "mine").expect("written");
+    plan.remove("file/below");
+    apply(&lock(root), &plan).expect("applies");
+    assert_eq!(listing(root), [".msvc", "file", "new", "there"]);
+}
+
+#[test]
+fn what_fails_after_the_commitment_tells_how_to_go_on() {
+    let folder = folder();
+    let root = folder.path();
+    let staging = root.join(STATE_FOLDER).join(STAGING);
+    let lock = lock(root);
+    stage(&lock, &staging, &plan()).expect("stages");
+    fs::write(root.join("new"), "in the way").expect("written");
+    let error = recover(&lock).expect_err("is refused");
+    let expected = format!(
+        "put that path right, then run any `msvc` command here, which finishes the change; or \
+         remove `{}` to leave everything as it is now",
+        staging.display()
+    );
+    assert_eq!(error.hint(), Some(expected));
+
+    fs::remove_file(root.join("new")).expect("removed");
+    recover(&lock).expect("recovers");
+    assert_eq!(listing(root), [".msvc", "new", "there"]);
+}
