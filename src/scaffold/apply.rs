@@ -6,6 +6,7 @@
 //! finished, if need be by the next command ([`recover`]). So a process that dies leaves either the
 //! old state or, once another command has run, the new one.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -246,7 +247,7 @@ fn carry_out(root: &Path, staging: &Path, journal: &Journal) -> Result<(), IoFai
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder).when("create", folder)?;
             }
-            fs::rename(&from, &to).when("write", &to)?;
+            put(&from, &to)?;
         }
         passed("moved", times);
     }
@@ -259,6 +260,29 @@ fn carry_out(root: &Path, staging: &Path, journal: &Journal) -> Result<(), IoFai
         passed("removed", times);
     }
     Ok(())
+}
+
+/// Moves a file or a folder to its place. A link that is there stays and what it leads to, maybe in
+/// another file system, is replaced.
+fn put(from: &Path, to: &Path) -> Result<(), IoFailure> {
+    let target = to.is_symlink().then(|| to.canonicalize().ok()).flatten();
+    let Some(target) = target else {
+        return fs::rename(from, to).when("write", to);
+    };
+    let mut beside = OsString::from(".");
+    beside.push(target.file_name().unwrap_or_default());
+    // Who has to do it again replaces what an interrupted copy has left.
+    beside.push(".msvc");
+    let beside = target.with_file_name(beside);
+    let copied = fs::copy(from, &beside)
+        .and_then(|_| fs::rename(&beside, &target))
+        .when("write", &target);
+    if copied.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&beside);
+        return copied;
+    }
+    fs::remove_file(from).when("remove", from)
 }
 
 /// Whether there is no such file, be it that what should be a folder above it is none.

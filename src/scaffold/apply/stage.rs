@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::error::{IoContext, IoFailure};
-use crate::scaffold::apply::{FILES, JOURNAL, Journal};
+use crate::scaffold::apply::{FILES, JOURNAL, Journal, is_absence};
 use crate::scaffold::fail_point::passed;
 use crate::scaffold::git;
 use crate::scaffold::lock::WorkspaceLock;
@@ -23,6 +23,8 @@ struct Written<'a> {
     number: usize,
     path: &'a str,
     contents: &'a [u8],
+    /// Those of the file whose place it takes.
+    permissions: Option<fs::Permissions>,
 }
 
 /// Writes everything below the staging folder, the journal last; whether git has made the
@@ -73,6 +75,10 @@ fn write_all(root: &Path, files: &Path, plan: &Plan) -> Result<Journal, IoFailur
                     number,
                     path,
                     contents,
+                    permissions: match change {
+                        Change::Write(_) => permissions(&root.join(path))?,
+                        _ => None,
+                    },
                 });
             }
             Change::Remove => {
@@ -95,6 +101,15 @@ fn write_all(root: &Path, files: &Path, plan: &Plan) -> Result<Journal, IoFailur
     Ok(journal)
 }
 
+/// The permissions of a file, or of what a link leads to, if it is there.
+fn permissions(path: &Path) -> Result<Option<fs::Permissions>, IoFailure> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.permissions())),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error).when("read", path),
+    }
+}
+
 fn write(files: &Path, written: &[Written<'_>]) -> Result<(), IoFailure> {
     let mut made = PathBuf::new();
     for file in written {
@@ -104,6 +119,9 @@ fn write(files: &Path, written: &[Written<'_>]) -> Result<(), IoFailure> {
             made = folder.to_owned();
         }
         fs::write(&staged, file.contents).when("write", &staged)?;
+        if let Some(permissions) = &file.permissions {
+            fs::set_permissions(&staged, permissions.clone()).when("write", &staged)?;
+        }
         passed("staged", file.number);
     }
     Ok(())

@@ -144,3 +144,34 @@ fn what_fails_after_the_commitment_tells_how_to_go_on() {
     recover(&lock).expect("recovers");
     assert_eq!(listing(root), [".msvc", "new", "there"]);
 }
+
+#[test]
+fn a_file_that_is_written_keeps_its_permissions_and_the_link_to_it() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = folder();
+    let root = folder.path().join("work");
+    fs::create_dir(&root).expect("made");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let shared = folder.path().join("shared");
+    for (path, permissions) in [(&shared, 0o640), (&root.join("own"), 0o400)] {
+        fs::write(path, "old").expect("written");
+        fs::set_permissions(path, fs::Permissions::from_mode(permissions)).expect("set");
+    }
+    symlink("../shared", root.join("linked")).expect("linked");
+
+    let mut plan = Plan::default();
+    plan.write("linked", "new");
+    plan.write("own", "new");
+    apply(&lock(&root), &plan).expect("applies");
+    assert_eq!(
+        fs::read_link(root.join("linked")).expect("a link"),
+        Path::new("../shared")
+    );
+    assert_eq!(fs::read_to_string(&shared).expect("there"), "new");
+    assert_eq!(mode(&shared), 0o640);
+    assert_eq!(fs::read_to_string(root.join("own")).expect("there"), "new");
+    assert_eq!(mode(&root.join("own")), 0o400);
+    assert_eq!(listing(folder.path()), ["shared", "work"]);
+    assert_eq!(listing(&root), [".msvc", "linked", "own"]);
+}
