@@ -5,6 +5,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
+use super::escape::escaped;
 use super::model::{Log, Tag};
 use super::tree::{Node, Tree};
 use crate::duration;
@@ -91,7 +92,7 @@ struct Line {
 pub fn tree(tree: &Tree, details: bool, colors: Colors) -> String {
     let mut summary = format!(
         "trace {}  {}  {}, {}, {}",
-        tree.id,
+        escaped(&tree.id),
         moment(tree.start),
         human(tree.duration),
         counted(tree.spans, "span"),
@@ -156,17 +157,17 @@ pub fn tree(tree: &Tree, details: bool, colors: Colors) -> String {
 fn line(node: &Node, lead: &str, colors: Colors) -> Line {
     let mut note = Vec::new();
     if let Some(error) = &node.error {
-        note.push(colors.error(&format!("error: {error}")));
+        note.push(colors.error(&format!("error: {}", escaped(error))));
     }
     if node.is_orphan {
         note.push(colors.dim("(its caller is missing)"));
     }
     let kind = match node.kind.as_str() {
         "" | "internal" | "server" => String::new(),
-        kind => format!(" ({kind})"),
+        kind => format!(" ({})", escaped(kind)),
     };
     Line {
-        names: format!("{lead}{}  {}{kind}", node.service, node.operation),
+        names: format!("{lead}{}{kind}", named(node)),
         times: Some((node.offset, node.duration)),
         note: note.join(" "),
     }
@@ -189,9 +190,14 @@ fn detail_lines(node: &Node, lead: &str) -> Vec<Line> {
 
 fn pair(tag: &Tag) -> String {
     match &tag.value {
-        Value::String(text) => format!("{} = {text}", tag.key),
-        other => format!("{} = {other}", tag.key),
+        Value::String(text) => format!("{} = {}", escaped(&tag.key), escaped(text)),
+        other => format!("{} = {}", escaped(&tag.key), escaped(&other.to_string())),
     }
+}
+
+/// Who did what.
+fn named(node: &Node) -> String {
+    format!("{}  {}", escaped(&node.service), escaped(&node.operation))
 }
 
 /// When a span was in the time of its trace.
@@ -219,13 +225,11 @@ pub fn heading() -> String {
 /// A trace in a line.
 pub fn row(tree: &Tree, colors: Colors) -> String {
     let root = tree.roots.first();
-    let root = root.map_or_else(String::new, |it| {
-        format!("{}  {}", it.service, it.operation)
-    });
+    let root = root.map_or_else(String::new, named);
     let errors = format!("{:>6}", tree.errors);
     format!(
         "{:<32}  {}  {:>8}  {:>5}  {}  {root}\n",
-        tree.id,
+        escaped(&tree.id),
         moment(tree.start),
         human(tree.duration),
         tree.spans,
@@ -300,6 +304,32 @@ mod tests {
             assert_eq!(moment(seconds * 1_000_000), expected);
         }
         assert_eq!(moment(1_234_567), "1970-01-01T00:00:01.234Z");
+    }
+
+    #[test]
+    fn what_spans_say_stays_in_its_line() {
+        let bell = |name: &str, value: &str| json!({ "key": name, "value": value });
+        let trace = serde_json::from_value(json!({
+            "traceID": "a1",
+            "spans": [{
+                "traceID": "a1", "spanID": "1", "operationName": "get\u{1b}[2J",
+                "startTime": 0, "duration": 1, "processID": "p1",
+                "tags": [bell("k\n", "v\u{7}"), json!({ "key": "error", "value": true })],
+                "logs": [{ "timestamp": 0, "fields": [bell("message", "a\nb")] }],
+            }],
+            "processes": { "p1": { "serviceName": "pets\r", "tags": [] } },
+        }));
+        let tree = Tree::new(&trace.expect("a trace"));
+        let shown = super::tree(&tree, true, Colors(false)) + &row(&tree, Colors(false));
+        let control: Vec<&str> = shown
+            .lines()
+            .filter(|it| it.contains(char::is_control))
+            .collect();
+        assert_eq!(control, [""; 0]);
+        for expected in [r"pets\r  get\u{1b}[2J", r"k\n = v\u{7}", r"message = a\nb"] {
+            assert!(shown.contains(expected), "{shown}");
+        }
+        assert_eq!(shown.lines().count(), 7, "{shown}");
     }
 
     #[test]
