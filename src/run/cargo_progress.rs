@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncReadExt;
-use tokio::process::ChildStderr;
+use indicatif::ProgressBar;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::printer::Printer;
 
@@ -12,51 +12,83 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and from its first
 /// error on all that it says; returned where it was not printed.
-pub async fn show(mut stderr: ChildStderr, printer: &Printer) -> String {
-    // How much there is to do is known when cargo says so.
-    let mut bar = printer.progress("Building", 0);
-    let mut said = String::new();
-    let mut is_failing = false;
-    let mut pending = String::new();
+pub async fn show(mut stderr: impl AsyncRead + Unpin, printer: &Printer) -> String {
+    let mut screen = Screen::new(printer);
+    // A read may end anywhere, also within a character.
+    let mut pending = Vec::new();
     let mut buffer = [0; 4096];
-    let mut last_line = Instant::now();
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-        pending.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        while let Some(end) = pending.find(['\r', '\n']) {
-            let raw: String = pending.drain(..=end).collect();
-            let line = console::strip_ansi_codes(&raw);
-            is_failing |= line.starts_with("error");
-            match Line::parse(&line, is_failing) {
-                Line::Progress(progress) => {
-                    if bar.length() != Some(progress.total) {
-                        bar.finish_and_clear();
-                        bar = printer.progress("Building", progress.total);
-                    }
-                    bar.set_position(progress.done);
-                    bar.set_message(progress.crates.clone());
-                    if !printer.is_live() && last_line.elapsed() >= PLAIN_INTERVAL {
-                        last_line = Instant::now();
-                        let Progress {
-                            done,
-                            total,
-                            crates,
-                        } = progress;
-                        printer.step("Building", format!("{done}/{total} {crates}"));
-                    }
-                }
-                Line::Passing(text) => bar.set_message(text),
-                Line::Detail(text) => {
-                    printer.detail(&text);
-                    bar.set_message(text);
-                }
-                Line::News(text) if printer.is_quiet() => said += &format!("\n{text}"),
-                Line::News(text) => printer.line(&text),
-                Line::Empty => {}
-            }
+        pending.extend_from_slice(&buffer[..read]);
+        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let whole = pending.iter().rposition(is_end).map_or(0, |end| end + 1);
+        for line in pending[..whole].split_inclusive(is_end) {
+            screen.show(line);
+        }
+        pending.drain(..whole);
+    }
+    screen.show(&pending);
+    screen.bar.finish_and_clear();
+    screen.said
+}
+
+/// What is shown of cargo's lines so far.
+struct Screen<'a> {
+    printer: &'a Printer,
+    bar: ProgressBar,
+    is_failing: bool,
+    last_line: Instant,
+    /// The news that a quiet printer does not print.
+    said: String,
+}
+
+impl<'a> Screen<'a> {
+    fn new(printer: &'a Printer) -> Self {
+        Self {
+            printer,
+            // How much there is to do is known when cargo says so.
+            bar: printer.progress("Building", 0),
+            is_failing: false,
+            last_line: Instant::now(),
+            said: String::new(),
         }
     }
-    bar.finish_and_clear();
-    said
+
+    /// Shows a line with its end, if it has one.
+    fn show(&mut self, raw: &[u8]) {
+        let raw = String::from_utf8_lossy(raw);
+        let line = console::strip_ansi_codes(&raw);
+        self.is_failing |= line.starts_with("error");
+        match Line::parse(&line, self.is_failing) {
+            Line::Progress(progress) => self.progress(progress),
+            Line::Passing(text) => self.bar.set_message(text),
+            Line::Detail(text) => {
+                self.printer.detail(&text);
+                self.bar.set_message(text);
+            }
+            Line::News(text) if self.printer.is_quiet() => self.said += &format!("\n{text}"),
+            Line::News(text) => self.printer.line(&text),
+            Line::Empty => {}
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        let Progress {
+            done,
+            total,
+            crates,
+        } = progress;
+        if self.bar.length() != Some(total) {
+            self.bar.finish_and_clear();
+            self.bar = self.printer.progress("Building", total);
+        }
+        self.bar.set_position(done);
+        self.bar.set_message(crates.clone());
+        if !self.printer.is_live() && self.last_line.elapsed() >= PLAIN_INTERVAL {
+            self.last_line = Instant::now();
+            self.printer
+                .step("Building", format!("{done}/{total} {crates}"));
+        }
+    }
 }
 
 /// A line of cargo's, by what becomes of it.
@@ -119,6 +151,8 @@ fn parse_progress(line: &str) -> Option<Progress> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Environment;
+    use crate::cli::GlobalArgs;
 
     #[test]
     fn cargos_progress_is_understood() {
@@ -130,6 +164,20 @@ mod tests {
         };
         assert_eq!(progress, Some(expected));
         assert_eq!(parse_progress("Compiling tonic v0.14.9"), None);
+    }
+
+    #[tokio::test]
+    async fn characters_cut_by_a_read_and_a_last_line_without_an_end_are_told() {
+        let quiet = GlobalArgs {
+            quiet: true,
+            ..GlobalArgs::default()
+        };
+        let printer = Printer::new(&quiet, &Environment::default());
+        // Whatever the size of a read is, one ends within a character.
+        let long = format!("error: a{}", "ü".repeat(5000));
+        let said = format!("{long}\nerror: the last");
+        let told = show(said.as_bytes(), &printer).await;
+        assert_eq!(told, format!("\n{long}\nerror: the last"));
     }
 
     #[test]
