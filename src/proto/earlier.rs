@@ -260,19 +260,32 @@ impl Git<'_> {
     fn files(&self, commit: &str) -> Result<BTreeMap<String, Vec<u8>>, GitError> {
         let listed = self.run(&["ls-tree", "-r", "-z", commit, "--", "."])?;
         let mut wanted: Vec<(String, String)> = Vec::new();
+        let mut links = BTreeSet::new();
         for entry in listed.split(|&byte| byte == 0) {
             // `100644 blob <object>\t<path>`
             let entry = String::from_utf8_lossy(entry);
             let Some((kind, path)) = entry.split_once('\t') else {
                 continue;
             };
-            let mut kind = kind.split(' ').skip(1);
+            let mut kind = kind.split(' ');
+            let is_link = kind.next() == Some("120000");
             if kind.next() == Some("blob") && layout::is_wanted(path) {
                 let object = kind.next().unwrap_or_default();
                 wanted.push((object.to_owned(), path.to_owned()));
+                if is_link {
+                    links.insert(path.to_owned());
+                }
             }
         }
-        self.contents(wanted)
+        let mut files = self.contents(wanted)?;
+        // What git has of a link is where it leads.
+        let targets = links.into_iter().filter_map(|path| {
+            let target = String::from_utf8(files.remove(&path)?).ok()?;
+            Some((path, target))
+        });
+        let targets = targets.collect();
+        layout::follow_links(&mut files, &targets);
+        Ok(files)
     }
 
     /// The contents of objects, all out of one process.

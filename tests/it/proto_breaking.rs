@@ -100,6 +100,43 @@ fn a_commit_is_compared_and_nothing_of_the_users_is_touched() {
 }
 
 #[test]
+fn a_link_in_a_commit_is_what_it_leads_to() {
+    use std::os::unix::fs::symlink;
+
+    let sandbox = Sandbox::new();
+    let path = |name: &str| sandbox.path().join(name);
+    write(&sandbox, "shared/pets.proto", PETS);
+    fs::create_dir_all(path("proto/pets/v1")).expect("made");
+    for (target, link) in [
+        ("../../../shared/again.proto", "proto/pets/v1/pets.proto"),
+        ("pets.proto", "shared/again.proto"),
+        ("circle.proto", "proto/circle.proto"),
+        ("../../outside.proto", "proto/outside.proto"),
+    ] {
+        symlink(target, path(link)).expect("linked");
+    }
+    write(
+        &sandbox,
+        "buf.yaml",
+        "version: v2\nmodules:\n  - path: proto\n",
+    );
+    git(&sandbox, &["init", "--quiet", "--initial-branch=main"]);
+    git(&sandbox, &["add", "."]);
+    git(&sandbox, &["commit", "--quiet", "-m", "pets"]);
+    for link in ["proto/circle.proto", "proto/outside.proto"] {
+        fs::remove_file(path(link)).expect("removed");
+    }
+    assert_eq!(
+        sandbox.msvc(["proto", "breaking", "--against", "main"]),
+        "exit: 0\n"
+    );
+    let without = PETS.replace("  int32 age = 2;\n", "");
+    write(&sandbox, "shared/pets.proto", &without);
+    let output = sandbox.msvc(["proto", "breaking", "--against", "main"]);
+    assert!(output.contains("field `age` (2) is gone"), "{output}");
+}
+
+#[test]
 fn a_workspace_below_the_top_of_a_repository_is_found_in_the_commit() {
     let sandbox = Sandbox::new();
     sandbox.msvc(["new", "user-service", "--path", "shop", "--no-git"]);
