@@ -2,9 +2,10 @@
 //!
 //! - [`model`] is Jaeger's JSON;
 //! - [`tree`] puts spans below those that caused them;
-//! - [`render`] writes that for people, and as JSON.
+//! - [`render`] writes that for people, and as JSON;
+//! - [`escape`] keeps terminals from doing what names say.
 
-mod escape;
+pub mod escape;
 pub mod model;
 pub mod render;
 pub mod tree;

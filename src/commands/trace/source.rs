@@ -12,6 +12,7 @@ use crate::infra::json_api::{AddressError, ApiError};
 use crate::infra::resource::Resource;
 use crate::run::state_file;
 use crate::suggestion::{did_you_mean, similar};
+use crate::trace::escape::escaped;
 use crate::trace::model::Trace;
 use crate::trace::tree::Tree;
 use crate::{infra, manifest, project};
@@ -129,7 +130,7 @@ impl Diagnostic for TraceError {
                 Some(
                     did_you_mean(&alike).unwrap_or_else(|| match known.is_empty() {
                         true => "nothing has sent any yet".to_owned(),
-                        false => format!("there are some of {}", known.join(", ")),
+                        false => format!("there are some of {}", escaped(&known.join(", "))),
                     }),
                 )
             }
