@@ -173,8 +173,8 @@ mod tests {
             ..GlobalArgs::default()
         };
         let printer = Printer::new(&quiet, &Environment::default());
-        // Whatever the size of a read is, one ends within a character.
-        let long = format!("error: a{}", "ü".repeat(5000));
+        // Characters of two bytes after seven: a read of an even size ends within one.
+        let long = format!("error: {}", "ü".repeat(5000));
         let said = format!("{long}\nerror: the last");
         let told = show(said.as_bytes(), &printer).await;
         assert_eq!(told, format!("\n{long}\nerror: the last"));
