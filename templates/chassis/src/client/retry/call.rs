@@ -134,9 +134,10 @@ impl<S> Call<S> {
                 self.succeeded();
                 return None;
             }
-            Outcome::Failure(_) if policy.max_attempts == 1 => return None,
+            Outcome::Unprocessed if self.is_unseen() => return Some(Duration::ZERO),
+            Outcome::Failure(_) | Outcome::Unprocessed if policy.max_attempts == 1 => return None,
             Outcome::Failure(failure) => failure,
-            Outcome::Unprocessed => return self.is_unseen().then_some(Duration::ZERO),
+            Outcome::Unprocessed => Failure::UNPROCESSED,
             // Nothing was sent, which says nothing about whether retries help.
             Outcome::NotReady => {
                 self.refused(Refusal::NotReady, Code::Unavailable);

@@ -59,10 +59,7 @@ where
                         attempts.push(again(&mut call).await?);
                         continue;
                     }
-                    Outcome::Unprocessed => Failure {
-                        code: Code::Unavailable,
-                        pushback: Pushback::None,
-                    },
+                    Outcome::Unprocessed => Failure::UNPROCESSED,
                     // The others may be in better hands; a new one would wait as long again.
                     Outcome::NotReady => {
                         is_open = false;

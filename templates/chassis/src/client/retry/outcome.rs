@@ -29,6 +29,15 @@ pub(super) struct Failure {
     pub(super) pushback: Pushback,
 }
 
+impl Failure {
+    /// No handler has seen it, once too often: from here on that is a failure like others (A6,
+    /// "Transparent Retries").
+    pub(super) const UNPROCESSED: Self = Self {
+        code: Code::Unavailable,
+        pushback: Pushback::None,
+    };
+}
+
 /// How an attempt has ended, as far as one knows from the head of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {

@@ -180,6 +180,23 @@ async fn what_no_handler_has_seen_is_sent_again_at_once_and_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_handler_has_seen_once_too_often_is_retried_like_other_failures() {
+    let script = [Act::Unseen, Act::Unseen, Act::Unseen, Act::Reply(Code::Ok)];
+    let balancer = Balancer::new(script);
+    assert_eq!(code(&balancer.under(&config())).await, Code::Ok);
+    let attempts = balancer.attempts();
+    let previous: Vec<_> = attempts.iter().map(|it| it.previous.as_deref()).collect();
+    assert_eq!(previous, [None, None, None, Some("1")]);
+    let pause = attempts[3].millis - attempts[2].millis;
+    assert!((80..=122).contains(&pause), "{pause}");
+
+    // Two that do not count, and the three attempts that there are.
+    let balancer = Balancer::new([const { Act::Unseen }; 5]);
+    assert_eq!(code(&balancer.under(&config())).await, Code::Unavailable);
+    assert_eq!(balancer.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hedged_call_that_no_handler_has_seen_is_sent_again_at_once() {
     let balancer = Balancer::new([Act::Unseen, Act::Reply(Code::Ok)]);
     let known = Idempotent::only("user.v1.UserService/GetUser");
