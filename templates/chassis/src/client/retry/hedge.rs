@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::{Code, Status};
+use tonic::Status;
 use tower::Service;
 
 use super::call::Call;
@@ -43,6 +43,8 @@ where
     let mut is_open = true;
     // Whether the next attempt is due because the others take long, and not because one failed.
     let mut is_late = true;
+    // The failures since the first attempt, or since a server has said when to come back.
+    let mut failures = 0;
     let mut last = None;
     loop {
         let event = poll_fn(|cx| poll(&mut attempts, is_open.then_some(&mut next), cx)).await;
@@ -80,10 +82,15 @@ where
                     drop(attempts);
                     return call.end(result);
                 }
-                match next_after(failure) {
+                let pause = pause_after(failure.pushback, &policy, failures);
+                match pause.and_then(|pause| Instant::now().checked_add(pause)) {
                     Some(instant) => next.as_mut().reset(instant),
                     None => is_open = false,
                 }
+                failures = match failure.pushback {
+                    Pushback::After(_) => 0,
+                    Pushback::None | Pushback::Never => failures + 1,
+                };
                 is_late = false;
                 last = Some(result);
             }
@@ -125,12 +132,16 @@ where
     Ok(Box::pin(call.inner.call(request)))
 }
 
-/// When the next attempt is due after one that failed; `None` when there must be none.
-fn next_after(failure: Failure) -> Option<Instant> {
-    match failure.pushback {
-        Pushback::None => Some(Instant::now()),
-        Pushback::After(pause) => Instant::now().checked_add(pause),
-        Pushback::Never => None,
+/// The pause between an attempt that failed, after `failures` others, and the next; `None` when there
+/// must be none.
+fn pause_after(pushback: Pushback, policy: &HedgePolicy, failures: u32) -> Option<Duration> {
+    match (pushback, policy.delay) {
+        (Pushback::Never, _) => None,
+        (Pushback::After(pause), _) => Some(pause),
+        // What was asked for is the next answer, as soon as can be (A6, "Hedging Policy").
+        (Pushback::None, Delay::Fixed(_)) => Some(Duration::ZERO),
+        // Nobody has asked for more attempts in less time: an instance that starts needs the pauses.
+        (Pushback::None, Delay::HalfOfWhatIsLeft) => Some(policy.streams.backoff(failures)),
     }
 }
 

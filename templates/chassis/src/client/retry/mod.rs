@@ -13,9 +13,9 @@
 //! - A budget, shared by all calls of a channel, ends retries when they do not help.
 //! - What no handler has seen, because its connection was about to end (GOAWAY) or the server refused
 //!   its stream, is sent again at once, and counts for nothing (A6, "Transparent Retries").
-//! - A unary call of a method that is known to be idempotent does not wait for its deadline at an
-//!   instance that says nothing: when half of its time has passed it is made elsewhere as well, and
-//!   the first answer counts.
+//! - A call of a method that is known to be idempotent, whose request is a single message, does not
+//!   wait for its deadline at an instance that says nothing: when half of its time has passed and no
+//!   response has begun it is made elsewhere as well, and the first response counts.
 //! - Requests are kept for that, within limits; streams too, as they pass.
 //!
 //! Servers read in `grpc-previous-rpc-attempts` how many attempts there were before, and so do

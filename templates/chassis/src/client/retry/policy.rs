@@ -60,7 +60,8 @@ pub(super) struct HedgePolicy {
     pub(super) max_attempts: u32,
     pub(super) delay: Delay,
     pub(super) non_fatal: Codes,
-    /// For requests that are streams, which cannot be sent to several instances at a time.
+    /// For requests that are streams, which cannot be sent to several instances at a time. With
+    /// [`Delay::HalfOfWhatIsLeft`] its pauses are those after failures of others, too.
     pub(super) streams: Arc<RetryPolicy>,
 }
 

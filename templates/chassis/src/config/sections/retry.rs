@@ -115,16 +115,18 @@ pub struct RetryMethod {
     /// As [`Retry::attempt_timeout`].
     pub attempt_timeout: Option<Duration>,
     /// Whether calls of this method may be done twice. Default: what the proto says, where that is
-    /// known, else false. A unary call that may be, and that has no `attempt_timeout`, is made
-    /// elsewhere as well when half of its time has passed; the first answer counts.
+    /// known, else false. A call that may be, whose request is a single message and that has no
+    /// `attempt_timeout`, is made elsewhere as well when half of its time has passed and no
+    /// response has begun; the first response counts.
     pub idempotent: Option<bool>,
     /// Several attempts at a time, instead of one after the other. Default: none.
     pub hedging: Option<Hedging>,
 }
 
 /// `[client.retry.methods."…".hedging]`: attempts that do not wait for each other's failure (A6,
-/// "Hedging Policy"). The first success counts, the others are cancelled. Only for unary calls of
-/// methods that may be done several times.
+/// "Hedging Policy"). The first success counts, the others are cancelled; a stream of responses is
+/// one as soon as it begins. Only for methods that may be done several times; calls whose requests
+/// are streams are made once.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {

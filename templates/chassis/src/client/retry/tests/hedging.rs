@@ -211,6 +211,38 @@ async fn what_may_be_done_twice_is_asked_for_elsewhere_at_half_of_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_may_be_done_twice_survives_an_instance_that_starts_as_other_calls_do() {
+    let script = [
+        fail(Code::Unavailable),
+        fail(Code::Unavailable),
+        Act::Reply(Code::Ok),
+    ];
+    let balancer = Balancer::new(script);
+    let retry = balancer.described(&config(), &idempotent());
+    assert_eq!(code(&retry).await, Code::Ok);
+    let begins = balancer.begins();
+    assert!((80..=122).contains(&begins[1]), "{begins:?}");
+    let second = begins[2] - begins[1];
+    assert!((160..=242).contains(&second), "{begins:?}");
+
+    // A server that says when to come back is heard, and the pauses begin anew.
+    let script = [
+        fail(Code::Unavailable),
+        push_back(Code::Unavailable, "30"),
+        fail(Code::Unavailable),
+        Act::Reply(Code::Ok),
+    ];
+    let balancer = Balancer::new(script);
+    let mut config = config();
+    config.max_attempts = 4;
+    let retry = balancer.described(&config, &idempotent());
+    assert_eq!(code(&retry).await, Code::Ok);
+    let begins = balancer.begins();
+    assert!((30..=32).contains(&(begins[2] - begins[1])), "{begins:?}");
+    assert!((80..=122).contains(&(begins[3] - begins[2])), "{begins:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_answer_of_the_first_counts_as_well() {
     let script = [later(2_500, Act::Reply(Code::Ok)), Act::Hang];
     let balancer = Balancer::new(script);
