@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -14,8 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::metrics::Counted;
-use super::pulse::{Felt, Pulse};
-use super::vitals::Vitals;
+use super::pulse::{Felt, Pulse, Questions};
 use super::{RequestBody, Settings, error};
 use crate::registry::Backoff;
 use crate::task::{self, Tasks};
@@ -66,8 +65,8 @@ struct Status {
 }
 
 impl Connection {
-    /// A connection to `address`, whose calls hold `calls`.
-    pub(super) fn open(address: SocketAddr, settings: Settings, calls: Weak<Vitals>) -> Self {
+    /// A connection to `address`, whose calls are counted in `questions`.
+    pub(super) fn open(address: SocketAddr, settings: Settings, questions: Arc<Questions>) -> Self {
         let shared = Arc::new(Shared {
             address,
             sender: ArcSwapOption::empty(),
@@ -77,7 +76,7 @@ impl Connection {
                 counted: settings.metrics.clone().counted(),
             }),
         });
-        let task = task::spawn(keep(settings, calls, Arc::clone(&shared))).abort_handle();
+        let task = task::spawn(keep(settings, questions, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
 
@@ -133,7 +132,7 @@ impl Shared {
     fn set_silent(&self, is_silent: bool) {
         let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
         if is_silent && !was_silent {
-            tracing::info!(endpoint = %self.address, "nothing is heard from it, preferring others");
+            tracing::debug!(endpoint = %self.address, "nothing is heard from it, preferring others");
         }
     }
 
@@ -143,11 +142,11 @@ impl Shared {
 }
 
 /// Connects, waits for the end of the connection, and begins again.
-async fn keep(mut settings: Settings, calls: Weak<Vitals>, shared: Arc<Shared>) {
+async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Shared>) {
     let address = shared.address;
     let mut backoff = Backoff::new(settings.min_backoff, settings.max_backoff);
     loop {
-        match connect(address, &settings).await {
+        match connect(address, &settings, &questions).await {
             Ok((sender, connection, pulse)) => {
                 let begin = Instant::now();
                 shared.connected(sender);
@@ -155,7 +154,7 @@ async fn keep(mut settings: Settings, calls: Weak<Vitals>, shared: Arc<Shared>) 
                 tracing::debug!(%address, "connected");
                 // In a task of its own, it outlives this one.
                 let driver = task::spawn(connection);
-                let end = watch(driver, &pulse, &calls, &settings, &shared).await;
+                let end = watch(driver, &pulse, &settings, &shared).await;
                 if let (Err(error), Some(interval)) = (&end, &mut settings.keep_alive_interval)
                     && error::is_too_much(error)
                 {
@@ -164,10 +163,10 @@ async fn keep(mut settings: Settings, calls: Weak<Vitals>, shared: Arc<Shared>) 
                 }
                 let problem = match end {
                     Err(error) => error::chain(&error),
-                    Ok(()) if shared.is_silent.load(Ordering::Relaxed) => {
+                    Ok(End::Unanswered) => {
                         format!("no answer to PING in {:?}", settings.keep_alive_timeout)
                     }
-                    Ok(()) => "closed by the server".to_owned(),
+                    Ok(End::Closed) => "closed by the server".to_owned(),
                 };
                 tracing::debug!(%address, problem, "disconnected");
                 shared.fail(format!("disconnected: {problem}"));
@@ -191,29 +190,38 @@ fn calmer(interval: Duration) -> Duration {
     interval.saturating_mul(2).max(CALM)
 }
 
+/// How a connection ended that did not fail.
+enum End {
+    /// The server said so, or said nothing more.
+    Closed,
+    /// The server said nothing at all, so that a PING was given up.
+    Unanswered,
+}
+
 /// Waits for the end of a connection, and says meanwhile whether it is silent. Only where PING tells
 /// in the end who is slow and who hangs, silence means anything.
 async fn watch(
     mut driver: JoinHandle<hyper::Result<()>>,
     pulse: &Pulse,
-    calls: &Weak<Vitals>,
     settings: &Settings,
     shared: &Shared,
-) -> hyper::Result<()> {
+) -> hyper::Result<End> {
+    let is_probed = settings.keep_alive_interval.is_some();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = pulse.look();
     loop {
         tokio::select! {
             // A panic was reported by the hook.
-            end = &mut driver => return end.unwrap_or(Ok(())),
+            end = &mut driver => return end.unwrap_or(Ok(())).map(|()| {
+                match is_probed && pulse.look().is_quiet_since(last) {
+                    true => End::Unanswered,
+                    false => End::Closed,
+                }
+            }),
             _ = looks.tick() => {
                 let look = pulse.look();
-                // One is held by the endpoint, and one by each call: what was sent without one,
-                // such as the update of a window, is not answered.
-                let has_calls = calls.strong_count() > 1;
-                let is_probed = settings.keep_alive_interval.is_some();
-                shared.set_silent(is_probed && has_calls && look.is_silent_since(last));
+                shared.set_silent(is_probed && look.is_silent_since(last));
                 last = look;
             }
         }
@@ -227,8 +235,9 @@ type Driver = http2::Connection<TokioIo<Felt<Stream>>, RequestBody, Tasks>;
 async fn connect(
     address: SocketAddr,
     settings: &Settings,
+    questions: &Arc<Questions>,
 ) -> Result<(Sender, Driver, Arc<Pulse>), String> {
-    let pulse = Arc::new(Pulse::default());
+    let pulse = Arc::new(Pulse::new(Arc::clone(questions)));
     let connect = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;

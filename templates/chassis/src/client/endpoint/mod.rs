@@ -109,7 +109,7 @@ impl Endpoint {
                 Some(_) => Scheme::HTTPS,
                 None => Scheme::HTTP,
             },
-            connection: Connection::open(address, settings, Arc::downgrade(&vitals)),
+            connection: Connection::open(address, settings, Arc::clone(vitals.questions())),
             vitals,
         }
     }
@@ -174,7 +174,7 @@ impl Picked {
             address,
             sender,
             scheme,
-            call,
+            mut call,
         } = self;
         if let Some(span) = request.extensions().get::<Recording>() {
             span.peer(address);
@@ -190,6 +190,7 @@ impl Picked {
             .entry(header::USER_AGENT)
             .or_insert(user_agent);
 
+        call.ask();
         let mut pending = Pending::new(call);
         match sender.try_send_request(request).await {
             Ok(response) => {

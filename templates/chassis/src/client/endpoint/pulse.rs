@@ -2,25 +2,54 @@
 //!
 //! An instance that hangs (it is stopped, its machine is gone, all its threads are stuck) looks like
 //! a slow one: no error comes. What tells them apart is that a slow one goes on to answer PING. Until
-//! the PING is given up, which takes seconds, a connection that has something to answer and is silent
-//! is suspected, and new calls go elsewhere if they can.
+//! the PING is given up, which takes seconds, a connection that has a call to answer and is silent is
+//! suspected, and new calls go elsewhere if they can. To a call, each server answers in the end;
+//! streams may be quiet for hours, and resets, acknowledgements and uploads are not answered at all.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-/// What is known about a connection by its bytes.
+/// What was asked of an instance, by any of its connections. The numbers wrap around.
 #[derive(Debug, Default)]
+pub(super) struct Questions {
+    /// The calls that were about to be sent.
+    asked: AtomicU32,
+    /// Those of them whose response has begun, or never will.
+    settled: AtomicU32,
+}
+
+impl Questions {
+    /// A call is about to be sent.
+    pub(super) fn ask(&self) {
+        self.asked.fetch_add(1, Relaxed);
+    }
+
+    /// The response to a call has begun, or the call is over.
+    pub(super) fn settle(&self) {
+        self.settled.fetch_add(1, Relaxed);
+    }
+
+    fn are_open(&self) -> bool {
+        self.asked.load(Relaxed) != self.settled.load(Relaxed)
+    }
+}
+
+/// What is known about a connection by its bytes.
+#[derive(Debug)]
 pub(super) struct Pulse {
-    /// Something was sent since something has come.
+    questions: Arc<Questions>,
+    /// How many questions there were when something was last sent.
+    sent: AtomicU32,
+    /// A call was sent since something has come.
     is_waiting: AtomicBool,
-    /// How often something came; it wraps around.
+    /// How often something came, the end included; it wraps around.
     beats: AtomicU32,
     /// Told by the first bytes that come.
     first: Notify,
@@ -34,6 +63,17 @@ pub(super) struct Look {
 }
 
 impl Pulse {
+    /// That of a new connection: what was asked before is not its to answer.
+    pub(super) fn new(questions: Arc<Questions>) -> Self {
+        Self {
+            sent: AtomicU32::new(questions.asked.load(Relaxed)),
+            questions,
+            is_waiting: AtomicBool::new(false),
+            beats: AtomicU32::new(0),
+            first: Notify::new(),
+        }
+    }
+
     /// Waits for the first bytes. A server begins with its SETTINGS (RFC 9113, section 3.4), so
     /// there is one behind the port only then: the system accepts connections for processes that
     /// are stopped, too.
@@ -43,28 +83,38 @@ impl Pulse {
 
     pub(super) fn look(&self) -> Look {
         Look {
-            is_waiting: self.is_waiting.load(Ordering::Relaxed),
-            beats: self.beats.load(Ordering::Relaxed),
+            is_waiting: self.is_waiting.load(Relaxed) && self.questions.are_open(),
+            beats: self.beats.load(Relaxed),
         }
     }
 
     // Only the task of the connection writes, so no access has to be a read-modify-write.
     fn sent(&self) {
-        self.is_waiting.store(true, Ordering::Relaxed);
+        let asked = self.questions.asked.load(Relaxed);
+        if asked != self.sent.load(Relaxed) {
+            self.sent.store(asked, Relaxed);
+            self.is_waiting.store(true, Relaxed);
+        }
     }
 
-    fn heard(&self) {
-        self.is_waiting.store(false, Ordering::Relaxed);
-        let beats = self.beats.load(Ordering::Relaxed);
-        self.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
-        if beats == 0 {
+    /// Of no bytes at the end.
+    fn heard(&self, bytes: usize) {
+        self.is_waiting.store(false, Relaxed);
+        let beats = self.beats.load(Relaxed);
+        self.beats.store(beats.wrapping_add(1), Relaxed);
+        if beats == 0 && bytes > 0 {
             self.first.notify_one();
         }
     }
 }
 
 impl Look {
-    /// Whether something was waited for since `earlier`, and nothing at all has come.
+    /// Whether nothing at all has come since `earlier`, not even an end.
+    pub(super) fn is_quiet_since(self, earlier: Self) -> bool {
+        self.beats == earlier.beats
+    }
+
+    /// Whether an answer was waited for since `earlier`, and nothing at all has come.
     pub(super) fn is_silent_since(self, earlier: Self) -> bool {
         earlier.is_waiting && self == earlier
     }
@@ -95,8 +145,8 @@ impl<S: AsyncRead> AsyncRead for Felt<S> {
         let this = self.project();
         let before = buffer.filled().len();
         let polled = this.inner.poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            this.pulse.heard();
+        if polled.is_ready() {
+            this.pulse.heard(buffer.filled().len() - before);
         }
         polled
     }
@@ -150,8 +200,18 @@ mod tests {
 
     fn pair() -> (Felt<DuplexStream>, DuplexStream, Arc<Pulse>) {
         let (ours, theirs) = tokio::io::duplex(16);
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(Pulse::new(Arc::default()));
         (Felt::new(ours, Arc::clone(&pulse)), theirs, pulse)
+    }
+
+    async fn ask(ours: &mut Felt<DuplexStream>) {
+        ours.pulse.questions.ask();
+        ours.write_all(b"ask").await.expect("open");
+    }
+
+    async fn hear(ours: &mut Felt<DuplexStream>, theirs: &mut DuplexStream) {
+        theirs.write_all(b"x").await.expect("open");
+        ours.read_u8().await.expect("open");
     }
 
     #[tokio::test]
@@ -159,32 +219,75 @@ mod tests {
         let (mut ours, mut theirs, pulse) = pair();
         let idle = pulse.look();
         assert!(!pulse.look().is_silent_since(idle), "nothing was asked");
-        ours.write_all(b"ask").await.expect("open");
+        ask(&mut ours).await;
         assert!(!pulse.look().is_silent_since(idle), "it was asked just now");
         let asked = pulse.look();
         assert!(pulse.look().is_silent_since(asked));
 
-        theirs.write_all(b"x").await.expect("open");
-        ours.read_u8().await.expect("open");
+        hear(&mut ours, &mut theirs).await;
         assert!(!pulse.look().is_silent_since(asked));
     }
 
     #[tokio::test]
     async fn who_answers_in_between_is_not_silent() {
         let (mut ours, mut theirs, pulse) = pair();
-        ours.write_all(b"ask").await.expect("open");
+        ask(&mut ours).await;
         let asked = pulse.look();
-        theirs.write_all(b"x").await.expect("open");
-        ours.read_u8().await.expect("open");
-        ours.write_all(b"ask").await.expect("open");
+        hear(&mut ours, &mut theirs).await;
+        ask(&mut ours).await;
         assert!(!pulse.look().is_silent_since(asked));
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_besides_calls_has_no_answer_to_wait_for() {
+        let (mut ours, mut theirs, pulse) = pair();
+        ask(&mut ours).await;
+        hear(&mut ours, &mut theirs).await;
+        ours.write_all(b"more").await.expect("open");
+        let uploading = pulse.look();
+        assert!(!pulse.look().is_silent_since(uploading));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_is_not_waited_for() {
+        let (mut ours, _theirs, pulse) = pair();
+        ask(&mut ours).await;
+        let asked = pulse.look();
+        pulse.questions.settle();
+        ours.write_all(b"reset").await.expect("open");
+        assert!(!pulse.look().is_silent_since(asked));
+        let reset = pulse.look();
+        assert!(!pulse.look().is_silent_since(reset));
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_is_not_waited_for_by_the_calls_of_the_last() {
+        let questions = Arc::new(Questions::default());
+        questions.ask();
+        let pulse = Arc::new(Pulse::new(questions));
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let mut ours = Felt::new(ours, Arc::clone(&pulse));
+        ours.write_all(b"preface").await.expect("open");
+        let connected = pulse.look();
+        assert!(!pulse.look().is_silent_since(connected));
+    }
+
+    #[tokio::test]
+    async fn an_end_is_heard_but_is_no_first_byte() {
+        let (mut ours, theirs, pulse) = pair();
+        let begun = pulse.look();
+        assert!(pulse.look().is_quiet_since(begun));
+        drop(theirs);
+        ours.read_u8().await.expect_err("it has ended");
+        assert!(!pulse.look().is_quiet_since(begun));
+        let first = tokio::time::timeout(std::time::Duration::ZERO, pulse.first());
+        assert!(first.await.is_err());
     }
 
     #[tokio::test]
     async fn the_first_bytes_are_told_even_if_nobody_has_waited_yet() {
         let (mut ours, mut theirs, pulse) = pair();
-        theirs.write_all(b"settings").await.expect("open");
-        ours.read_u8().await.expect("open");
+        hear(&mut ours, &mut theirs).await;
         pulse.first().await;
     }
 }

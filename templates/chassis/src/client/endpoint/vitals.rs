@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::load::{Load, Weighing};
+use super::pulse::Questions;
 use crate::client::breaker::{self, Breakers, Permit, is_failure};
 use crate::middleware::observe::Observer;
 
@@ -18,6 +19,7 @@ use crate::middleware::observe::Observer;
 #[derive(Debug)]
 pub(in crate::client) struct Vitals {
     authority: Authority,
+    questions: Arc<Questions>,
     breakers: Option<Breakers>,
     /// `None` when the policy does not look at it.
     load: Option<(Load, Weighing)>,
@@ -53,12 +55,18 @@ impl Vitals {
         let breaker = watched.breaker.as_ref();
         Self {
             authority,
+            questions: Arc::default(),
             breakers: breaker.map(|settings| Breakers::new(settings, address)),
             load: watched
                 .load
                 .map(|weighing| (Load::new(&weighing), weighing)),
             tally: watched.tally.then(Tally::default),
         }
+    }
+
+    /// Which calls wait for an answer.
+    pub(super) fn questions(&self) -> &Arc<Questions> {
+        &self.questions
     }
 
     /// The load; `None` when it is not measured.
@@ -93,6 +101,7 @@ impl Vitals {
             permit,
             began,
             took: None,
+            is_asked: false,
         })
     }
 }
@@ -106,6 +115,8 @@ pub(in crate::client) struct Call {
     began: Option<Instant>,
     /// How long it took until its response began.
     took: Option<Duration>,
+    /// Whether it was sent, and its response has not begun.
+    is_asked: bool,
 }
 
 impl Call {
@@ -114,8 +125,21 @@ impl Call {
         &self.vitals.authority
     }
 
+    /// It is about to be sent.
+    pub(super) fn ask(&mut self) {
+        self.is_asked = true;
+        self.vitals.questions.ask();
+    }
+
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.is_asked) {
+            self.vitals.questions.settle();
+        }
+    }
+
     /// The response has begun.
     pub(super) fn responded(&mut self) {
+        self.settle();
         let Some(began) = self.began else { return };
         let now = Instant::now();
         let took = now.saturating_duration_since(began);
@@ -164,6 +188,7 @@ impl Observer for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        self.settle();
         if let (Some(breakers), Some(permit)) = (&self.vitals.breakers, self.permit.take()) {
             breakers.release(permit);
         }
