@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Diagnostic, Exit, IoFailure, Result};
+use crate::infra::background;
 use crate::infra::docker::engine::Engine;
 use crate::infra::docker::error::DockerError;
 use crate::infra::docker::perform::{self, Options};
@@ -20,7 +21,7 @@ use crate::infra::resource::Resource;
 use crate::infra::resource::containers::{self, Stack};
 use crate::infra::resource::spec::Spec;
 use crate::infra::stack;
-use crate::infra::state_file::{CHANGE_LOCK, Carrier, Change, InfraState, Lock};
+use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, InfraState, Lock};
 use crate::manifest::EngineKind;
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
@@ -65,15 +66,35 @@ pub enum UpError {
     /// Ctrl-C in the middle.
     #[error("interrupted")]
     Interrupted,
+    /// Docker would take the place of a process that nobody would know of any more.
+    #[error("the embedded engine runs{}, and Docker would take its place", process(.0))]
+    EmbeddedRuns(Option<u32>),
+}
+
+/// The process in parentheses, where it is known.
+fn process(pid: &Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
 impl Diagnostic for UpError {
     fn hint(&self) -> Option<String> {
-        Some("what was made stays: `msvc up` goes on from there, `msvc down` removes it".to_owned())
+        Some(match self {
+            Self::Interrupted => {
+                "what was made stays: `msvc up` goes on from there, `msvc down` removes it".to_owned()
+            }
+            Self::EmbeddedRuns(_) => {
+                "`msvc down` ends it, with what it keeps in memory; `msvc up --engine embedded` stays \
+                 with it"
+                    .to_owned()
+            }
+        })
     }
 
     fn exit(&self) -> Exit {
-        Exit::Interrupted
+        match self {
+            Self::Interrupted => Exit::Interrupted,
+            Self::EmbeddedRuns(_) => Exit::Failed,
+        }
     }
 }
 
@@ -100,10 +121,19 @@ async fn up(context: &Context, args: &UpArgs) -> Result {
     let resources = stack::chosen(&project, &args.resources);
     let kind = args.engine.unwrap_or(project.manifest.infra.engine);
     let mut signals = Signals::listen()?;
-    let engine = match kind {
-        EngineKind::Embedded => None,
-        EngineKind::Docker => Some(stack::engine(context, &project).await?),
-        EngineKind::Auto => match stack::engine(context, &project).await {
+    let running = state_file::built_in(&project.state_folder());
+    let engine = match (kind, running) {
+        (EngineKind::Embedded, _) => None,
+        // A Docker that came back does not take the place of what has been at work meanwhile.
+        (EngineKind::Auto, Some(state)) => {
+            if !args.resources.iter().all(|it| background::is_built_in(*it)) {
+                return Err(UpError::EmbeddedRuns(state.pid).into());
+            }
+            context.printer.step("Engine", "embedded, which runs");
+            None
+        }
+        (EngineKind::Docker, _) => Some(stack::engine(context, &project).await?),
+        (EngineKind::Auto, None) => match stack::engine(context, &project).await {
             Ok(engine) => Some(engine),
             Err(error @ DockerError::NoEngine(_)) => {
                 let told = format!("embedded, for {error}");
@@ -142,6 +172,9 @@ async fn with_docker(
         true => None,
         false => Some(Lock::take(&state_folder, CHANGE_LOCK)?),
     };
+    if let Some(state) = state_file::built_in(&state_folder) {
+        return Err(UpError::EmbeddedRuns(state.pid).into());
+    }
     let change = match args.dry_run {
         true => None,
         false => Some(Change::begin(&state_folder)?),

@@ -106,6 +106,18 @@ pub fn read(state_folder: &Path) -> Option<InfraState> {
     lives.then_some(state)
 }
 
+/// What is built in, if it runs.
+pub fn built_in(state_folder: &Path) -> Option<InfraState> {
+    read(state_folder).filter(|state| state.engine == Carrier::Embedded)
+}
+
+/// Forgets what this process carried; what another has noted since stays.
+pub fn remove_of(state_folder: &Path, pid: u32) {
+    if read(state_folder).is_some_and(|state| state.pid == Some(pid)) {
+        remove(state_folder);
+    }
+}
+
 /// Forgets what was started.
 pub fn remove(state_folder: &Path) {
     // That there is none is what is wanted.
@@ -219,6 +231,25 @@ mod tests {
         assert_eq!(url.as_deref(), Some("http://127.0.0.1:8501"));
         drop(lock);
         assert_eq!(read(folder.path()), None);
+    }
+
+    #[test]
+    fn a_process_forgets_its_own_note_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let _lock = Lock::take(folder.path(), EMBEDDED_LOCK).expect("free");
+        let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", "shop");
+        state.pid = Some(7);
+        state.write(folder.path()).expect("written");
+        assert_eq!(built_in(folder.path()), Some(state));
+        remove_of(folder.path(), 8);
+        assert!(built_in(folder.path()).is_some());
+        remove_of(folder.path(), 7);
+        assert_eq!(read(folder.path()), None);
+        let containers = InfraState::new(Carrier::Docker, "127.0.0.1", "shop");
+        containers.write(folder.path()).expect("written");
+        remove_of(folder.path(), 7);
+        assert_eq!(read(folder.path()), Some(containers));
+        assert_eq!(built_in(folder.path()), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::Sandbox;
+use crate::support::engine::ScriptedEngine;
 use crate::support::system::{Running, SERVICE, becomes_free, workspace};
 
 /// A workspace whose Consul and Jaeger are on these ports, and `msvc` in it without an engine.
@@ -36,8 +37,12 @@ impl Site {
     }
 
     fn msvc(&self, args: &[&str]) -> String {
+        self.msvc_with("unix:///nowhere", args)
+    }
+
+    fn msvc_with(&self, docker: &str, args: &[&str]) -> String {
         let mut command = self.sandbox.command(args);
-        command.env("DOCKER_HOST", "unix:///nowhere");
+        command.env("DOCKER_HOST", docker);
         let text = self.sandbox.render(command.output().expect("msvc starts"));
         let text = text.replace(&self.port.to_string(), "[PORT]");
         let text = text.replace(&self.traces.to_string(), "[TRACES]");
@@ -49,6 +54,14 @@ impl Site {
             end.map_or(line, |end| &line[..end]).trim_end()
         });
         lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Site {
+    /// What is noted of what runs.
+    fn note(&self) -> serde_json::Value {
+        let path = self.sandbox.path().join(".msvc/infra.json");
+        serde_json::from_slice(&fs::read(path).expect("written")).expect("JSON")
     }
 }
 
@@ -128,9 +141,9 @@ fn a_killed_engine_is_not_taken_for_one_that_runs() {
     let up = site.msvc(&["up", "-q"]);
     assert!(up.starts_with("exit: 0"), "{up}");
     let path = site.sandbox.path().join(".msvc/infra.json");
-    let state: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).expect("written")).expect("JSON");
-    let pid = state["pid"].as_i64().and_then(|it| i32::try_from(it).ok());
+    let pid = site.note()["pid"]
+        .as_i64()
+        .and_then(|it| i32::try_from(it).ok());
     let pid = pid.and_then(Pid::from_raw).expect("a process");
     kill_process(pid, Signal::KILL).expect("it runs");
     assert!(becomes_free(site.port));
@@ -153,4 +166,51 @@ fn what_is_not_built_in_is_refused_where_it_was_asked_for() {
     error: the embedded engine has no postgres
     hint: it needs Docker: `msvc doctor` says whether an engine answers
     ");
+}
+
+#[test]
+fn a_docker_that_came_back_does_not_take_the_place_of_what_runs() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "consul", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let note = site.note();
+    let pid = format!("pid {}", note["pid"]);
+    let engine = ScriptedEngine::on("127.0.0.1");
+    let msvc = |args: &[&str]| {
+        let text = site.msvc_with(&engine.address, args);
+        text.replace(&engine.address, "[DOCKER]")
+            .replace(&pid, "pid [PID]")
+    };
+    insta::assert_snapshot!(msvc(&["up", "consul"]), @r"
+    exit: 0
+    --- stderr ---
+          Engine embedded, which runs
+         Healthy consul     http://127.0.0.1:[PORT]  (unchanged)
+              Up all healthy already, nothing changed
+    ");
+    insta::assert_snapshot!(msvc(&["up", "postgres"]), @r"
+    exit: 1
+    --- stderr ---
+    error: the embedded engine runs (pid [PID]), and Docker would take its place
+    hint: `msvc down` ends it, with what it keeps in memory; `msvc up --engine embedded` stays with it
+    ");
+    insta::assert_snapshot!(msvc(&["up", "consul", "--engine", "docker"]), @r"
+    exit: 1
+    --- stderr ---
+          Engine Docker at [DOCKER]
+    error: the embedded engine runs (pid [PID]), and Docker would take its place
+    hint: `msvc down` ends it, with what it keeps in memory; `msvc up --engine embedded` stays with it
+    ");
+    assert_eq!(
+        msvc(&["up", "consul", "--engine", "docker", "--dry-run"]),
+        msvc(&["up", "consul", "--engine", "docker"])
+    );
+    assert_eq!(site.note(), note);
+    insta::assert_snapshot!(site.msvc(&["down"]), @r"
+    exit: 0
+    --- stderr ---
+         Stopped the embedded engine
+            Down nothing runs
+    ");
+    assert!(becomes_free(site.port));
 }

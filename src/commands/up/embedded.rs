@@ -119,7 +119,7 @@ async fn serve(
     }
     state.write(&state_folder)?;
     signals.next().await;
-    state_file::remove(&state_folder);
+    state_file::remove_of(&state_folder, std::process::id());
     context.printer.step("Stopped", "the embedded engine");
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod chat;
 pub mod chat_v1;
 
 pub mod differences;
+pub mod engine;
 pub mod fixtures;
 pub mod http2;
 pub mod random_protos;
