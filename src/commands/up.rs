@@ -34,7 +34,8 @@ use view::View;
     msvc up postgres redis           these, besides what runs already\n  \
     msvc up grafana --auto-ports     on other ports where the usual ones are taken\n  \
     msvc up --dry-run                only say what would be done\n\n\
-    A second `msvc up` changes nothing; `msvc status` says what runs, `msvc down` stops it.")]
+    A second `msvc up` changes nothing. What is built in keeps all in one process, which takes no more\n\
+    while it runs: name all at once, or `msvc down` first. `msvc status` says what runs, `msvc down` stops it.")]
 pub struct UpArgs {
     /// What to start [default: `resources` in `msvc.toml`, else what the services need].
     #[arg(value_name = "RESOURCE")]
@@ -69,11 +70,28 @@ pub enum UpError {
     /// Docker would take the place of a process that nobody would know of any more.
     #[error("the embedded engine runs{}, and Docker would take its place", process(.0))]
     EmbeddedRuns(Option<u32>),
+    /// What is built in takes no more while it runs.
+    #[error(
+        "the embedded engine runs with {}, and takes no {} besides",
+        list(running),
+        list(wanted)
+    )]
+    RunsWithout {
+        /// What it has.
+        running: Vec<Resource>,
+        /// What it has not.
+        wanted: Vec<Resource>,
+    },
 }
 
 /// The process in parentheses, where it is known.
 fn process(pid: &Option<u32>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+fn list(resources: &[Resource]) -> String {
+    let names: Vec<&str> = resources.iter().map(|it| it.name()).collect();
+    names.join(", ")
 }
 
 impl Diagnostic for UpError {
@@ -87,13 +105,20 @@ impl Diagnostic for UpError {
                  with it"
                     .to_owned()
             }
+            Self::RunsWithout { running, wanted } => {
+                let all: Vec<&str> = running.iter().chain(wanted).map(|it| it.name()).collect();
+                format!(
+                    "`msvc down` ends it, with what it keeps in memory; then `msvc up {}` starts all",
+                    all.join(" ")
+                )
+            }
         })
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::EmbeddedRuns(_) => Exit::Failed,
+            Self::EmbeddedRuns(_) | Self::RunsWithout { .. } => Exit::Failed,
         }
     }
 }

@@ -214,3 +214,21 @@ fn a_docker_that_came_back_does_not_take_the_place_of_what_runs() {
     ");
     assert!(becomes_free(site.port));
 }
+
+#[test]
+fn what_is_built_in_takes_no_more_while_it_runs() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "consul", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let note = site.note();
+    let more = ["up", "jaeger", "--engine", "embedded"];
+    insta::assert_snapshot!(site.msvc(&more), @r"
+    exit: 1
+    --- stderr ---
+    error: the embedded engine runs with consul, and takes no jaeger besides
+    hint: `msvc down` ends it, with what it keeps in memory; then `msvc up consul jaeger` starts all
+    ");
+    let planned = [more.as_slice(), &["--dry-run"]].concat();
+    assert_eq!(site.msvc(&planned), site.msvc(&more));
+    assert_eq!(site.note(), note);
+}

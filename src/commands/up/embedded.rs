@@ -28,37 +28,45 @@ pub(super) async fn up(
     if let Some(resource) = missing.iter().find(|it| args.resources.contains(it)) {
         return Err(BackgroundError::NotBuiltIn(*resource).into());
     }
+    if args.foreground && !args.dry_run {
+        return serve(context, project, &built_in, signals).await;
+    }
+    let state_folder = project.state_folder();
+    let _lock = match args.dry_run {
+        true => None,
+        false => Some(Lock::take(&state_folder, CHANGE_LOCK)?),
+    };
+    let running = state_file::built_in(&state_folder);
+    let has = |it: &Resource| {
+        let state = running.as_ref();
+        state.is_some_and(|state| state.resources.contains_key(it))
+    };
+    let wanted: Vec<Resource> = built_in.iter().copied().filter(|it| !has(it)).collect();
+    // Another process in its place would know nothing of what this one keeps in memory.
+    if let Some(state) = &running
+        && !wanted.is_empty()
+    {
+        let running = state.resources.keys().copied().collect();
+        return Err(UpError::RunsWithout { running, wanted }.into());
+    }
     if args.dry_run {
-        for resource in &built_in {
+        for resource in &wanted {
             context
                 .printer
                 .data(&format!("start {resource} (built in)\n"))?;
         }
+        if wanted.is_empty() {
+            context.printer.line("nothing to do");
+        }
         return Ok(());
-    }
-    if args.foreground {
-        return serve(context, project, &built_in, signals).await;
     }
     for resource in missing {
         let note = format!("`{resource}` is not built in, and is left out");
         context.printer.warning(note);
     }
-    let state_folder = project.state_folder();
-    let _lock = Lock::take(&state_folder, CHANGE_LOCK)?;
-    let running = state_file::read(&state_folder).filter(|it| it.engine == Carrier::Embedded);
-    let is_all = |state: &InfraState| built_in.iter().all(|it| state.resources.contains_key(it));
     let (state, deed) = match running {
-        Some(state) if is_all(&state) => (state, Deed::Unchanged),
-        running => {
-            let others = running
-                .iter()
-                .flat_map(|state| state.resources.keys().copied());
-            let mut wanted: Vec<Resource> = built_in.iter().copied().chain(others).collect();
-            wanted.sort_unstable();
-            wanted.dedup();
-            background::stop(&state_folder).await?;
-            (spawn(project, &wanted, signals).await?, Deed::Created)
-        }
+        Some(state) => (state, Deed::Unchanged),
+        None => (spawn(project, &wanted, signals).await?, Deed::Created),
     };
     let view = View::new(&context.printer, &state);
     for resource in &built_in {
