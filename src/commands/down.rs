@@ -1,5 +1,6 @@
 //! `msvc down`: stops what `msvc up` started.
 
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use crate::infra::docker::perform;
 use crate::infra::reconcile::{self, Action};
 use crate::infra::resource::Resource;
 use crate::infra::stack;
-use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, Lock};
+use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, InfraState, Lock};
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
 
@@ -23,7 +24,8 @@ use crate::run::signals::Signals;
 #[command(after_help = "Examples:\n  \
     msvc down              stop all; data in volumes stays for the next `msvc up`\n  \
     msvc down redis        stop one\n  \
-    msvc down --volumes    and remove the data")]
+    msvc down --volumes    and remove the data, once that is confirmed\n  \
+    msvc down --volumes --yes    unasked, as scripts need it")]
 pub struct DownArgs {
     /// What to stop [default: all].
     #[arg(value_name = "RESOURCE")]
@@ -31,7 +33,7 @@ pub struct DownArgs {
     /// Remove the data too.
     #[arg(long)]
     pub volumes: bool,
-    /// Do not ask.
+    /// Do not ask: where nobody can be asked, data is removed only with this.
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -45,6 +47,17 @@ pub enum DownError {
     /// The answer was no.
     #[error("nothing was removed")]
     Declined,
+    /// Nobody can be asked.
+    #[error("the data of {0} would be lost, and nobody can be asked")]
+    Unasked(String),
+    /// One process is all that is built in.
+    #[error("what is built in stops as a whole, and {} would stop too", list(.0))]
+    StopsAsWhole(Vec<Resource>),
+}
+
+fn list(resources: &[Resource]) -> String {
+    let names: Vec<&str> = resources.iter().map(|it| it.name()).collect();
+    names.join(", ")
 }
 
 impl Diagnostic for DownError {
@@ -52,13 +65,18 @@ impl Diagnostic for DownError {
         match self {
             Self::Interrupted => Some("`msvc down` goes on where this ended".to_owned()),
             Self::Declined => Some("`msvc down` without `--volumes` keeps the data".to_owned()),
+            Self::Unasked(_) => Some(
+                "`--yes` removes it unasked; `msvc down` without `--volumes` keeps it".to_owned(),
+            ),
+            Self::StopsAsWhole(_) => Some("`msvc down` stops all of it".to_owned()),
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::Declined => Exit::Failed,
+            Self::Unasked(_) => Exit::Usage,
+            Self::Declined | Self::StopsAsWhole(_) => Exit::Failed,
         }
     }
 }
@@ -93,14 +111,18 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
     let is_embedded = state
         .as_ref()
         .is_some_and(|it| it.engine == Carrier::Embedded);
-    if is_embedded {
-        background::stop(&state_folder).await?;
-        context.printer.step("Stopped", "the embedded engine");
+    let ends_built_in = ends_built_in(state.as_ref(), &args.resources)?;
+    // A question comes with volumes alone; without one it ends whatever an engine says.
+    if ends_built_in && !args.volumes {
+        end_built_in(context, &state_folder).await?;
     }
     let engine = match stack::engine(context, project).await {
         Ok(engine) => engine,
         // Where there is no engine, there is nothing of it to stop; unless something was started.
         Err(DockerError::NoEngine(_)) if is_embedded || state.is_none() => {
+            if ends_built_in && args.volumes {
+                end_built_in(context, &state_folder).await?;
+            }
             return report(context, &[], start);
         }
         Err(error) => return Err(error.into()),
@@ -117,21 +139,19 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         _ => None,
     });
     let lost: Vec<&str> = lost.collect();
-    if !lost.is_empty() && !args.yes && context.is_interactive() {
-        let question = format!("Remove the data of {}?", lost.join(", "));
-        let answer = Confirm::new()
-            .with_prompt(question)
-            .default(false)
-            .interact();
-        if !answer.unwrap_or(false) {
-            change.end();
-            return Err(DownError::Declined.into());
-        }
+    if !args.yes
+        && let Err(error) = ask(context, &lost)
+    {
+        change.end();
+        return Err(error.into());
+    }
+    if ends_built_in && args.volumes {
+        end_built_in(context, &state_folder).await?;
     }
     perform::tear_down(&engine, &actions, &|_, _| {}).await?;
     change.end();
     match (only, state) {
-        (Some(only), Some(mut state)) => {
+        (Some(only), Some(mut state)) if !ends_built_in => {
             state
                 .resources
                 .retain(|resource, _| !only.contains(resource));
@@ -140,6 +160,46 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         _ => state_file::remove(&state_folder),
     }
     report(context, &actions, start)
+}
+
+/// Whether what is built in is to end: where all of it is meant, and not where none of it is.
+fn ends_built_in(state: Option<&InfraState>, named: &[Resource]) -> Result<bool, DownError> {
+    let Some(state) = state.filter(|it| it.engine == Carrier::Embedded) else {
+        return Ok(false);
+    };
+    let running = state.resources.keys().copied();
+    let (meant, others): (Vec<Resource>, Vec<Resource>) =
+        running.partition(|it| named.is_empty() || named.contains(it));
+    match (meant.is_empty(), others.is_empty()) {
+        (_, true) => Ok(true),
+        (true, false) => Ok(false),
+        (false, false) => Err(DownError::StopsAsWhole(others)),
+    }
+}
+
+async fn end_built_in(context: &Context, state_folder: &Path) -> Result {
+    background::stop(state_folder).await?;
+    context.printer.step("Stopped", "the embedded engine");
+    Ok(())
+}
+
+/// Asks whether data may be lost; where nobody can be asked, it may not.
+fn ask(context: &Context, lost: &[&str]) -> Result<(), DownError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let lost = lost.join(", ");
+    if !context.is_interactive() {
+        return Err(DownError::Unasked(lost));
+    }
+    let answer = Confirm::new()
+        .with_prompt(format!("Remove the data of {lost}?"))
+        .default(false)
+        .interact();
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(DownError::Declined),
+    }
 }
 
 /// Says what has gone.

@@ -232,3 +232,53 @@ fn what_is_built_in_takes_no_more_while_it_runs() {
     assert_eq!(site.msvc(&planned), site.msvc(&more));
     assert_eq!(site.note(), note);
 }
+
+#[test]
+fn what_is_built_in_stops_as_a_whole() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "consul", "jaeger", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let note = site.note();
+    insta::assert_snapshot!(site.msvc(&["down", "jaeger"]), @r"
+    exit: 1
+    --- stderr ---
+    error: what is built in stops as a whole, and consul would stop too
+    hint: `msvc down` stops all of it
+    ");
+    insta::assert_snapshot!(site.msvc(&["down", "postgres"]), @r"
+    exit: 0
+    --- stderr ---
+            Down nothing runs
+    ");
+    assert_eq!(site.note(), note);
+    insta::assert_snapshot!(site.msvc(&["down", "jaeger", "consul"]), @r"
+    exit: 0
+    --- stderr ---
+         Stopped the embedded engine
+            Down nothing runs
+    ");
+    assert!(becomes_free(site.port));
+    assert!(!site.sandbox.path().join(".msvc/infra.json").exists());
+}
+
+#[test]
+fn data_is_not_removed_where_nobody_can_be_asked() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "consul", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let note = site.note();
+    let engine = ScriptedEngine::on("127.0.0.1");
+    insta::assert_snapshot!(site.msvc_with(&engine.address, &["down", "--volumes"]), @r"
+    exit: 2
+    --- stderr ---
+    error: the data of redis would be lost, and nobody can be asked
+    hint: `--yes` removes it unasked; `msvc down` without `--volumes` keeps it
+    ");
+    assert_eq!(engine.removed(), 0);
+    // What runs is not stopped before the answer either.
+    assert_eq!(site.note(), note);
+    let told = site.msvc_with(&engine.address, &["down", "--volumes", "--yes", "-q"]);
+    assert_eq!(told, "exit: 0");
+    assert_eq!(engine.removed(), 1);
+    assert!(becomes_free(site.port));
+}

@@ -77,7 +77,7 @@ fn an_engine_that_stands_still_is_told_of() {
     assert!(output.contains(expected), "{output}");
 
     let frozen_later = Proxy::start(&site.host, Script::FreezeAt("/containers/create"));
-    site.msvc(&["down", "--volumes"]);
+    site.msvc(&["down", "--volumes", "--yes"]);
     let mut command = site.command(&["up", "redis", "--wait", "2s"]);
     command.env("DOCKER_HOST", frozen_later.address());
     let output = site.steady(&site.sandbox.render(command.output().expect("msvc starts")));

@@ -90,7 +90,7 @@ fn data_outlives_a_down_and_goes_with_its_volume() {
     assert_eq!(site.msvc(&["down", "-q"]), "exit: 0");
     assert!(site.msvc(&["up", "redis", "-q"]).starts_with("exit: 0"));
     assert_eq!(count(&site), "2");
-    let gone = site.json(&["down", "--volumes"]);
+    let gone = site.json(&["down", "--volumes", "--yes"]);
     assert_eq!(gone["removed_data"], serde_json::json!(["redis"]));
     assert!(site.msvc(&["up", "redis", "-q"]).starts_with("exit: 0"));
     assert_eq!(count(&site), "1");
@@ -232,7 +232,7 @@ fn what_belongs_to_others_is_never_touched() {
     let stranger = format!("{}-redis", site.id());
     site.docker(&["create", "--name", &stranger, "msvc-ci/small"]);
     let output = site.msvc(&["up", "redis"]);
-    site.msvc(&["down", "--volumes"]);
+    site.msvc(&["down", "--volumes", "--yes"]);
     let there = site.docker(&["ps", "--all", "--filter", &format!("name={stranger}"), "-q"]);
     site.docker(&["rm", &stranger]);
     insta::assert_snapshot!(output, @r"

@@ -180,7 +180,7 @@ impl Site {
 
     /// Removes all, and proves it.
     pub fn clear(&self) {
-        let output = self.msvc(&["down", "--volumes", "-q"]);
+        let output = self.msvc(&["down", "--volumes", "--yes", "-q"]);
         assert_eq!(output, "exit: 0");
         assert_eq!(self.left(), ["", "", ""]);
     }
@@ -188,7 +188,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let _ = self.command(&["down", "--volumes", "-q"]).output();
+        let _ = self.command(&["down", "--volumes", "--yes", "-q"]).output();
     }
 }
 
