@@ -248,6 +248,10 @@ async fn bring_up(
         engine.mark_outdated(&mut inventory).await?;
     }
     let actions = reconcile::bring_up(&specs, &inventory.observed);
+    let creates = actions.iter().any(|it| matches!(it, Action::Create(_)));
+    if creates && let Some(exposure) = stack.place.exposure() {
+        context.printer.warning(exposure);
+    }
     if args.dry_run {
         return show_plan(context, &specs, &actions);
     }

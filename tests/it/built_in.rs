@@ -282,3 +282,23 @@ fn data_is_not_removed_where_nobody_can_be_asked() {
     assert_eq!(engine.removed(), 1);
     assert!(becomes_free(site.port));
 }
+
+#[test]
+fn who_takes_an_engine_elsewhere_is_told_that_its_ports_are_open() {
+    let site = Site::new();
+    // A name of this machine that is not the usual one.
+    let engine = ScriptedEngine::on("127.0.0.2");
+    let told = site.msvc_with(&engine.address, &["up", "redis", "--dry-run"]);
+    insta::assert_snapshot!(told.replace(&engine.address, "[DOCKER]"), @r"
+    exit: 0
+    --- stdout ---
+    create the network
+    create redis from redis:7.4.3-alpine
+    --- stderr ---
+          Engine Docker at [DOCKER], which answers
+    warning: the ports are published on all addresses of `127.0.0.2`, and what listens there has no password or a known one: it is open to everybody who reaches `127.0.0.2`
+    ");
+    let here = ScriptedEngine::on("127.0.0.1");
+    let told = site.msvc_with(&here.address, &["up", "redis", "--dry-run"]);
+    assert!(!told.contains("warning"), "{told}");
+}

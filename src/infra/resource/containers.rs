@@ -10,8 +10,8 @@ use super::images;
 use super::spec::{Network, Spec};
 use super::{Port, Resource};
 
-/// The user, password and virtual host of everything that wants some; nothing but this machine
-/// reaches it.
+/// The user, password and virtual host of everything that wants some: known to everybody, and no
+/// protection where the engine is on another machine and its ports are open.
 pub const POSTGRES_USER: &str = "postgres";
 /// RabbitMQ's user, as its own image has it.
 pub const RABBITMQ_USER: &str = "guest";
@@ -58,7 +58,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// On this machine, or on another that has a name: there on all addresses, or nobody could reach it.
+    /// On this machine, where nobody else reaches it; or on another that has a name: there on all
+    /// addresses, or nobody could, which [`Self::exposure`] tells of.
     pub fn new(remote: Option<String>, way_to_services: WayToServices) -> Self {
         match remote {
             None => Self {
@@ -72,6 +73,17 @@ impl Place {
                 way_to_services,
             },
         }
+    }
+
+    /// Who else reaches what runs there, for those it matters to.
+    pub fn exposure(&self) -> Option<String> {
+        let host = &self.host;
+        (!self.publish_on.is_loopback()).then(|| {
+            format!(
+                "the ports are published on all addresses of `{host}`, and what listens there has no \
+                 password or a known one: it is open to everybody who reaches `{host}`"
+            )
+        })
     }
 }
 
@@ -162,7 +174,8 @@ fn command(resource: Resource, stack: &Stack) -> Vec<String> {
                 files::PROMETHEUS
             )
         }
-        // Its own protection lets only its own machine in, and here that is its container.
+        // Its own protection lets only its own machine in, and here that is its container. Who else
+        // gets to it is up to where its port is published.
         Resource::Redis => {
             "redis-server --dir /data --appendonly yes --protected-mode no".to_owned()
         }
