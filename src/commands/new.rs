@@ -164,10 +164,12 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     }
     // What the plan is made from is read under the lock.
     let project = project::at(&root)?;
-    let is_overtaken = || lock.is_none() && !args.dry_run && root.join(STATE_FOLDER).exists();
+    let is_overtaken = |lock: &Option<WorkspaceLock>| {
+        lock.is_none() && !args.dry_run && root.join(STATE_FOLDER).exists()
+    };
     if project.is_none() {
         match refuse_unless_empty(&root) {
-            Err(_) if is_overtaken() => return Ok(Outcome::Overtaken),
+            Err(_) if is_overtaken(&lock) => return Ok(Outcome::Overtaken),
             outcome => outcome?,
         }
     }
@@ -186,6 +188,23 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     let port = choose_port(args, project.as_ref(), name)?;
     let registry = choose_registry(args, project.as_ref())?;
 
+    let mut plan = Plan::default();
+    if project.is_none() {
+        plan = workspace::verbatim();
+        if !args.no_git {
+            plan.put_under_git();
+        }
+    }
+    // A starter in an empty folder cannot be refused any more.
+    let mut staging = None;
+    if project.is_none() && args.proto.is_empty() && !args.dry_run && is_bare(&root) {
+        let Some(taken) = lock_new(&root)? else {
+            return Ok(Outcome::Overtaken);
+        };
+        staging = Some(apply::begin(&taken, plan.clone())?);
+        lock = Some(taken);
+    }
+
     let protos = match args.proto.as_slice() {
         [] => incoming::starter(name)?,
         files => incoming::given(&context.directory, files, &args.include)?,
@@ -198,12 +217,11 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     let (compiled, generated) = proto::generate_all(&sources)?;
     let serves = protos.services(&compiled, &generated.services)?;
 
-    let mut plan = Plan::default();
     let manifest = project.as_ref().map(|project| &project.manifest);
     let proto_root = manifest.and_then(|manifest| manifest.proto.roots.first());
     let proto_root = proto_root.map_or("proto", String::as_str);
     for (file, text) in &sources.memory {
-        plan.create(format!("{proto_root}/{file}"), text.as_str());
+        plan.create(format!("{proto_root}/{file}"), text.clone());
     }
     let existing = protocol::read_generated(&root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
@@ -229,9 +247,6 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
                 example_request,
             };
             workspace::plan(&new_workspace, &mut plan)?;
-            if !args.no_git {
-                plan.put_under_git();
-            }
             workspace::manifest(&new_workspace)?
         }
     };
@@ -247,7 +262,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     plan.write(manifest::FILE_NAME, manifest_text);
 
     let conflicts = apply::conflicts(&root, &plan);
-    if is_overtaken() {
+    if is_overtaken(&lock) {
         return Ok(Outcome::Overtaken);
     }
     if !conflicts.is_empty() {
@@ -256,17 +271,16 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     if !args.dry_run {
         let lock = match lock {
             Some(lock) => lock,
-            None => {
-                let lock = WorkspaceLock::take(&root)?;
-                // Somebody may have come between the last look and the lock.
-                apply::recover(&lock)?;
-                if project::at(&root)?.is_some() {
-                    return Ok(Outcome::Overtaken);
-                }
-                lock
-            }
+            None => match lock_new(&root)? {
+                Some(lock) => lock,
+                None => return Ok(Outcome::Overtaken),
+            },
         };
-        if apply::apply(&lock, &plan)? == git::Made::Failed {
+        let made = match staging {
+            Some(staging) => apply::complete(&lock, staging, &plan)?,
+            None => apply::apply(&lock, &plan)?,
+        };
+        if made == git::Made::Failed {
             context
                 .printer
                 .warning("`git init` failed; the workspace is not under git");
@@ -293,6 +307,20 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         },
     )?;
     Ok(Outcome::Done)
+}
+
+/// Takes the lock of a folder without a workspace; nothing if somebody has made one between the last
+/// look and the lock.
+fn lock_new(root: &Path) -> Result<Option<WorkspaceLock>> {
+    let lock = WorkspaceLock::take(root)?;
+    apply::recover(&lock)?;
+    let is_overtaken = project::at(root)?.is_some();
+    Ok((!is_overtaken).then_some(lock))
+}
+
+/// Whether a folder is not there or has nothing in it, hidden or not.
+fn is_bare(folder: &Path) -> bool {
+    !folder.exists() || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn given_name(context: &Context, args: &NewArgs) -> Result<String> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Diagnostic, IoContext, IoFailure};
 use crate::manifest;
 use crate::project::STATE_FOLDER;
-use crate::scaffold::apply::stage::{Missing, stage};
+use crate::scaffold::apply::stage::Missing;
 use crate::scaffold::fail_point::passed;
 use crate::scaffold::git;
 use crate::scaffold::lock::WorkspaceLock;
@@ -25,6 +25,8 @@ use crate::scaffold::plan::{Change, Plan};
 mod stage;
 #[cfg(test)]
 mod tests;
+
+pub use crate::scaffold::apply::stage::Staging;
 
 /// The staging folder, below the state folder.
 const STAGING: &str = "staging";
@@ -112,19 +114,34 @@ struct Journal {
 /// [`ApplyError`]; nothing has changed then, unless the file system refuses in the last step, which
 /// the next command takes up again.
 pub fn apply(lock: &WorkspaceLock, plan: &Plan) -> Result<git::Made, ApplyError> {
-    let root = lock.root();
-    let conflicts = conflicts(root, plan);
+    let conflicts = conflicts(lock.root(), plan);
     if !conflicts.is_empty() {
         return Err(ApplyError::Conflicts(conflicts));
     }
-    let staging = staging(root);
-    let staged = stage(lock, &staging, plan).map_err(ApplyError::from);
-    let outcome = staged.and_then(|made| finish(root, &staging).map(|()| made));
-    if outcome.is_err() && !staging.join(JOURNAL).exists() {
-        // The first error is the one to report.
-        let _ = fs::remove_dir_all(&staging);
-    }
-    outcome
+    complete(lock, begin(lock, Plan::default())?, plan)
+}
+
+/// Begins to stage the part of a plan that stands before the rest of it is made. It creates files
+/// only. Nothing has changed if the rest is never made.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn begin(lock: &WorkspaceLock, first: Plan) -> Result<Staging, ApplyError> {
+    Ok(Staging::begin(lock, first)?)
+}
+
+/// Performs a plan of which a part is staged. Who calls has looked for [`conflicts`].
+///
+/// # Errors
+/// As [`apply`].
+pub fn complete(
+    lock: &WorkspaceLock,
+    staging: Staging,
+    plan: &Plan,
+) -> Result<git::Made, ApplyError> {
+    let made = staging.complete(lock, plan)?;
+    finish(lock.root(), &self::staging(lock.root()))?;
+    Ok(made)
 }
 
 /// Finishes what a process that died had committed to, and clears what it had not.
@@ -181,9 +198,17 @@ fn staging(root: &Path) -> PathBuf {
 pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
     // What is below a folder that is not there need not be looked for.
     let mut missing = Missing::default();
+    let mut seen = "";
     let mut conflicts: Vec<String> = Vec::new();
     for (path, change) in plan.changes() {
         let topmost = missing.topmost(root, path);
+        // It has been looked at for another of the files that it would have to hold.
+        if topmost != path && topmost == seen {
+            continue;
+        }
+        if *change != Change::Remove {
+            seen = topmost;
+        }
         let place = root.join(topmost);
         let is_in_the_way = match change {
             // A link that leads nowhere is there, too.
@@ -192,7 +217,7 @@ pub fn conflicts(root: &Path, plan: &Plan) -> Vec<String> {
             Change::Write(_) => place.is_dir(),
             Change::Remove => topmost == path && place.is_dir() && !place.is_symlink(),
         };
-        if is_in_the_way && conflicts.last().map(String::as_str) != Some(topmost) {
+        if is_in_the_way {
             conflicts.push(topmost.to_owned());
         }
     }

@@ -3,7 +3,9 @@
 //!
 //! Pure: no I/O.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use serde::Serialize;
 
@@ -18,11 +20,47 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Make a file that is not there.
-    Create(Vec<u8>),
+    Create(Contents),
     /// Write a file whether it is there or not.
-    Write(Vec<u8>),
+    Write(Contents),
     /// Remove a file.
     Remove,
+}
+
+/// What a file will hold; what is built into the program is not copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents(Cow<'static, [u8]>);
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Contents {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Cow::Owned(bytes))
+    }
+}
+
+impl From<String> for Contents {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<&'static [u8]> for Contents {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl From<&'static str> for Contents {
+    fn from(text: &'static str) -> Self {
+        text.as_bytes().into()
+    }
 }
 
 /// A change as it is printed.
@@ -39,13 +77,13 @@ pub struct ChangeSummary<'a> {
 
 impl Plan {
     /// Adds a file that must not be there yet.
-    pub fn create(&mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) {
+    pub fn create(&mut self, path: impl Into<String>, contents: impl Into<Contents>) {
         self.changes
             .insert(path.into(), Change::Create(contents.into()));
     }
 
     /// Adds a file that is replaced where it is there.
-    pub fn write(&mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) {
+    pub fn write(&mut self, path: impl Into<String>, contents: impl Into<Contents>) {
         self.changes
             .insert(path.into(), Change::Write(contents.into()));
     }
@@ -70,6 +108,11 @@ impl Plan {
         self.changes
             .iter()
             .map(|(path, change)| (path.as_str(), change))
+    }
+
+    /// Whether a file changes.
+    pub fn has(&self, path: &str) -> bool {
+        self.changes.contains_key(path)
     }
 
     /// Whether there is nothing to do.

@@ -27,7 +27,7 @@ pub fn plan_sources(generated: &Generated, encoded: &[u8], existing: &Existing, 
     let files = files.map(|(path, text)| (path.as_str(), text.as_bytes()));
     for (path, contents) in files.chain([(DESCRIPTORS, encoded)]) {
         if existing.get(path).map(Vec::as_slice) != Some(contents) {
-            plan.write(format!("{SOURCE}/{path}"), contents);
+            plan.write(format!("{SOURCE}/{path}"), contents.to_vec());
         }
     }
     for (path, contents) in existing {

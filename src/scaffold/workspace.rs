@@ -31,20 +31,9 @@ pub fn manifest(workspace: &NewWorkspace<'_>) -> Result<String, TemplateError> {
     templates::render("workspace/msvc.toml.tera", &context(workspace))
 }
 
-/// Adds the files of a workspace to a plan: all but `msvc.toml`, the generated sources and services.
-///
-/// # Errors
-/// When a template does not render.
-pub fn plan(workspace: &NewWorkspace<'_>, plan: &mut Plan) -> Result<(), TemplateError> {
-    let context = context(workspace);
-    for (path, template) in [
-        ("Cargo.toml", "workspace/Cargo.toml.tera"),
-        ("README.md", "workspace/README.md.tera"),
-        ("crates/protocol/Cargo.toml", "protocol/Cargo.toml.tera"),
-        ("crates/chassis/Cargo.toml", "chassis/Cargo.toml.tera"),
-    ] {
-        plan.create(path, templates::render(template, &context)?);
-    }
+/// The files that are the same in every workspace, most of them the chassis'.
+pub fn verbatim() -> Plan {
+    let mut plan = Plan::default();
     for (path, name) in [
         ("Cargo.lock", "workspace/Cargo.lock"),
         (".gitignore", "workspace/gitignore"),
@@ -59,6 +48,24 @@ pub fn plan(workspace: &NewWorkspace<'_>, plan: &mut Plan) -> Result<(), Templat
     }
     for (path, contents) in templates::files_below("chassis/src") {
         plan.create(format!("crates/{path}"), contents);
+    }
+    plan
+}
+
+/// Adds the files of a workspace that vary to a plan: all but `msvc.toml`, the generated sources and
+/// services.
+///
+/// # Errors
+/// When a template does not render.
+pub fn plan(workspace: &NewWorkspace<'_>, plan: &mut Plan) -> Result<(), TemplateError> {
+    let context = context(workspace);
+    for (path, template) in [
+        ("Cargo.toml", "workspace/Cargo.toml.tera"),
+        ("README.md", "workspace/README.md.tera"),
+        ("crates/protocol/Cargo.toml", "protocol/Cargo.toml.tera"),
+        ("crates/chassis/Cargo.toml", "chassis/Cargo.toml.tera"),
+    ] {
+        plan.create(path, templates::render(template, &context)?);
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ fn crates_with_names_of_every_length_are_laid_out_as_rustfmt_does_it() {
             };
             let path = folder.path().join(format!("{width}-{count}")).join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("writable");
-            std::fs::write(&path, text).expect("writable");
+            std::fs::write(&path, &**text).expect("writable");
             // It finds the modules of a crate by itself.
             if ["lib.rs", "main.rs", "api.rs"]
                 .iter()

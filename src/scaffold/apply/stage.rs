@@ -1,14 +1,15 @@
 //! Writing what a plan makes below the staging folder: nothing else of a workspace is touched.
 //!
-//! Most of the time that it takes is the file system's, so two threads write, and git makes its
-//! repository meanwhile.
+//! Most of the time that it takes is the file system's, so what stands early is written while the
+//! rest of a plan is being made, two threads write the rest, and git makes its repository meanwhile.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use crate::error::{IoContext, IoFailure};
-use crate::scaffold::apply::{FILES, JOURNAL, Journal, is_absence};
+use crate::scaffold::apply::{FILES, JOURNAL, Journal, is_absence, staging as folder};
 use crate::scaffold::fail_point::passed;
 use crate::scaffold::git;
 use crate::scaffold::lock::WorkspaceLock;
@@ -27,40 +28,98 @@ struct Written<'a> {
     permissions: Option<fs::Permissions>,
 }
 
-/// Writes everything below the staging folder, the journal last; whether git has made the
-/// repository that the plan may want.
-pub(super) fn stage(
-    lock: &WorkspaceLock,
-    staging: &Path,
-    plan: &Plan,
-) -> Result<git::Made, IoFailure> {
-    if staging.exists() {
-        fs::remove_dir_all(staging).when("clear", staging)?;
-    }
-    let files = staging.join(FILES);
-    for folder in [staging, &files] {
-        fs::create_dir(folder).when("create", folder)?;
-    }
-    passed("staging-made", 1);
-    let repository = plan.wants_repository().then(|| git::begin(lock, &files));
-    let outcome = write_all(lock.root(), &files, plan);
-    // Also where writing failed: what git is busy with could not be cleared.
-    let made = repository.map_or(git::Made::Unneeded, git::Beginning::wait);
-    let mut journal = outcome?;
-    if let git::Made::Folder(name) = made {
-        journal.moves.push(name.to_owned());
-    }
-    let text = serde_json::to_vec(&journal).expect("a journal serializes");
-    let draft = staging.join("journal.draft");
-    fs::write(&draft, &text).when("write", &draft)?;
-    passed("drafted", 1);
-    fs::rename(&draft, staging.join(JOURNAL)).when("commit", &draft)?;
-    passed("committed", 1);
-    Ok(made)
+/// The staging folder while it is being filled. Dropped before it is [`complete`](Self::complete), it
+/// is cleared as soon as nobody writes there.
+#[derive(Debug)]
+pub struct Staging {
+    folder: PathBuf,
+    /// Files that are written while the rest of the plan is being made.
+    ahead: Option<JoinHandle<Result<Plan, IoFailure>>>,
+    repository: Option<git::Beginning>,
+    is_committed: bool,
 }
 
-/// Writes the files of a plan; what is to be done with them.
-fn write_all(root: &Path, files: &Path, plan: &Plan) -> Result<Journal, IoFailure> {
+impl Staging {
+    /// Makes the folder, has git begin where a repository is wanted, and begins with the files of
+    /// `first`: a part of the plan that stands already and creates files only.
+    pub(super) fn begin(lock: &WorkspaceLock, first: Plan) -> Result<Self, IoFailure> {
+        let folder = folder(lock.root());
+        if folder.exists() {
+            fs::remove_dir_all(&folder).when("clear", &folder)?;
+        }
+        let files = folder.join(FILES);
+        for folder in [&folder, &files] {
+            fs::create_dir(folder).when("create", folder)?;
+        }
+        passed("staging-made", 1);
+        let repository = first.wants_repository().then(|| git::begin(lock, &files));
+        let ahead = (!first.is_empty()).then(|| {
+            thread::spawn(move || {
+                write(&files, &created(&first))?;
+                Ok(first)
+            })
+        });
+        Ok(Self {
+            folder,
+            ahead,
+            repository,
+            is_committed: false,
+        })
+    }
+
+    /// Writes what is missing of the plan, the journal last; whether git has made the repository
+    /// that it may want.
+    pub(super) fn complete(
+        mut self,
+        lock: &WorkspaceLock,
+        plan: &Plan,
+    ) -> Result<git::Made, IoFailure> {
+        let files = self.folder.join(FILES);
+        if plan.wants_repository() && self.repository.is_none() {
+            self.repository = Some(git::begin(lock, &files));
+        }
+        let outcome = write_all(lock.root(), &files, plan, self.ahead.take());
+        // Also where writing failed: what git is busy with could not be cleared.
+        let made = self.repository.take();
+        let made = made.map_or(git::Made::Unneeded, git::Beginning::wait);
+        let mut journal = outcome?;
+        if let git::Made::Folder(name) = made {
+            journal.moves.push(name.to_owned());
+        }
+        let text = serde_json::to_vec(&journal).expect("a journal serializes");
+        let draft = self.folder.join("journal.draft");
+        fs::write(&draft, &text).when("write", &draft)?;
+        passed("drafted", 1);
+        fs::rename(&draft, self.folder.join(JOURNAL)).when("commit", &draft)?;
+        self.is_committed = true;
+        passed("committed", 1);
+        Ok(made)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.is_committed {
+            return;
+        }
+        if let Some(ahead) = self.ahead.take() {
+            let _ = ahead.join();
+        }
+        if let Some(git) = self.repository.take() {
+            git.wait();
+        }
+        // What went wrong before is what is reported.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Writes the files of a plan but those that are written `ahead`; what is to be done with all.
+fn write_all(
+    root: &Path,
+    files: &Path,
+    plan: &Plan,
+    ahead: Option<JoinHandle<Result<Plan, IoFailure>>>,
+) -> Result<Journal, IoFailure> {
     let mut journal = Journal::default();
     let mut missing = Missing::default();
     let mut written = Vec::with_capacity(plan.len());
@@ -87,6 +146,10 @@ fn write_all(root: &Path, files: &Path, plan: &Plan) -> Result<Journal, IoFailur
             }
         }
     }
+    if let Some(ahead) = ahead {
+        let ahead = ahead.join().expect("writing does not panic")?;
+        written.retain(|file| !ahead.has(file.path));
+    }
     if written.len() < WORTH_A_THREAD {
         write(files, &written)?;
         return Ok(journal);
@@ -101,6 +164,22 @@ fn write_all(root: &Path, files: &Path, plan: &Plan) -> Result<Journal, IoFailur
     Ok(journal)
 }
 
+/// The files that a plan creates.
+fn created(plan: &Plan) -> Vec<Written<'_>> {
+    let changes = plan.changes().zip(1..);
+    changes
+        .filter_map(|((path, change), number)| match change {
+            Change::Create(contents) => Some(Written {
+                number,
+                path,
+                contents,
+                permissions: None,
+            }),
+            Change::Write(_) | Change::Remove => None,
+        })
+        .collect()
+}
+
 /// The permissions of a file, or of what a link leads to, if it is there.
 fn permissions(path: &Path) -> Result<Option<fs::Permissions>, IoFailure> {
     match fs::metadata(path) {
@@ -111,13 +190,10 @@ fn permissions(path: &Path) -> Result<Option<fs::Permissions>, IoFailure> {
 }
 
 fn write(files: &Path, written: &[Written<'_>]) -> Result<(), IoFailure> {
-    let mut made = PathBuf::new();
+    let mut made = Folders::default();
     for file in written {
         let staged = files.join(file.path);
-        if let Some(folder) = staged.parent().filter(|folder| *folder != made) {
-            fs::create_dir_all(folder).when("create", folder)?;
-            made = folder.to_owned();
-        }
+        made.make_above(files, file.path)?;
         fs::write(&staged, file.contents).when("write", &staged)?;
         if let Some(permissions) = &file.permissions {
             fs::set_permissions(&staged, permissions.clone()).when("write", &staged)?;
@@ -127,9 +203,44 @@ fn write(files: &Path, written: &[Written<'_>]) -> Result<(), IoFailure> {
     Ok(())
 }
 
+/// The folders above a file, from the highest.
+fn folders_above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// Makes the folders of files that come in order, and asks the file system once for each.
+#[derive(Debug, Default)]
+struct Folders<'p> {
+    /// Those above the last file, from the highest.
+    made: Vec<&'p str>,
+}
+
+impl<'p> Folders<'p> {
+    fn make_above(&mut self, files: &Path, path: &'p str) -> Result<(), IoFailure> {
+        let mut depth = 0;
+        for folder in folders_above(path) {
+            if self.made.get(depth) != Some(&folder) {
+                self.made.truncate(depth);
+                let made = files.join(folder);
+                match fs::create_dir(&made) {
+                    // The other thread may have made it.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    outcome => outcome.when("create", &made)?,
+                }
+                self.made.push(folder);
+            }
+            depth += 1;
+        }
+        Ok(())
+    }
+}
+
 /// Looks for what of a path is not there, and remembers it for the paths that come next in order.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
+    /// The folders above the last path that are there, from the highest.
+    there: Vec<String>,
+    /// The one below them that is not.
     folder: Option<String>,
 }
 
@@ -137,17 +248,23 @@ impl Missing {
     /// The part of a path that can be moved as a whole because nothing of it is there yet: the
     /// highest folder above it that is missing or no folder, or the file itself.
     pub(super) fn topmost<'p>(&mut self, root: &Path, path: &'p str) -> &'p str {
-        if let Some(folder) = &self.folder
-            && let Some(rest) = path.strip_prefix(folder.as_str())
-            && rest.starts_with('/')
-        {
-            return &path[..folder.len()];
+        let mut depth = 0;
+        for folder in folders_above(path) {
+            if self.there.get(depth).is_some_and(|there| there == folder) {
+                depth += 1;
+                continue;
+            }
+            self.there.truncate(depth);
+            if self.folder.as_deref() == Some(folder) {
+                return folder;
+            }
+            if !root.join(folder).is_dir() {
+                self.folder = Some(folder.to_owned());
+                return folder;
+            }
+            self.there.push(folder.to_owned());
+            depth += 1;
         }
-        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
-        let missing = folders
-            .into_iter()
-            .find(|folder| !root.join(folder).is_dir());
-        self.folder = missing.map(str::to_owned);
-        missing.unwrap_or(path)
+        path
     }
 }

@@ -17,6 +17,11 @@ fn plan() -> Plan {
     plan
 }
 
+fn stage(lock: &WorkspaceLock, plan: &Plan) {
+    let staging = begin(lock, Plan::default()).expect("begins");
+    staging.complete(lock, plan).expect("stages");
+}
+
 fn listing(root: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root)
         .expect("a folder")
@@ -74,7 +79,7 @@ fn what_was_not_committed_is_cleared_and_what_was_is_finished() {
     assert!(!staging.exists());
 
     fs::write(root.join("gone"), "old").expect("written");
-    stage(&lock(root), &staging, &plan()).expect("stages");
+    stage(&lock(root), &plan());
     // The process dies after the first move.
     fs::rename(staging.join("files/new"), root.join("new")).expect("moved");
     recover(&lock(root)).expect("recovers");
@@ -130,7 +135,7 @@ fn what_fails_after_the_commitment_tells_how_to_go_on() {
     let root = folder.path();
     let staging = root.join(STATE_FOLDER).join(STAGING);
     let lock = lock(root);
-    stage(&lock, &staging, &plan()).expect("stages");
+    stage(&lock, &plan());
     fs::write(root.join("new"), "in the way").expect("written");
     let error = recover(&lock).expect_err("is refused");
     let expected = format!(
@@ -174,4 +179,28 @@ fn a_file_that_is_written_keeps_its_permissions_and_the_link_to_it() {
     assert_eq!(mode(&root.join("own")), 0o400);
     assert_eq!(listing(folder.path()), ["shared", "work"]);
     assert_eq!(listing(&root), [".msvc", "linked", "own"]);
+}
+
+#[test]
+fn what_is_staged_ahead_is_part_of_the_plan() {
+    let folder = folder();
+    let lock = lock(folder.path());
+    let mut first = Plan::default();
+    first.create("new/deep/file", "1");
+    let mut plan = first.clone();
+    plan.create("new/later", "2");
+    let staging = begin(&lock, first).expect("begins");
+    complete(&lock, staging, &plan).expect("completes");
+    assert_eq!(listing(&folder.path().join("new")), ["deep", "later"]);
+    assert_eq!(listing(&folder.path().join("new/deep")), ["file"]);
+    assert_eq!(listing(&folder.path().join(STATE_FOLDER)), ["lock"]);
+}
+
+#[test]
+fn what_is_staged_ahead_of_a_plan_that_is_never_made_goes() {
+    let folder = folder();
+    let lock = lock(folder.path());
+    drop(begin(&lock, plan()).expect("begins"));
+    assert_eq!(listing(folder.path()), [".msvc"]);
+    assert_eq!(listing(&folder.path().join(STATE_FOLDER)), ["lock"]);
 }
