@@ -35,6 +35,9 @@
 //! | TLS, and who is on the other side | [`tls`] |
 //! | who calls, by a token | `auth`, in `middleware` |
 //! | values that travel with a trace | [`baggage`] |
+//! | work that is not a call: its spans, its way through headers | [`trace`] |
+//! | work beside the calls: consumers, relays, sweepers | [`background`] |
+//! | waiting between attempts | [`backoff`] |
 //! | counters and histograms | [`metrics`] |
 //! | `/healthz`, `/readyz`, `/metrics`, `/configz` | `admin` |
 //! | whether it should get calls | [`readiness`], and `health` for gRPC's health service |
@@ -42,6 +45,8 @@
 //! | a server for tests | [`testing`] |
 
 mod admin;
+pub mod background;
+pub mod backoff;
 pub mod baggage;
 pub mod client;
 pub mod config;
@@ -60,6 +65,7 @@ mod task;
 mod telemetry;
 pub mod testing;
 pub mod tls;
+pub mod trace;
 pub mod validate;
 
 pub use error::Error;

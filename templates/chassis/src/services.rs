@@ -9,16 +9,20 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
 
+use crate::admin::Page;
+use crate::background::{Stop, Work};
 use crate::readiness::Check;
 use crate::server::Router;
 
-/// The gRPC services of one server, with what they need: descriptors for reflection, and the
-/// dependencies that must answer for the server to be ready.
+/// The gRPC services of one server, with what they need: descriptors for reflection, the
+/// dependencies that must answer for the server to be ready, and the work that goes on beside them.
 #[derive(Debug)]
 pub struct Services {
     pub(crate) router: Router,
     pub(crate) descriptor_sets: Vec<&'static [u8]>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) works: Vec<Work>,
+    pub(crate) pages: Vec<Page>,
 }
 
 impl Services {
@@ -30,6 +34,8 @@ impl Services {
             router: Router::default(),
             descriptor_sets: vec![descriptor_set],
             checks: Vec::new(),
+            works: Vec::new(),
+            pages: Vec::new(),
         }
     }
 
@@ -78,6 +84,53 @@ impl Services {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         self.checks.push(Check::required(name, probe));
+        self
+    }
+
+    /// Adds work that goes on beside the calls, such as the consumer of a queue. It begins with the
+    /// service and is told to stop after the last call; when it fails, it begins again: see
+    /// [`background`](crate::background).
+    ///
+    /// ```no_run
+    /// # async fn next() -> Result<(), std::io::Error> { Ok(()) }
+    /// # let services = chassis::Services::new(&[]);
+    /// services.background("orders", |stop| async move {
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = stop.requested() => return Ok::<_, std::io::Error>(()),
+    ///             order = next() => order?,
+    ///         }
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn background<W, F, E>(mut self, name: &'static str, work: W) -> Self
+    where
+        W: Fn(Stop) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.works.push(Work::new(name, work));
+        self
+    }
+
+    /// Adds a page to the admin server, for the eyes of those who look after the service: what
+    /// `page` returns, as JSON, or 503 with its error. It is called for each request, with what
+    /// stands after the `?`. The admin server's own paths cannot be taken.
+    ///
+    /// ```no_run
+    /// # let services = chassis::Services::new(&[]);
+    /// services.page("/queues", |_query| async { Ok::<_, std::io::Error>(["orders", "payments"]) });
+    /// ```
+    #[must_use]
+    pub fn page<P, F, T, E>(mut self, path: &'static str, page: P) -> Self
+    where
+        P: Fn(String) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: serde::Serialize,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.pages.push(Page::new(path, page));
         self
     }
 }

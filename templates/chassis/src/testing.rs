@@ -1,9 +1,12 @@
 //! A server for tests: in process, on loopback, on a free port.
 
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
+use crate::background::Background;
 use crate::config::{Config, NoSettings};
 use crate::server::{self, Server};
 use crate::{Error, Services};
@@ -15,6 +18,8 @@ pub use crate::client::picker::{Pick, Picker};
 pub struct TestServer {
     server: Server,
     channel: Channel,
+    background: Background,
+    background_timeout: Duration,
 }
 
 impl TestServer {
@@ -31,10 +36,12 @@ impl TestServer {
         self.server.address
     }
 
-    /// Drains the server: refuses new calls and waits for those in flight.
+    /// Drains the server: refuses new calls, waits for those in flight, and then for the work
+    /// beside them.
     pub async fn shutdown(mut self) {
         self.server.health.not_serving().await;
         self.server.drain().await;
+        self.background.stop(self.background_timeout).await;
     }
 }
 
@@ -80,10 +87,11 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 async fn start(
     config: &Config,
     address: SocketAddr,
-    services: Services,
+    mut services: Services,
 ) -> Result<TestServer, Error> {
     let host = address.ip().to_string();
     let listener = server::listen("test server", &host, address.port(), "server.port").await?;
+    let works = mem::take(&mut services.works);
     let server = Server::start(config, services, listener).await?;
     server.health.serving().await;
     let endpoint = format!("http://{}", server.address);
@@ -95,5 +103,10 @@ async fn start(
             .await
             .expect("the test server accepts connections"),
     };
-    Ok(TestServer { server, channel })
+    Ok(TestServer {
+        server,
+        channel,
+        background: Background::start(works),
+        background_timeout: config.server.background_timeout.get(),
+    })
 }

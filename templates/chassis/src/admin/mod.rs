@@ -7,10 +7,13 @@
 //! | `/metrics` | metrics, in the OpenMetrics format for those who accept it, else in Prometheus' own |
 //! | `/log/level` | what is logged; `PUT` changes it, with `?for=5m` for a while |
 //! | `/configz` | the settings that are in force and where each came from, without secrets; JSON |
+//! | others | what [`Services::page`](crate::Services::page) has added |
 
 mod level;
+mod pages;
 mod routes;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -21,6 +24,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::readiness::Readiness;
 use crate::task;
+
+pub(crate) use pages::Page;
 
 /// The longest wait for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,9 +40,10 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    pub(crate) fn start(listener: TcpListener, readiness: Readiness) -> Self {
+    pub(crate) fn start(listener: TcpListener, readiness: Readiness, pages: Vec<Page>) -> Self {
+        let pages = pages.into();
         Self {
-            task: task::spawn(serve(listener, readiness)),
+            task: task::spawn(serve(listener, Site { readiness, pages })),
         }
     }
 }
@@ -48,13 +54,20 @@ impl Drop for Admin {
     }
 }
 
-async fn serve(listener: TcpListener, readiness: Readiness) {
+/// What is shown.
+#[derive(Debug, Clone)]
+struct Site {
+    readiness: Readiness,
+    pages: Arc<[Page]>,
+}
+
+async fn serve(listener: TcpListener, site: Site) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(task::boxed(serve_connection(stream, readiness.clone())));
+                    connections.spawn(task::boxed(serve_connection(stream, site.clone())));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
             },
@@ -63,10 +76,10 @@ async fn serve(listener: TcpListener, readiness: Readiness) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, readiness: Readiness) {
+async fn serve_connection(stream: TcpStream, site: Site) {
     let service = service_fn(move |request| {
-        let readiness = readiness.clone();
-        async move { routes::answer(request, &readiness).await }
+        let site = site.clone();
+        async move { routes::answer(request, &site).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -22,6 +22,7 @@ use super::Config;
 pub(crate) enum Section {
     MaxRequestSize,
     DrainTimeout,
+    BackgroundTimeout,
     PropagationDelay,
     Deadline,
     Limits,
@@ -34,9 +35,10 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::MaxRequestSize,
         Self::DrainTimeout,
+        Self::BackgroundTimeout,
         Self::PropagationDelay,
         Self::Deadline,
         Self::Limits,
@@ -53,6 +55,7 @@ impl Section {
         match self {
             Self::MaxRequestSize => "server.max_request_size",
             Self::DrainTimeout => "server.drain_timeout",
+            Self::BackgroundTimeout => "server.background_timeout",
             Self::PropagationDelay => "server.propagation_delay",
             Self::Deadline => "server.deadline",
             Self::Limits => "server.limits",

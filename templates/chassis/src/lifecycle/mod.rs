@@ -3,7 +3,8 @@
 //! It starts by binding its addresses, since nothing may be promised before that, and registers
 //! last. It ends in the opposite order, and slowly, so that no call is lost: first it stops being
 //! ready, leaves the registry and gives clients the time to notice; then it tells the rest with
-//! GOAWAY and finishes the calls in flight; what they have left to say is flushed at the end.
+//! GOAWAY and finishes the calls in flight; then the work beside the calls, which may have been left
+//! something by them; what all have left to say is flushed at the end.
 
 mod dependencies;
 mod signals;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::Admin;
+use crate::background::Background;
 use crate::config::{self, Config, Follow, Section};
 use crate::readiness::{Check, Phase, Readiness};
 use crate::registry::{Registrar, Registration, Security};
@@ -82,6 +84,8 @@ struct Farewell {
     delay: Duration,
     /// Until calls in flight have ended.
     limit: Duration,
+    /// Until the work beside the calls has.
+    background: Duration,
 }
 
 impl Farewell {
@@ -89,6 +93,7 @@ impl Farewell {
         Self {
             delay: config.server.propagation_delay.get(),
             limit: config.server.drain_timeout.get(),
+            background: config.server.background_timeout.get(),
         }
     }
 }
@@ -101,6 +106,7 @@ struct Running {
     readiness: Readiness,
     registrar: Option<Registrar>,
     dependencies: dependencies::Watch,
+    background: Background,
     _admin: Option<Admin>,
 }
 
@@ -117,6 +123,10 @@ impl Running {
         };
 
         let mut checks = mem::take(&mut services.checks);
+        let (works, pages) = (
+            mem::take(&mut services.works),
+            mem::take(&mut services.pages),
+        );
         let mut names: Vec<&str> = services.router.names().collect();
         names.sort_unstable();
         let version = &config.service.version;
@@ -145,8 +155,13 @@ impl Running {
         server.health.serving().await;
         let registrar = membership.map(|it| it.register(readiness.clone()));
         let dependencies = dependencies::watch(readiness.clone(), server.health.clone());
-        let admin = admin.map(|(listener, _)| Admin::start(listener, readiness.clone()));
-        let sections = &[Section::PropagationDelay, Section::DrainTimeout];
+        let background = Background::start(works);
+        let admin = admin.map(|(listener, _)| Admin::start(listener, readiness.clone(), pages));
+        let sections = &[
+            Section::PropagationDelay,
+            Section::DrainTimeout,
+            Section::BackgroundTimeout,
+        ];
         let farewell = Follow::new(sections, Farewell::of(config), Farewell::of);
         Ok(Self {
             farewell,
@@ -154,13 +169,18 @@ impl Running {
             readiness,
             registrar,
             dependencies,
+            background,
             _admin: admin,
         })
     }
 
     /// Ends gently. It may be dropped, which ends the rest at once.
     async fn stop(mut self) {
-        let Farewell { delay, limit } = **self.farewell.load();
+        let Farewell {
+            delay,
+            limit,
+            background,
+        } = **self.farewell.load();
         self.readiness.enter(Phase::Draining);
         drop(self.dependencies);
         self.server.health.not_serving().await;
@@ -182,6 +202,7 @@ impl Running {
                 "calls still in flight are cut (server.drain_timeout)"
             );
         }
+        self.background.stop(background).await;
     }
 }
 

@@ -19,6 +19,7 @@ mod text;
 
 use std::sync::{LazyLock, Once, OnceLock, RwLock};
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
@@ -42,6 +43,11 @@ static BUCKETS: OnceLock<Vec<f64>> = OnceLock::new();
 /// Adds a metric to `/metrics`. A counter gets the suffix `_total`.
 pub fn register(name: &str, help: &str, metric: impl Metric) {
     with_registry(|registry| registry.register(name, help, metric));
+}
+
+/// Adds metrics that are read when `/metrics` is asked for, such as the size of a pool.
+pub fn collect(collector: impl Collector) {
+    with_registry(|registry| registry.register_collector(Box::new(collector)));
 }
 
 /// All metrics in the OpenMetrics text format, which Prometheus reads.
@@ -81,8 +87,8 @@ pub(crate) fn init(config: &config::Config) {
     });
 }
 
-/// The upper bounds of the buckets of duration histograms, in seconds.
-pub(crate) fn buckets() -> &'static [f64] {
+/// The upper bounds of the buckets of duration histograms, in seconds (`metrics.buckets`).
+pub fn buckets() -> &'static [f64] {
     BUCKETS.get_or_init(|| bounds(&config::Metrics::default()))
 }
 

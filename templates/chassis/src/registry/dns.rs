@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 
-use super::backoff::Backoff;
 use super::canonical;
 use super::watch::{Instances, Publisher};
+use crate::backoff::Backoff;
 
 /// How often names are resolved. The system's resolver does not say how long an answer is valid;
 /// gRPC's own resolvers do not ask more than twice a minute (gRFC A61 keeps that limit).
@@ -43,7 +43,7 @@ async fn follow(addresses: Vec<String>, publisher: Publisher) {
             ));
         }
         if failed {
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.delay()).await;
         } else {
             backoff.reset();
             tokio::time::sleep(INTERVAL).await;

@@ -10,7 +10,6 @@
 //! [`Registrar`] keeps this instance registered; [`discover`] follows the instances of another
 //! service. Neither ever gives up: a registry that is away for a while costs nothing but news.
 
-mod backoff;
 mod consul;
 mod dns;
 mod etcd;
@@ -27,7 +26,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub(crate) use backoff::Backoff;
 pub(crate) use registrar::Registrar;
 pub(crate) use store::{Store, Value};
 pub(crate) use watch::Instances;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::Registration;
 use super::membership::Membership;
-use super::{Registration, backoff::Backoff};
+use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::readiness::Readiness;
 use crate::task;
@@ -183,7 +184,7 @@ async fn keep(
                     }
                     changed
                 });
-                backoff.next()
+                backoff.delay()
             }
         };
         tokio::time::sleep(pause).await;

@@ -48,7 +48,7 @@ impl Server {
         let Services {
             mut router,
             descriptor_sets,
-            checks: _,
+            ..
         } = services;
         let health = Health::new(router.names()).await;
         router.add(health.service());

@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::metrics::Counted;
 use super::pulse::{Felt, Pulse, Questions};
 use super::{RequestBody, Settings, error};
-use crate::registry::Backoff;
+use crate::backoff::Backoff;
 use crate::task::{self, Tasks};
 use crate::tls::Stream;
 
@@ -180,7 +180,7 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
                 shared.fail(problem);
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.delay()).await;
     }
 }
 

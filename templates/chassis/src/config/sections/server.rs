@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Auth, Limits, Rate, ServerTls};
 use crate::config::{Duration, PerSecond, Size};
 
-/// `[server]`: the gRPC server. Changes of `propagation_delay`, `drain_timeout`, `max_request_size`,
-/// `deadline` and `limits` are in force at once, those of `connections` and `http2` for connections
+/// `[server]`: the gRPC server. Changes of `propagation_delay`, `drain_timeout`, `background_timeout`,
+/// `max_request_size`, `deadline` and `limits` are in force at once, those of `connections` and `http2` for connections
 /// that begin then.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +25,9 @@ pub struct Server {
     pub propagation_delay: Duration,
     /// On shutdown, the longest wait for calls in flight. Default: `"30s"`.
     pub drain_timeout: Duration,
+    /// On shutdown, the longest wait for the work beside the calls, once they are done. Default:
+    /// `"10s"`.
+    pub background_timeout: Duration,
     /// Whether the end of standard input asks the service to stop, as SIGTERM does, so that it does
     /// not outlive the process that started it. Default: false.
     pub stop_on_stdin_close: bool,
@@ -55,6 +58,7 @@ impl Default for Server {
             advertise: None,
             propagation_delay: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(30),
+            background_timeout: Duration::from_secs(10),
             stop_on_stdin_close: false,
             max_request_size: Size::from_mib(4),
             deadline: Deadline::default(),

@@ -30,7 +30,7 @@ pub(crate) enum Guard<'a> {
 
 impl Scope {
     /// That of a call below `parent`, whose span is made when it is recorded.
-    pub(super) fn begin(parent: Context, span: impl FnOnce() -> Span) -> Self {
+    pub(crate) fn begin(parent: Context, span: impl FnOnce() -> Span) -> Self {
         match sampling::begin(parent) {
             Begun::Unrecorded(context) => Self::Ids(context),
             Begun::Recorded { parent, trace_id } => {
@@ -59,7 +59,7 @@ impl Scope {
     }
 
     /// The context of the span, if there is one.
-    pub(super) fn span(&self) -> Option<&Context> {
+    pub(crate) fn span(&self) -> Option<&Context> {
         match self {
             Self::Span(_, context) => Some(context),
             Self::None | Self::Ids(_) => None,

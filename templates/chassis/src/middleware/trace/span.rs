@@ -58,7 +58,7 @@ pub(crate) struct Recording(Context);
 
 impl Recording {
     /// `None` when the span in `context` is not sampled, or nobody collects spans.
-    pub(super) fn of(context: &Context) -> Option<Self> {
+    pub(crate) fn of(context: &Context) -> Option<Self> {
         let is_recording = context.span().is_recording();
         is_recording.then(|| Self(context.clone()))
     }
@@ -85,8 +85,13 @@ impl Recording {
         self.set(KeyValue::new("network.peer.port", port));
     }
 
-    fn set(&self, attribute: KeyValue) {
+    pub(crate) fn set(&self, attribute: KeyValue) {
         self.0.span().set_attribute(attribute);
+    }
+
+    /// How it ended.
+    pub(crate) fn end(&self, status: SpanStatus) {
+        self.0.span().set_status(status);
     }
 }
 
@@ -108,7 +113,7 @@ impl Observer for SpanEnd {
         };
         if is_error {
             self.span.set(KeyValue::new("error.type", name));
-            self.span.0.span().set_status(SpanStatus::error(""));
+            self.span.end(SpanStatus::error(""));
         }
     }
 }

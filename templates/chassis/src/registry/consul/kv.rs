@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::agent::{Agent, segment};
 use super::watch::{GRACE, MAX_BACKOFF, MIN_BACKOFF, MIN_INTERVAL, index_of, next_index};
+use crate::backoff::Backoff;
 use crate::config::Consul;
-use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Error};
 use crate::registry::store::Value;
 use crate::tls::TlsError;
@@ -73,7 +73,7 @@ impl Kv {
                     failing = true;
                     // A restarted agent may begin its index anew.
                     index = 0;
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::time::sleep(backoff.delay()).await;
                 }
             }
         }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::agent::{Agent, segment};
 use super::api::Entry;
+use crate::backoff::Backoff;
 use crate::config::Consul;
 use crate::registry::Instance;
-use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Error};
 use crate::registry::resolve::resolve;
 use crate::registry::watch::{Instances, Publisher};
@@ -72,7 +72,7 @@ async fn follow(agent: Agent, service: String, wait: Duration, publisher: Publis
                 failing = true;
                 // A restarted agent may begin its index anew.
                 index = 0;
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.delay()).await;
             }
         }
     }

@@ -12,8 +12,8 @@ use super::client::Client;
 use super::error::Error;
 use super::proto::mvccpb::event::EventType;
 use super::watch::{MAX_BACKOFF, MIN_BACKOFF, STABLE};
+use crate::backoff::Backoff;
 use crate::config::Etcd;
-use crate::registry::backoff::Backoff;
 use crate::registry::store::Value;
 use crate::tls::TlsError;
 
@@ -63,7 +63,7 @@ impl Key {
             if begin.elapsed() >= STABLE {
                 backoff.reset();
             }
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.delay()).await;
         }
     }
 

@@ -17,8 +17,8 @@ use super::error::Error;
 use super::proto::etcdserverpb::WatchResponse;
 use super::requests::Watch;
 use super::view::View;
+use crate::backoff::Backoff;
 use crate::config::Etcd;
-use crate::registry::backoff::Backoff;
 use crate::registry::watch::{Instances, Publisher};
 use crate::tls::TlsError;
 
@@ -92,7 +92,7 @@ async fn follow(client: Client, service: String, keys: (Vec<u8>, Vec<u8>), publi
                 failing = true;
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.delay()).await;
     }
 }
 

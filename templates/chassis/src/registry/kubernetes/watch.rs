@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::api::SliceList;
 use super::view::{End, Problem, View};
 use crate::Error;
+use crate::backoff::Backoff;
 use crate::client::KubernetesService;
 use crate::config::{Kubernetes, RegistryUrl, Secret};
-use crate::registry::backoff::Backoff;
 use crate::registry::http::{Call, Client, Error as HttpError, Lines};
 use crate::registry::watch::{Instances, Publisher};
 use crate::tls::{ClientTls, Protocol, RegistryKeys};
@@ -128,7 +128,7 @@ async fn follow(source: Source, publisher: Publisher) {
                 }
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.delay()).await;
     }
 }
 

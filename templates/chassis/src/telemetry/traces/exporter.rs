@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 
 use super::metrics::SpanMetrics;
 use super::transport::{Failure, Transport};
+use crate::backoff::Backoff;
 use crate::config;
-use crate::registry::Backoff;
 
 /// The limit of the pause after the first attempt, which doubles with each. (OTLP's specification: "the client
 /// SHOULD implement an exponential backoff strategy between retries".)
@@ -100,7 +100,7 @@ async fn send(
                 Err(error) if error.is_temporary() => {
                     let asked = error.retry_after();
                     last = error;
-                    let pause = asked.unwrap_or_else(|| backoff.next());
+                    let pause = asked.unwrap_or_else(|| backoff.delay());
                     tokio::time::sleep(pause).await;
                 }
                 result => return result,

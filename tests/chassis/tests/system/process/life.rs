@@ -104,6 +104,35 @@ async fn a_call_in_flight_is_finished_and_readiness_drops_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_beside_the_calls_ends_after_them_and_before_the_last_log_line() {
+    let mut service = Service::start(&[("PROBE_BACKGROUND", "yes")]);
+    service.wait_for("sweeping");
+    assert_eq!(service.get("/sweeper?a=b"), (200, r#"["a=b"]"#.to_owned()));
+    let mut client = service.client().await;
+    let (requests, receiver) = tokio::sync::mpsc::channel(1);
+    let replies = client.bidi(ReceiverStream::new(receiver)).await;
+    let mut replies = replies.expect("replies").into_inner();
+    service.signal("TERM");
+    service.wait_for("finishing calls in flight");
+    requests.send(ProbeRequest::default()).await.expect("open");
+    assert!(replies.message().await.expect("no error").is_some());
+    drop(requests);
+    assert!(replies.message().await.expect("no error").is_none());
+    drop((client, replies));
+    assert!(service.wait().success());
+    let expected = [
+        "listening",
+        "sweeping",
+        "stopping, a second signal ends at once",
+        "finishing calls in flight",
+        "finishing background work",
+        "swept",
+        "stopped",
+    ];
+    assert_eq!(service.messages(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drain_is_bounded() {
     let mut service = Service::start(&[("APP_SERVER__DRAIN_TIMEOUT", "50ms")]);
     let mut client = service.client().await;

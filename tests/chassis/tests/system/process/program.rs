@@ -41,7 +41,24 @@ fn service() -> Result<(), chassis::Error> {
             }),
             None => services,
         };
+        let services = match std::env::var_os("PROBE_BACKGROUND") {
+            Some(_) => with_background(services),
+            None => services,
+        };
         chassis::serve(config, services).await
+    })
+}
+
+/// Work beside the calls that says when it is told to stop, and a page.
+fn with_background(services: chassis::Services) -> chassis::Services {
+    let services = services.background("sweeper", |stop| async move {
+        tracing::info!("sweeping");
+        stop.requested().await;
+        tracing::info!("swept");
+        Ok::<_, std::io::Error>(())
+    });
+    services.page("/sweeper", |query| async {
+        Ok::<_, std::io::Error>([query])
     })
 }
 

@@ -5,8 +5,16 @@ use std::time::Duration;
 /// Back-off with full jitter over the upper half: each delay is between half of the current limit
 /// and the limit, which doubles up to a maximum ("Exponential Backoff And Jitter", AWS
 /// Architecture Blog, 2015, "equal jitter").
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut backoff = chassis::backoff::Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+/// assert!(backoff.delay() <= Duration::from_millis(100));
+/// assert!(backoff.delay() <= Duration::from_millis(200));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     limit: Duration,
     max: Duration,
     min: Duration,
@@ -14,7 +22,8 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Delays from `min` up to `max`.
-    pub(crate) fn new(min: Duration, max: Duration) -> Self {
+    #[must_use]
+    pub fn new(min: Duration, max: Duration) -> Self {
         Self {
             limit: min,
             max,
@@ -23,20 +32,21 @@ impl Backoff {
     }
 
     /// The delay before the next attempt.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn delay(&mut self) -> Duration {
         let delay = self.limit.mul_f64(0.5 + random() / 2.0);
         self.limit = (self.limit * 2).min(self.max);
         delay
     }
 
     /// After a success, the next failure is a first one.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.limit = self.min;
     }
 }
 
 /// A number from 0 up to 1. Not for secrets.
-pub(crate) fn random() -> f64 {
+#[must_use]
+pub fn random() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     // Each `RandomState` has keys of its own.
     let bits = RandomState::new().hash_one(0_u8) >> 11;
@@ -52,14 +62,14 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         for limit in [100, 200, 400, 800, 1000, 1000] {
             let limit = Duration::from_millis(limit);
-            let delay = backoff.next();
+            let delay = backoff.delay();
             assert!(
                 delay >= limit / 2 && delay <= limit,
                 "{delay:?} of {limit:?}"
             );
         }
         backoff.reset();
-        assert!(backoff.next() <= Duration::from_millis(100));
+        assert!(backoff.delay() <= Duration::from_millis(100));
     }
 
     #[test]
