@@ -1,6 +1,6 @@
 //! What this crate may be built without, and what a service says that is asked for it then.
 //!
-//! `auth`, `secrets` and `tls` are off until they are named in `default` under `[features]` in
+//! `auth`, `http`, `secrets` and `tls` are off until they are named in `default` under `[features]` in
 //! `crates/chassis/Cargo.toml`: most services need none of them at first, and they would be a sixth of
 //! the first build.
 

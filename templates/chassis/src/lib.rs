@@ -31,7 +31,8 @@
 //! | other services are found and called | [`client`] |
 //! | this one registers itself, others are followed | `registry` |
 //! | logs, traces, panics | `telemetry` |
-//! | what is off until it is asked for: `auth`, `secrets`, `tls` | `features` |
+//! | what is off until it is asked for: `auth`, `http`, `secrets`, `tls` | `features` |
+//! | requests that are no gRPC calls, for gateways | `front` |
 //! | TLS, and who is on the other side | [`tls`] |
 //! | who calls, by a token | `auth`, in `middleware` |
 //! | values that travel with a trace | [`baggage`] |
@@ -52,6 +53,8 @@ pub mod client;
 pub mod config;
 mod error;
 mod features;
+#[cfg(feature = "http")]
+pub mod front;
 mod health;
 mod lifecycle;
 pub mod metrics;

@@ -39,6 +39,15 @@ impl Services {
         }
     }
 
+    /// Puts `front` before the services: it sees every request first, HTTP/1 included, and forwards
+    /// the calls of services that are not here.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn behind(mut self, front: std::sync::Arc<dyn crate::front::Front>) -> Self {
+        self.router.forward(front);
+        self
+    }
+
     /// Adds a generated server, as in `UserServiceServer::new(UserApi::default())`.
     #[must_use]
     #[expect(

@@ -70,7 +70,7 @@ fn every_feature_is_on_here_and_off_for_users() {
                 .get_ref(),
         )
     };
-    assert_eq!(default(OURS), r#"["auth","secrets","tls"]"#);
+    assert_eq!(default(OURS), r#"["auth","http","secrets","tls"]"#);
     assert_eq!(default(USERS), "[]");
 }
 

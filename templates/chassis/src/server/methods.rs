@@ -34,6 +34,9 @@ impl Method {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Methods {
     by_path: ByPath<String, Method>,
+    /// What knows the others.
+    #[cfg(feature = "http")]
+    front: Option<std::sync::Arc<dyn crate::front::Front>>,
 }
 
 impl Methods {
@@ -69,14 +72,56 @@ impl Methods {
                 }
             }
         }
-        Ok(Self { by_path })
+        Ok(Self {
+            by_path,
+            #[cfg(feature = "http")]
+            front: None,
+        })
+    }
+
+    /// Asks `front` about methods that are not described.
+    #[cfg(feature = "http")]
+    pub(crate) fn and_those_of(
+        mut self,
+        front: Option<&std::sync::Arc<dyn crate::front::Front>>,
+    ) -> Self {
+        self.front = front.cloned();
+        self
     }
 
     /// Whether the method at `path` answers with a stream. One that is not described may.
     pub(crate) fn streams_responses(&self, path: &str) -> bool {
-        self.by_path
-            .get(path)
-            .is_none_or(|method| method.streams_responses)
+        match self.by_path.get(path) {
+            Some(method) => method.streams_responses,
+            None => self.others_stream(path),
+        }
+    }
+
+    fn others_stream(&self, path: &str) -> bool {
+        #[cfg(feature = "http")]
+        if let Some(front) = &self.front {
+            return front.streams_responses(path);
+        }
+        let _ = path;
+        true
+    }
+
+    /// Whether there are methods beside those that are described.
+    pub(crate) fn has_others(&self) -> bool {
+        #[cfg(feature = "http")]
+        return self.front.is_some();
+        #[cfg(not(feature = "http"))]
+        false
+    }
+
+    /// Whether `fits` holds for the path of a method.
+    #[cfg(feature = "auth")]
+    pub(crate) fn any(&self, fits: &dyn Fn(&str) -> bool) -> bool {
+        #[cfg(feature = "http")]
+        if self.front.as_ref().is_some_and(|it| it.has_method(fits)) {
+            return true;
+        }
+        self.iter().any(|(path, _)| fits(path))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Method)> {

@@ -17,10 +17,13 @@ use tokio::task::JoinHandle;
 
 pub(crate) use address::{advertised, host_port, listen};
 pub(crate) use by_path::ByPath;
+use connections::Connections;
 pub(crate) use methods::Methods;
 pub(crate) use router::Router;
 
-use crate::config::Config;
+use crate::config::{self, Config};
+#[cfg(feature = "http")]
+use crate::front::Fronted;
 use crate::health::Health;
 use crate::middleware::auth;
 use crate::task;
@@ -44,12 +47,13 @@ impl Server {
         listener: (TcpListener, SocketAddr),
     ) -> Result<Self, Error> {
         let (listener, address) = listener;
-        let tls = ServerTls::new(&config.server.tls)?;
         let Services {
             mut router,
             descriptor_sets,
             ..
         } = services;
+        let http1 = router.has_front();
+        let tls = ServerTls::new(&config.server.tls, http1)?;
         let health = Health::new(router.names()).await;
         router.add(health.service());
         reflection::add(&mut router, &descriptor_sets)?;
@@ -57,16 +61,26 @@ impl Server {
         let names: Vec<&str> = router.names().collect();
         let described = [&descriptor_sets[..], &reflection::INFRASTRUCTURE].concat();
         let methods = Methods::new(&names, &described).map_err(Error::Descriptors)?;
+        #[cfg(feature = "http")]
+        let methods = methods.and_those_of(router.front());
         let auth = auth::layer(&config.server.auth, &methods).await?;
-        let stack = stack::build(router, &config.server, methods, auth);
         let (drain, draining) = watch::channel(());
-        let config = config.server.clone();
-        let task = task::spawn(connections::serve(listener, tls, stack, config, draining));
+        let connections = Connections {
+            listener,
+            tls,
+            http1,
+        };
         Ok(Self {
             address,
             health,
             drain,
-            task,
+            task: spawn(
+                router,
+                (methods, auth),
+                &config.server,
+                connections,
+                draining,
+            ),
         })
     }
 
@@ -77,6 +91,34 @@ impl Server {
         // The task ends when it is done, or in a panic that it has reported.
         let _ = (&mut self.task).await;
     }
+}
+
+/// Serves `router`, in all layers, on `connections`.
+fn spawn(
+    router: Router,
+    (methods, auth): (Methods, auth::AuthLayer),
+    config: &config::Server,
+    connections: Connections,
+    drain: watch::Receiver<()>,
+) -> JoinHandle<()> {
+    #[cfg(feature = "http")]
+    if let Some(front) = router.front().cloned() {
+        let stack = stack::build(router, config, methods, auth);
+        let stack = Fronted::new(front, stack);
+        return task::spawn(connections::serve(
+            connections,
+            stack,
+            config.clone(),
+            drain,
+        ));
+    }
+    let stack = stack::build(router, config, methods, auth);
+    task::spawn(connections::serve(
+        connections,
+        stack,
+        config.clone(),
+        drain,
+    ))
 }
 
 impl Drop for Server {

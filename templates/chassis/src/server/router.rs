@@ -28,6 +28,8 @@ type Handler = Box<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Router {
     services: Arc<ByPath<&'static str, Handler>>,
+    #[cfg(feature = "http")]
+    front: Option<Arc<dyn crate::front::Front>>,
 }
 
 impl Router {
@@ -68,6 +70,26 @@ impl Router {
         self.services = services;
     }
 
+    /// Has the calls of all other services forwarded.
+    #[cfg(feature = "http")]
+    pub(crate) fn forward(&mut self, front: Arc<dyn crate::front::Front>) {
+        self.front = Some(front);
+    }
+
+    /// Whether there is something that sees requests first.
+    pub(crate) fn has_front(&self) -> bool {
+        #[cfg(feature = "http")]
+        return self.front.is_some();
+        #[cfg(not(feature = "http"))]
+        false
+    }
+
+    /// What forwards the calls of other services.
+    #[cfg(feature = "http")]
+    pub(crate) fn front(&self) -> Option<&Arc<dyn crate::front::Front>> {
+        self.front.as_ref()
+    }
+
     /// The names of the services.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.services.keys().copied()
@@ -87,11 +109,22 @@ impl Service<Request<Body>> for Router {
         let service = service_of(request.uri().path());
         match self.services.get(service) {
             Some(handler) => handler(request),
-            None => {
-                let status = Status::unimplemented(format!("unknown service `{service}`"));
-                Box::pin(std::future::ready(Ok(status.into_http())))
-            }
+            None => self.call_unknown(request),
         }
+    }
+}
+
+impl Router {
+    /// Calls a service that is not here.
+    fn call_unknown(&self, request: Request<Body>) -> ResponseFuture {
+        #[cfg(feature = "http")]
+        if let Some(front) = &self.front {
+            let answer = Arc::clone(front).forward(request);
+            return Box::pin(async move { Ok(answer.await) });
+        }
+        let service = service_of(request.uri().path());
+        let status = Status::unimplemented(format!("unknown service `{service}`"));
+        Box::pin(std::future::ready(Ok(status.into_http())))
     }
 }
 

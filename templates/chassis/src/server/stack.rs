@@ -66,7 +66,11 @@ where
                 enabled: layers.log,
             },
             Metrics {
-                lookup: layers.metrics.then(|| CallFamily::server().known(&methods)),
+                lookup: layers.metrics.then(|| match methods.has_others() {
+                    // Only calls of methods that are known get here.
+                    true => CallFamily::server().any(),
+                    false => CallFamily::server().known(&methods),
+                }),
             },
         )))
         .layer(InFlightLimitLayer::new(

@@ -15,7 +15,7 @@ pub(crate) struct ServerTls(Infallible);
 impl ServerTls {
     /// # Errors
     /// When the configuration asks for TLS.
-    pub(crate) fn new(config: &config::ServerTls) -> Result<Option<Self>, TlsError> {
+    pub(crate) fn new(config: &config::ServerTls, _: bool) -> Result<Option<Self>, TlsError> {
         match config.enabled {
             true => Err(TlsError::not_built("server.tls.enabled")),
             false => Ok(None),
@@ -73,7 +73,7 @@ mod tests {
             enabled: true,
             ..config::ServerTls::default()
         };
-        let error = ServerTls::new(&config).expect_err("there is none");
+        let error = ServerTls::new(&config, false).expect_err("there is none");
         assert_eq!(
             error.to_string(),
             "`server.tls.enabled` asks for TLS, which this build is without: add \"tls\" to \

@@ -19,6 +19,9 @@ use crate::config;
 /// HTTP/2, as clients ask for it (RFC 7301).
 pub(super) const ALPN: &[u8] = b"h2";
 
+/// The same of HTTP/1.
+const HTTP1: &[u8] = b"http/1.1";
+
 /// How long a client that is refused gets to close the connection.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -29,11 +32,12 @@ pub(crate) struct ServerTls {
 }
 
 impl ServerTls {
-    /// `None` when it is not enabled. Must be called in a runtime.
+    /// `None` when it is not enabled. Clients may speak HTTP/1 where `http1` says so. Must be called
+    /// in a runtime.
     ///
     /// # Errors
     /// When a file is not named, not readable or not usable.
-    pub(crate) fn new(config: &config::ServerTls) -> Result<Option<Self>, TlsError> {
+    pub(crate) fn new(config: &config::ServerTls, http1: bool) -> Result<Option<Self>, TlsError> {
         if !config.enabled {
             return Ok(None);
         }
@@ -45,6 +49,7 @@ impl ServerTls {
             "server.tls.client_ca",
             config.client_ca.as_ref(),
         ));
+        let make = if http1 { make_with_http1 } else { make };
         let config = reloaded(files, config.reload.non_zero(), make)?;
         Ok(Some(Self {
             config: Arc::new(config),
@@ -78,6 +83,12 @@ async fn let_go(mut stream: TcpStream) {
     let mut nowhere = tokio::io::sink();
     let rest = tokio::io::copy(&mut stream, &mut nowhere);
     let _ = tokio::time::timeout(LINGER, rest).await;
+}
+
+fn make_with_http1(pems: &[Pem]) -> Result<ServerConfig, TlsError> {
+    let mut config = make(pems)?;
+    config.alpn_protocols.push(HTTP1.to_vec());
+    Ok(config)
 }
 
 fn make(pems: &[Pem]) -> Result<ServerConfig, TlsError> {

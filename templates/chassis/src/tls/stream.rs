@@ -17,6 +17,20 @@ pub(crate) enum Stream {
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),
 }
 
+#[cfg(feature = "http")]
+impl Stream {
+    /// What both sides agreed to speak in the handshake of TLS; `None` where there was none.
+    pub(crate) fn is_http2(&self) -> Result<bool, &TcpStream> {
+        match self {
+            Self::Plain(stream) => Err(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => {
+                Ok(stream.get_ref().1.alpn_protocol() == Some(super::server::ALPN))
+            }
+        }
+    }
+}
+
 /// Calls a method of whichever it is.
 macro_rules! forward {
     ($self:ident . $method:ident ($($argument:expr),*)) => {

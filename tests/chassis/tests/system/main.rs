@@ -14,6 +14,8 @@ mod dashboard;
 mod discovery;
 mod etcd;
 mod exporters;
+#[cfg(feature = "http")]
+mod front;
 #[cfg(feature = "tls")]
 mod kubernetes;
 mod limits;

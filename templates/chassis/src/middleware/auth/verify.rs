@@ -192,7 +192,7 @@ fn store(config: &config::Auth) -> Result<Store, Error> {
 fn check_patterns(config: &config::Auth, methods: &Methods) -> Result<(), Error> {
     let rules = config.rules.iter().flat_map(|rule| &rule.methods);
     for pattern in rules.chain(&config.public) {
-        if !methods.iter().any(|(path, _)| pattern.matches(path)) {
+        if !methods.any(&|path| pattern.matches(path)) {
             return Err(Error::Auth(format!(
                 "`server.auth` names `{pattern}`, which no service here has"
             )));

@@ -7,6 +7,8 @@
 mod end;
 mod frames;
 mod guard;
+#[cfg(feature = "http")]
+mod http1;
 mod idle;
 mod metrics;
 
@@ -59,13 +61,26 @@ struct Settings {
     connections: config::Connections,
     rules: Rules,
     tls: Option<ServerTls>,
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(dead_code, reason = "there is no HTTP/1")
+    )]
+    http1: bool,
 }
 
-/// Serves `stack` on connections to `listener` until `drain` changes; then stops accepting, sends
+/// Where connections come from, and what they speak.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<ServerTls>,
+    /// Whether HTTP/1 is served beside HTTP/2.
+    pub(crate) http1: bool,
+}
+
+/// Serves `stack` on `connections` until `drain` changes; then stops accepting, sends
 /// GOAWAY, and returns when the last call is done. Dropping the future ends all connections.
 pub(crate) async fn serve<S, B>(
-    listener: TcpListener,
-    tls: Option<ServerTls>,
+    connections: Connections,
     stack: S,
     config: config::Server,
     mut drain: watch::Receiver<()>,
@@ -75,6 +90,11 @@ pub(crate) async fn serve<S, B>(
     S::Future: Send,
     B: Body<Data = Bytes, Error = Status> + Send + 'static,
 {
+    let Connections {
+        listener,
+        tls,
+        http1,
+    } = connections;
     let open = Arc::new(AtomicU32::new(0));
     // A connection keeps the settings that it began with.
     let make = move |server: &config::Server| {
@@ -83,6 +103,7 @@ pub(crate) async fn serve<S, B>(
             http2: server.http2.clone(),
             connections: server.connections.clone(),
             tls: tls.clone(),
+            http1,
         })
     };
     let first = make(&config);
@@ -185,6 +206,11 @@ where
             Ok::<_, Infallible>(response.map(|body| CountedBody::new(body, begun)))
         }
     });
+    #[cfg(feature = "http")]
+    if settings.http1 && !http1::is_http2(&stream, settings).await? {
+        let ends = (passed(max_age(settings)), idle(calls));
+        return http1::serve(stream, service, settings, drain, ends).await;
+    }
     let http2 = &settings.http2;
     let max_header_list_size = u32::try_from(http2.max_header_list_size.bytes());
     let mut builder = http2::Builder::new(Tasks);
@@ -196,7 +222,6 @@ where
         .keep_alive_timeout(http2.keep_alive_timeout.get());
     let (stream, closing) = Lingering::new(stream);
     let stream = Guarded::new(stream, settings.rules, begin);
-    let max_age = settings.connections.max_age.non_zero();
     {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let end = tokio::select! {
@@ -209,7 +234,7 @@ where
                 connection.as_mut().await?;
                 None
             }
-            () = passed(max_age.map(|age| jittered(age, random()))) => Some(End::Age),
+            () = passed(max_age(settings)) => Some(End::Age),
             () = idle(calls) => Some(End::Idle),
         };
         if let Some(end) = end {
@@ -245,6 +270,12 @@ async fn handshake(
             Err(End::Handshake.into())
         }
     }
+}
+
+/// How old this connection gets.
+fn max_age(settings: &Settings) -> Option<Duration> {
+    let age = settings.connections.max_age.non_zero();
+    age.map(|age| jittered(age, random()))
 }
 
 /// Waits for `time`; for ever when there is none.
