@@ -1,0 +1,247 @@
+//! A connection to the broker that the configuration names.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::background::Stop;
+use chassis::backoff::Backoff;
+use tokio::time::Instant;
+
+use crate::backend::{Backend, Boxed, Route, Topic};
+use crate::consumer::{self, Consumer};
+use crate::memory::Memory;
+use crate::{Delivery, Error, Failure, Message, Settings, Subscription, metrics, name, trace};
+
+/// The pauses before a broker that could not be reached is tried again.
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// Publishes, and consumes. Clones share the connection.
+#[derive(Clone)]
+pub struct Broker {
+    backend: Arc<dyn Backend>,
+    prefix: Arc<str>,
+    partitions: u16,
+    publish_timeout: Duration,
+}
+
+impl Broker {
+    /// Connects to the broker of `settings`. One that is not there yet is no error: it is tried again
+    /// when it is needed. Where messages are kept in memory, each call makes a broker of its own.
+    ///
+    /// # Errors
+    /// When the URL is not understood, or is that of a broker whose feature is off.
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        if !settings.prefix.is_empty() {
+            name::check(&settings.prefix)?;
+        }
+        Ok(Self {
+            backend: backend(settings).await?,
+            prefix: settings.prefix.as_str().into(),
+            partitions: settings.partitions.max(1),
+            publish_timeout: settings.publish_timeout.get(),
+        })
+    }
+
+    /// Publishes a message. It returns when the broker has it, on disk if that is how the broker keeps
+    /// messages: then it will not be lost. Messages that are published one after the other keep their
+    /// order within a key; those that are published at the same time have none.
+    ///
+    /// # Errors
+    /// [`Error::NotConfirmed`] when the broker has not said so within `publish_timeout` of the
+    /// settings: it may have the message nevertheless. Others when it is of no use to go on.
+    pub async fn publish(&self, topic: &str, message: Message) -> Result<(), Error> {
+        name::check(topic)?;
+        let topic = Topic::new(&self.full(topic), self.partitions);
+        self.publish_to(&topic, message).await
+    }
+
+    async fn publish_to(&self, topic: &Topic, mut message: Message) -> Result<(), Error> {
+        let system = self.backend.system();
+        let begin = Instant::now();
+        let span = trace::publishing(system, topic, &message);
+        let publish = async {
+            trace::inject(&mut message);
+            self.confirmed(topic, &message).await
+        };
+        let result = span.run(publish).await;
+        metrics::published(system, &topic.name, result.is_ok(), begin.elapsed());
+        result
+    }
+
+    /// Sends a message until the broker has it, or the time is up.
+    async fn confirmed(&self, topic: &Topic, message: &Message) -> Result<(), Error> {
+        let mut last = None;
+        let attempts = async {
+            let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
+            loop {
+                match self.backend.publish(topic, message).await {
+                    Err(Error::Unreachable(reason)) => last = Some(reason),
+                    result => return result,
+                }
+                tokio::time::sleep(backoff.delay()).await;
+            }
+        };
+        match tokio::time::timeout(self.publish_timeout, attempts).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::NotConfirmed {
+                topic: topic.name.to_string(),
+                limit: self.publish_timeout,
+                last,
+            }),
+        }
+    }
+
+    /// Makes the group of `subscription`, if it is not there, without a member. A publisher that may
+    /// start before those who are to get its messages does so for them.
+    ///
+    /// # Errors
+    /// When a name is none, or the broker refuses or is not there.
+    pub async fn declare(&self, subscription: &Subscription) -> Result<(), Error> {
+        let route = self.route(subscription)?;
+        self.declare_with_dead(&route).await
+    }
+
+    async fn declare_with_dead(&self, route: &Route) -> Result<(), Error> {
+        if !route.is_dead() {
+            self.backend.declare(&route.dead()).await?;
+        }
+        self.backend.declare(route).await
+    }
+
+    /// Becomes a member of a group: `handler` is called for each message, for as many at a time as
+    /// `subscription` says, until the [`Consumer`] is stopped. A panic in it is a failure like others.
+    ///
+    /// A broker that is not there is waited for, for as long as `publish_timeout`; one that goes away
+    /// later for as long as it takes.
+    ///
+    /// # Errors
+    /// When a name is none, or the broker refuses or is not there.
+    pub async fn consume<H, F>(
+        &self,
+        subscription: Subscription,
+        handler: H,
+    ) -> Result<Consumer, Error>
+    where
+        H: Fn(Delivery) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let route = self.route(&subscription)?;
+        let begin = async {
+            let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
+            loop {
+                let source = async {
+                    self.declare_with_dead(&route).await?;
+                    self.backend.subscribe(&route, subscription.prefetch).await
+                };
+                match source.await {
+                    Err(Error::Unreachable(reason)) => {
+                        tracing::warn!(topic = %route.topic.name, reason, "the broker is not there");
+                    }
+                    result => return result,
+                }
+                tokio::time::sleep(backoff.delay()).await;
+            }
+        };
+        let source = tokio::time::timeout(self.publish_timeout, begin).await;
+        let source = source.map_err(|_| Error::Unreachable("no answer in time".to_owned()))??;
+        let handler: consumer::Handler = Box::new(move |delivery| Box::pin(handler(delivery)));
+        Ok(Consumer::start(
+            self.clone(),
+            route,
+            subscription,
+            handler,
+            source,
+        ))
+    }
+
+    /// The same as work of a service, for `Services::background`: it becomes a member of the group when
+    /// the service begins, and finishes what it is handling when the service stops.
+    pub fn worker<H, F>(
+        &self,
+        subscription: Subscription,
+        handler: H,
+    ) -> impl Fn(Stop) -> Boxed<'static, Result<(), Error>> + Send + Sync + use<H, F>
+    where
+        H: Fn(Delivery) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let (broker, handler) = (self.clone(), Arc::new(handler));
+        move |stop| {
+            let (broker, subscription) = (broker.clone(), subscription.clone());
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                let handler = move |delivery| handler(delivery);
+                let consumer = broker.consume(subscription, handler);
+                let consumer = tokio::select! {
+                    () = stop.requested() => return Ok(()),
+                    consumer = consumer => consumer?,
+                };
+                stop.requested().await;
+                consumer.stop().await;
+                Ok(())
+            })
+        }
+    }
+
+    /// Asks the broker whether it is there, for `Services::depends_on`.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.backend.ping().await
+    }
+
+    /// Puts a message aside for the group of `route`.
+    pub(crate) fn publish_dead(
+        &self,
+        route: &Route,
+        message: Message,
+    ) -> Boxed<'_, Result<(), Error>> {
+        let topic = route.dead().topic;
+        Box::pin(async move { self.publish_to(&topic, message).await })
+    }
+
+    pub(crate) fn system(&self) -> &'static str {
+        self.backend.system()
+    }
+
+    fn route(&self, subscription: &Subscription) -> Result<Route, Error> {
+        subscription.route(|topic| self.full(topic), self.partitions)
+    }
+
+    fn full(&self, topic: &str) -> String {
+        match self.prefix.is_empty() {
+            true => topic.to_owned(),
+            false => format!("{}-{topic}", self.prefix),
+        }
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker")
+            .field("system", &self.backend.system())
+            .field("prefix", &self.prefix)
+            .field("partitions", &self.partitions)
+            .field("publish_timeout", &self.publish_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one that a URL of this scheme means.
+async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
+    let url = settings.url.expose();
+    let (scheme, _) = url
+        .split_once(':')
+        .ok_or_else(|| Error::Url("it has no scheme, as in `memory:`".to_owned()))?;
+    Ok(match scheme {
+        "memory" => Arc::new(Memory::default()),
+        other => {
+            return Err(Error::UnknownScheme {
+                scheme: other.to_owned(),
+            });
+        }
+    })
+}

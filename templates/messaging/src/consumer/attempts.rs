@@ -1,0 +1,185 @@
+//! One message: it is tried, tried again, and acknowledged or put aside.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chassis::backoff::Backoff;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::Work;
+use super::run::{Done, Held};
+use crate::backend::Receipt;
+use crate::metrics::Outcome;
+use crate::{Delivery, Failure, Message, headers, trace};
+
+/// A message that was delivered more often, and never acknowledged nor given back, is taken for one
+/// that kills its receivers, and not tried again. RabbitMQ 4 has the same default.
+const MAX_REDELIVERIES: u32 = 20;
+
+/// What the attempts have led to.
+enum Verdict {
+    Handled,
+    /// It cannot be handled.
+    Dead {
+        reason: String,
+        attempts: u32,
+    },
+    /// The member stops before the next attempt.
+    Stopping,
+}
+
+/// Handles a message to its end.
+pub(super) async fn handle(work: &Work, held: Held) -> Done {
+    let incoming = &held.incoming;
+    let message = Arc::new(incoming.message.clone());
+    let attempts = attempts(work, &message, incoming.redeliveries);
+    let verdict = keep(&*incoming.receipt, attempts).await;
+    let is_released = settle(work, held, &message, verdict).await;
+    Done {
+        key: message.key.clone(),
+        is_released,
+    }
+}
+
+/// Tells the broker what became of a message. Returns whether it comes again, not handled.
+async fn settle(work: &Work, held: Held, message: &Message, verdict: Verdict) -> bool {
+    let receipt = held.incoming.receipt;
+    let topic = &*work.route.topic.name;
+    let (id, group) = (&message.id, &*work.route.group);
+    if let Verdict::Dead { reason, attempts } = &verdict {
+        tracing::error!(
+            topic,
+            group,
+            id,
+            reason,
+            attempts,
+            "a message is a dead letter"
+        );
+        let letter = dead_letter(work, message, reason, *attempts);
+        let put_aside = work.broker.publish_dead(&work.route, letter).await;
+        if let Err(error) = put_aside {
+            tracing::error!(topic, group, id, %error, "a dead letter could not be put aside, it will be tried again");
+            // It is delivered again even if this fails.
+            let _ = receipt.release().await;
+            return true;
+        }
+    }
+    let is_released = matches!(verdict, Verdict::Stopping);
+    let settled = match is_released {
+        true => receipt.release().await,
+        false => receipt.acknowledge().await,
+    };
+    if let Err(error) = settled {
+        tracing::warn!(topic, group, id, %error, "a message will be delivered again");
+    }
+    is_released
+}
+
+/// Waits for `future`, and tells the broker meanwhile that the message is being handled.
+async fn keep<T>(receipt: &dyn Receipt, future: impl Future<Output = T>) -> T {
+    tokio::pin!(future);
+    let Some(patience) = receipt.patience() else {
+        return future.await;
+    };
+    loop {
+        tokio::select! {
+            result = &mut future => return result,
+            () = tokio::time::sleep(patience) => {
+                if let Err(error) = receipt.extend().await {
+                    tracing::warn!(%error, "the broker may deliver a message again that is being handled");
+                }
+            }
+        }
+    }
+}
+
+async fn attempts(work: &Work, message: &Arc<Message>, redeliveries: u32) -> Verdict {
+    let has_no_end = work.route.is_dead();
+    if redeliveries > MAX_REDELIVERIES && !has_no_end {
+        let reason = format!("it was delivered {redeliveries} times and never acknowledged");
+        let attempts = redeliveries;
+        return Verdict::Dead { reason, attempts };
+    }
+    let mut attempt = 0_u32;
+    let mut backoff = Backoff::new(work.retry.initial_backoff, work.retry.max_backoff);
+    loop {
+        attempt = attempt.saturating_add(1);
+        let is_last = attempt >= work.retry.attempts && !has_no_end;
+        let Err(failure) = try_once(work, message, (attempt, redeliveries), is_last).await else {
+            return Verdict::Handled;
+        };
+        if is_last || (failure.is_permanent() && !has_no_end) {
+            return Verdict::Dead {
+                reason: failure.reason().to_owned(),
+                attempts: attempt.saturating_add(redeliveries),
+            };
+        }
+        let pause = backoff.delay();
+        tracing::warn!(
+            topic = &*work.route.topic.name,
+            group = &*work.route.group,
+            id = message.id,
+            attempt,
+            reason = failure.reason(),
+            ?pause,
+            "a message failed and will be tried again"
+        );
+        tokio::select! {
+            () = work.stopping() => return Verdict::Stopping,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Calls the handler, in a span and with the context of the publisher.
+async fn try_once(
+    work: &Work,
+    message: &Arc<Message>,
+    (attempt, redeliveries): (u32, u32),
+    is_last: bool,
+) -> Result<(), Failure> {
+    let names = (
+        Arc::clone(&work.route.topic.name),
+        Arc::clone(&work.route.group),
+    );
+    let delivery = Delivery::new(Arc::clone(message), names, attempt, redeliveries);
+    let span = trace::processing(work.broker.system(), &work.route, &delivery);
+    let begin = Instant::now();
+    // The handler is called in here too: it may panic before it has made its future.
+    let handling = async { (work.handler)(delivery).await };
+    let handling = AssertUnwindSafe(handling).catch_unwind();
+    let handling = handling.map(|result| result.unwrap_or_else(|panic| Err(panicked(&*panic))));
+    let result = span.run(handling).await;
+    let outcome = match &result {
+        Ok(()) => Outcome::Handled,
+        Err(failure) if failure.is_permanent() || is_last => Outcome::DeadLetter,
+        Err(_) => Outcome::Failed,
+    };
+    work.metrics.attempted(outcome, begin.elapsed());
+    result
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Failure::transient(format!(
+        "the handler panicked: {}",
+        text.unwrap_or("without a word")
+    ))
+}
+
+/// The message with what there is to know about its end.
+fn dead_letter(work: &Work, message: &Message, reason: &str, attempts: u32) -> Message {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_millis();
+    message
+        .clone()
+        .with_header(headers::DEAD_REASON, reason)
+        .with_header(headers::DEAD_ATTEMPTS, attempts.to_string())
+        .with_header(headers::DEAD_TOPIC, &*work.route.topic.name)
+        .with_header(headers::DEAD_GROUP, &*work.route.group)
+        .with_header(headers::DEAD_TIME, now.to_string())
+}

@@ -1,0 +1,59 @@
+//! What can go wrong between a service and its broker.
+
+use std::time::Duration;
+
+/// Why a broker did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No kind of broker is reached by a URL like this.
+    #[error(
+        "`{scheme}` is no broker (known: memory, amqp, amqps, nats, tls, kafka, sqlite, postgres)"
+    )]
+    UnknownScheme {
+        /// What stands before the colon.
+        scheme: String,
+    },
+    /// The URL names a broker whose code is not built in.
+    #[error("the broker at `{scheme}:` needs the feature `{feature}` of the crate `messaging`")]
+    FeatureIsOff {
+        /// What stands before the colon.
+        scheme: String,
+        /// To be added to `default` in the crate's manifest.
+        feature: &'static str,
+    },
+    /// The URL is none, or lacks something.
+    #[error("the broker's URL is not understood: {0}")]
+    Url(String),
+    /// A topic or a group has a name that some broker could not have.
+    #[error("`{0}` is no name: 1 to 64 ASCII letters, digits, hyphens and underscores are")]
+    Name(String),
+    /// No group wants what is published on the topic, and this broker keeps messages for groups
+    /// alone.
+    #[error("no group has subscribed to `{topic}` yet")]
+    NoGroup {
+        /// Where it was to be published.
+        topic: String,
+    },
+    /// The broker did not confirm the message in time. It may have it nevertheless.
+    #[error("`{topic}`: the broker did not confirm the message within {limit:?}{}", because(.last))]
+    NotConfirmed {
+        /// Where it was to be published.
+        topic: String,
+        /// `publish_timeout` of the settings.
+        limit: Duration,
+        /// The last failure before.
+        last: Option<String>,
+    },
+    /// The broker refused, and would again.
+    #[error("the broker refused: {0}")]
+    Refused(String),
+    /// The broker cannot be reached, or the connection was lost.
+    #[error("the broker cannot be reached: {0}")]
+    Unreachable(String),
+}
+
+fn because(last: &Option<String>) -> String {
+    last.as_ref()
+        .map_or_else(String::new, |last| format!(" ({last})"))
+}

@@ -1,0 +1,98 @@
+//! What is published.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::headers;
+
+/// A payload with what a broker and a receiver have to know of it.
+///
+/// ```
+/// use messaging::Message;
+///
+/// let message = Message::new("a book").with_key("customer 7").with_header("tenant", "acme");
+/// assert_eq!(message.key(), Some("customer 7"));
+/// assert_eq!(message.header("tenant"), Some("acme"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub(crate) id: String,
+    pub(crate) key: Option<String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) payload: Bytes,
+}
+
+impl Message {
+    /// A message of bytes, with an id of its own (a UUID of version 7, RFC 9562).
+    #[must_use]
+    pub fn new(payload: impl Into<Bytes>) -> Self {
+        Self {
+            id: Uuid::now_v7().to_string(),
+            key: None,
+            headers: BTreeMap::new(),
+            payload: payload.into(),
+        }
+    }
+
+    /// A message of Protocol Buffers, which [`Delivery::decode`](crate::Delivery::decode) reads.
+    #[must_use]
+    pub fn encode(message: &impl prost::Message) -> Self {
+        Self::new(message.encode_to_vec()).with_header(headers::CONTENT_TYPE, headers::PROTOBUF)
+    }
+
+    /// Gives it a key: messages of one topic with the same key are handled in the order in which
+    /// they were published. Those without a key are handled in any order.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Gives it another id, by which a receiver knows that it had the message before.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Adds a header, or replaces it. Names are of letters, digits and hyphens in lower case;
+    /// other letters become lower case, since brokers differ in what they make of them.
+    #[must_use]
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
+        let name = name.as_ref().to_ascii_lowercase();
+        self.headers.insert(name, value.into());
+        self
+    }
+
+    /// What tells this message from all others.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is ordered by.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// All headers, by name.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+}

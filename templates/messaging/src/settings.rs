@@ -1,0 +1,45 @@
+//! What the configuration says about messages.
+
+use chassis::config::{Duration, Secret};
+use serde::{Deserialize, Serialize};
+
+/// Where the broker is. A service has it in its own settings, as in `[app.messaging]`.
+///
+/// ```toml
+/// [app.messaging]
+/// url = "amqp://localhost"
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Which broker, and where. A secret, since it may have a password in it.
+    ///
+    /// | URL | broker |
+    /// |---|---|
+    /// | `memory:` | within this process: for tests |
+    ///
+    /// Default: `"memory:"`.
+    pub url: Secret,
+    /// Stands before the names of all topics, so that several systems can share a broker.
+    /// Default: none.
+    pub prefix: String,
+    /// How many parts a topic is divided into by key. The messages of a part are handled by one
+    /// member of a group at a time, so no more members than parts handle messages with keys. All
+    /// services that use a topic must say the same, and a change needs an empty topic. It means
+    /// nothing in memory. Default: 8.
+    pub partitions: u16,
+    /// How long a message may take to be confirmed, lost connections and new attempts included.
+    /// Default: `"10s"`.
+    pub publish_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: Secret::new("memory:"),
+            prefix: String::new(),
+            partitions: 8,
+            publish_timeout: Duration::from_secs(10),
+        }
+    }
+}

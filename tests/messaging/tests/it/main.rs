@@ -1,0 +1,5 @@
+//! The part `messaging`, with each broker that it speaks to.
+
+mod conformance;
+
+mod support;
