@@ -2,6 +2,8 @@
 //!
 //! Pure: text in, text out. Edits keep every comment and all formatting that they do not touch.
 
+pub mod place;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::error::Diagnostic;
 use crate::infra::resource::{Port, Resource};
 use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::lint::config::LintConfig;
+use crate::proto::options::GenConfig;
 use crate::scaffold::names::ServiceName;
 
 /// The manifest's file name; the folder that holds it is a workspace.
@@ -96,6 +99,9 @@ pub struct Proto {
     /// What `msvc proto breaking` is told; without it, what a `buf.yaml` says.
     #[serde(default)]
     pub breaking: Option<BreakingConfig>,
+    /// What is wanted of the generated code.
+    #[serde(default, rename = "gen")]
+    pub generation: GenConfig,
 }
 
 fn default_roots() -> Vec<String> {
@@ -108,6 +114,7 @@ impl Default for Proto {
             roots: default_roots(),
             lint: None,
             breaking: None,
+            generation: GenConfig::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKin
 use crate::project::{self, Project, STATE_FOLDER};
 use crate::proto;
 use crate::proto::model::Service;
+use crate::proto::options::GenConfig;
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::incoming;
 use crate::scaffold::lock::WorkspaceLock;
@@ -214,7 +215,12 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         None => vec![root.join("proto")],
     };
     let sources = protos.among(proto_roots)?;
-    let (compiled, generated) = proto::generate_all(&sources)?;
+    let default = GenConfig::default();
+    let config = project.as_ref().map_or((&default, ""), |project| {
+        let config = &project.manifest.proto.generation;
+        (config, project.manifest_text.as_str())
+    });
+    let (compiled, generated) = proto::generate_all(&sources, config)?;
     let serves = protos.services(&compiled, &generated.services)?;
 
     let manifest = project.as_ref().map(|project| &project.manifest);
@@ -222,6 +228,9 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     let proto_root = proto_root.map_or("proto", String::as_str);
     for (file, text) in &sources.memory {
         plan.create(format!("{proto_root}/{file}"), text.clone());
+    }
+    if let Some(project) = &project {
+        protocol::plan_options(project, &mut plan)?;
     }
     let existing = protocol::read_generated(&root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);

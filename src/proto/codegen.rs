@@ -14,6 +14,7 @@ use crate::proto::groups;
 use crate::proto::model::{Method, RustType, Service};
 use crate::proto::modules::{self, ModuleCode};
 use crate::proto::namer::{self, Kind, Named, Originals, Rename};
+use crate::proto::options::{GenConfig, Options, Problem};
 use crate::proto::pieces::{self, Piece};
 
 /// Rust types that tonic takes for a name in the proto's module unless they are written in full.
@@ -32,8 +33,14 @@ pub struct Generated {
 
 /// Why no code can be generated.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to generate Rust from the protos")]
-pub struct CodegenError(#[from] std::io::Error);
+pub enum CodegenError {
+    /// prost refuses a descriptor.
+    #[error("failed to generate Rust from the protos")]
+    Prost(#[from] std::io::Error),
+    /// What is wanted of the code cannot be done.
+    #[error("{}", .0.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("\n"))]
+    Options(Vec<Problem>),
+}
 
 impl Diagnostic for CodegenError {}
 
@@ -42,7 +49,18 @@ impl Diagnostic for CodegenError {}
 /// # Errors
 /// When prost refuses a descriptor.
 pub fn generate(descriptors: &FileDescriptorSet) -> Result<Generated, CodegenError> {
-    generate_by(descriptors, Stubs::ALL)
+    generate_by(descriptors, Stubs::ALL, &GenConfig::default())
+}
+
+/// The same with what is wanted of the code beside the usual.
+///
+/// # Errors
+/// When prost refuses a descriptor, or something that is wanted cannot be done.
+pub fn generate_with(
+    descriptors: &FileDescriptorSet,
+    config: &GenConfig,
+) -> Result<Generated, CodegenError> {
+    generate_by(descriptors, Stubs::ALL, config)
 }
 
 /// The same with clients alone, for code that calls services and serves none: the chassis' client
@@ -57,6 +75,7 @@ pub fn generate_clients(descriptors: &FileDescriptorSet) -> Result<Generated, Co
             servers: false,
             ..Stubs::ALL
         },
+        &GenConfig::default(),
     )
 }
 
@@ -74,6 +93,7 @@ pub fn generate_without_transport(
             transport: false,
             ..Stubs::ALL
         },
+        &GenConfig::default(),
     )
 }
 
@@ -93,7 +113,11 @@ impl Stubs {
     };
 }
 
-fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generated, CodegenError> {
+fn generate_by(
+    descriptors: &FileDescriptorSet,
+    stubs: Stubs,
+    config: &GenConfig,
+) -> Result<Generated, CodegenError> {
     let wanted = files_with_code(descriptors);
     let files = descriptors.file.iter();
     let files = files.filter(|file| wanted.contains(file.name()));
@@ -102,6 +126,9 @@ fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generate
         renames,
         originals,
     } = namer::name(files.cloned().collect());
+    let options =
+        Options::resolve(config, &descriptors.file, &files).map_err(CodegenError::Options)?;
+    let json = options.canonical_json(&descriptors.file, &files);
     let boxed = groups::recursive(&files);
     let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -124,6 +151,7 @@ fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generate
     let mut config = prost_build::Config::new();
     // It would parse and lay out the code of services once more.
     config.format(false);
+    options.apply(&mut config);
     for group in boxed {
         config.boxed(group);
     }
@@ -159,8 +187,14 @@ fn generate_by(descriptors: &FileDescriptorSet, stubs: Stubs) -> Result<Generate
         let parts: Vec<String> = owner.parts().map(str::to_owned).collect();
         modules.entry(parts).or_default().text.push_str(&text);
     }
+    let shared = json.map(|(shared, of_modules)| {
+        for (module, text) in of_modules {
+            modules.entry(module).or_default().text.push_str(&text);
+        }
+        shared
+    });
     Ok(Generated {
-        files: modules::lay_out(&modules, &renames),
+        files: modules::lay_out(&modules, &renames, shared.unwrap_or_default()),
         services,
         renames,
     })

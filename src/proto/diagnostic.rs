@@ -5,6 +5,9 @@ use std::fmt;
 use miette::{Diagnostic as _, LabeledSpan, SourceCode};
 use serde::Serialize;
 
+use crate::manifest;
+use crate::proto::options::Problem;
+
 /// One finding in a proto file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProtoDiagnostic {
@@ -89,6 +92,20 @@ impl ProtoDiagnostic {
             file: Some(file.to_owned()),
             place: None,
             help: None,
+        }
+    }
+
+    /// What is wrong in `msvc.toml`, whose text is given.
+    pub fn of_manifest(problem: Problem, manifest: &str) -> Self {
+        let place = problem.place(manifest).map(|place| {
+            let text = manifest.lines().nth(place.line - 1).unwrap_or_default();
+            Place::new(place.line, place.column, place.length, text)
+        });
+        Self {
+            message: problem.message,
+            file: Some(manifest::FILE_NAME.to_owned()),
+            place,
+            help: problem.help,
         }
     }
 

@@ -26,6 +26,7 @@ pub mod model;
 pub mod module;
 pub mod modules;
 pub mod namer;
+pub mod options;
 pub mod pieces;
 pub mod replace;
 pub mod report;
@@ -36,16 +37,31 @@ pub mod stubs;
 pub mod tokens;
 
 use crate::error::Result;
-use crate::proto::codegen::Generated;
-use crate::proto::compile::Compiled;
+use crate::proto::codegen::{CodegenError, Generated};
+use crate::proto::compile::{CompileErrors, Compiled};
+use crate::proto::diagnostic::ProtoDiagnostic;
+use crate::proto::options::GenConfig;
 use crate::proto::sources::Sources;
 
-/// Compiles every proto of a workspace and generates its crate `protocol`.
+/// Compiles every proto of a workspace and generates its crate `protocol`. `manifest` is the text of
+/// `msvc.toml`, in which `config` stands.
 ///
 /// # Errors
 /// When a folder cannot be read, a proto does not compile or no Rust can be made of it.
-pub fn generate_all(sources: &Sources) -> Result<(Compiled, Generated)> {
+pub fn generate_all(
+    sources: &Sources,
+    (config, manifest): (&GenConfig, &str),
+) -> Result<(Compiled, Generated)> {
     let compiled = compile::compile(sources, &sources.all_names()?)?;
-    let generated = codegen::generate(&compiled.descriptors)?;
-    Ok((compiled, generated))
+    match codegen::generate_with(&compiled.descriptors, config) {
+        Ok(generated) => Ok((compiled, generated)),
+        Err(CodegenError::Options(problems)) => {
+            let problems = problems.into_iter();
+            let told = problems.map(|it| ProtoDiagnostic::of_manifest(it, manifest));
+            let mut told: Vec<ProtoDiagnostic> = told.collect();
+            told.sort_by_key(|it| it.place.as_ref().map(|place| (place.line, place.column)));
+            Err(CompileErrors(told).into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

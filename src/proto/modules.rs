@@ -50,10 +50,12 @@ const TAKEN_AT_ROOT: &[&str] = &["bin", "lib", "main", "unpackaged"];
 /// The file of a module by this name would be that of the module around it.
 const TAKEN_ANYWHERE: &str = "mod";
 
-/// Lays modules out as files, by their path below `src/`; the crate's documentation lists the renames.
+/// Lays modules out as files, by their path below `src/`; the crate's documentation lists the renames, and
+/// `shared` stands at its root, before the modules, which may use its macros.
 pub fn lay_out(
     modules: &BTreeMap<Vec<String>, ModuleCode>,
     renames: &[Rename],
+    shared: &str,
 ) -> BTreeMap<String, String> {
     let mut nodes: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
     nodes.entry(Vec::new()).or_default();
@@ -73,6 +75,9 @@ pub fn lay_out(
             text.push_str(CRATE_DOCS);
             list(&mut text, renames);
             text.push_str(CRATE_LINTS);
+        }
+        if path.is_empty() {
+            text.push_str(shared);
         }
         declare(&mut text, path, children);
         if let Some(code) = code.filter(|code| !code.text.is_empty()) {
@@ -188,7 +193,7 @@ mod tests {
             (parts("r#type"), code("struct Keyword;\n")),
             (parts("lib.v1"), code("struct Library;\n")),
         ]);
-        let files = lay_out(&modules, &[]);
+        let files = lay_out(&modules, &[], "");
         assert_eq!(
             files.keys().collect::<Vec<_>>(),
             [

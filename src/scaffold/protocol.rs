@@ -1,17 +1,25 @@
 //! Planning the generated crate `protocol`.
 //!
-//! Pure but for [`read_generated`], which reads what is there.
+//! Pure but for [`read_generated`] and [`plan_options`], which read what is there.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::error::{IoContext, IoFailure};
+use crate::error::{IoContext, IoFailure, Result};
+use crate::manifest::ManifestError;
+use crate::manifest::place::Step;
+use crate::project::{Project, ProjectError};
 use crate::proto::codegen::Generated;
+use crate::proto::compile::CompileErrors;
+use crate::proto::diagnostic::ProtoDiagnostic;
+use crate::proto::options::{self, GenConfig, Problem};
 use crate::scaffold::plan::Plan;
 
 /// The crate's source folder, relative to the workspace.
 pub const SOURCE: &str = "crates/protocol/src";
+/// The crate's manifest, relative to the workspace.
+pub const MANIFEST: &str = "crates/protocol/Cargo.toml";
 /// The encoded descriptors, in the source folder.
 pub const DESCRIPTORS: &str = "descriptors.binpb";
 /// In the first line of each generated file.
@@ -35,6 +43,48 @@ pub fn plan_sources(generated: &Generated, encoded: &[u8], existing: &Existing, 
             plan.remove(format!("{SOURCE}/{path}"));
         }
     }
+}
+
+/// Adds to a plan what the crate's manifest lacks for what a workspace wants of the generated code.
+///
+/// # Errors
+/// When the manifest cannot be read, or has not the crates that extern paths lead to.
+pub fn plan_options(project: &Project, plan: &mut Plan) -> Result {
+    let config = &project.manifest.proto.generation;
+    let path = project.root.join(MANIFEST);
+    if *config == GenConfig::default() || !path.is_file() {
+        return Ok(());
+    }
+    let manifest = fs::read_to_string(&path).when("read", &path)?;
+    let missing: Vec<ProtoDiagnostic> = missing_crates(config, &manifest)
+        .into_iter()
+        .map(|it| ProtoDiagnostic::of_manifest(it, &project.manifest_text))
+        .collect();
+    if !missing.is_empty() {
+        return Err(CompileErrors(missing).into());
+    }
+    if config.serde {
+        let wanted = options::with_dependencies(&manifest)
+            .map_err(|ManifestError(source)| ProjectError::Manifest { path, source })?;
+        if wanted != manifest {
+            plan.write(MANIFEST, wanted);
+        }
+    }
+    Ok(())
+}
+
+/// What extern paths lead to and the crate does not depend on.
+fn missing_crates(config: &GenConfig, manifest: &str) -> Vec<Problem> {
+    let crates = config.extern_crates().into_iter();
+    let missing = crates.filter(|(name, _)| !options::depends_on(manifest, name));
+    let problem = |(name, key): (&str, &str)| Problem {
+        message: format!("`{MANIFEST}` has no crate `{name}`"),
+        help: Some(format!("add it: `cargo add --package protocol {name}`")),
+        steps: ["extern-paths", key]
+            .map(|it| Step::Key(it.to_owned()))
+            .to_vec(),
+    };
+    missing.map(problem).collect()
 }
 
 /// Reads the source folder of the crate.

@@ -28,12 +28,12 @@ fn example(name: &str) -> String {
     format!("{}/proto-examples/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn succeed(sandbox: &Sandbox, args: &[&str]) {
+pub fn succeed(sandbox: &Sandbox, args: &[&str]) {
     let output = sandbox.msvc(args);
     assert!(output.starts_with("exit: 0"), "{args:?}: {output}");
 }
 
-fn cargo(sandbox: &Sandbox, args: &[&str]) {
+pub fn cargo(sandbox: &Sandbox, args: &[&str]) {
     let mut command = Command::new("cargo");
     command.args(args).current_dir(sandbox.path());
     command.env("CARGO_TARGET_DIR", target());

@@ -17,6 +17,7 @@ mod doctor;
 mod embedded_figures;
 mod etcd_conformance;
 mod generated;
+mod generated_options;
 mod install;
 mod interrupted;
 mod layout;

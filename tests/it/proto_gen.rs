@@ -208,3 +208,88 @@ fn outside_a_workspace_it_says_what_to_do() {
     hint: go to a workspace's folder or name it with `--project DIR`; `msvc new user-service` makes one
     ");
 }
+
+#[test]
+fn options_that_cannot_be_are_told_with_their_lines_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let manifest = sandbox.path().join("msvc.toml");
+    let before = fs::read_to_string(&manifest).expect("there");
+    let options = r##"
+[proto.gen]
+serde = true
+boxed = ["user.v1.User.create_tim", "user.v1.User"]
+
+[proto.gen.extern-paths]
+"user.v1.Usr" = "::users::User"
+"user.v1.GetUserRequest" = "GetUserRequest"
+
+[proto.gen.type-attributes]
+"user.v1.User" = "derive(Hash)"
+"##;
+    fs::write(&manifest, before.clone() + options).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r#"
+    exit: 1
+    --- stderr ---
+    error: msvc.toml:19:10: no proto has `user.v1.User.create_tim`
+        |
+     19 | boxed = ["user.v1.User.create_tim", "user.v1.User"]
+        |          ^^^^^^^^^^^^^^^^^^^^^^^^^
+     = help: did you mean `user.v1.User.create_time`?
+
+    msvc.toml:19:37: `user.v1.User` is a message
+        |
+     19 | boxed = ["user.v1.User.create_tim", "user.v1.User"]
+        |                                     ^^^^^^^^^^^^^^
+     = help: `boxed` takes fields that hold one message
+
+    msvc.toml:22:1: no proto has `user.v1.Usr`
+        |
+     22 | "user.v1.Usr" = "::users::User"
+        | ^^^^^^^^^^^^^
+     = help: did you mean `user.v1.User`?
+
+    msvc.toml:23:28: `GetUserRequest` is not the path of something in another crate, such as `::money::v1`
+        |
+     23 | "user.v1.GetUserRequest" = "GetUserRequest"
+        |                            ^^^^^^^^^^^^^^^^
+
+    msvc.toml:26:18: `derive(Hash)` is not an attribute: unexpected token
+        |
+     26 | "user.v1.User" = "derive(Hash)"
+        |                  ^^^^^^^^^^^^^^
+    "#);
+    let options = "\n[proto.gen.extern-paths]\n\"user.v1.User\" = \"::users::v1::User\"\n";
+    fs::write(&manifest, before.clone() + options).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r#"
+    exit: 1
+    --- stderr ---
+    error: msvc.toml:18:18: `crates/protocol/Cargo.toml` has no crate `users`
+        |
+     18 | "user.v1.User" = "::users::v1::User"
+        |                  ^^^^^^^^^^^^^^^^^^^
+     = help: add it: `cargo add --package protocol users`
+    "#);
+    let options = "\n[proto.gen]\nserde = true\nbyte = [\".\"]\n";
+    fs::write(&manifest, before.clone() + options).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r#"
+    exit: 1
+    --- stderr ---
+    error: `[SANDBOX]/msvc.toml` is not a valid manifest
+      caused by: TOML parse error at line 19, column 1
+       |
+    19 | byte = ["."]
+       | ^^^^
+    unknown field `byte`, expected one of `serde`, `bytes`, `boxed`, `extern-paths`, `type-attributes`, `field-attributes`
+    "#);
+    fs::write(&manifest, before).expect("written");
+    succeed_fresh(&sandbox);
+}
+
+fn succeed_fresh(sandbox: &Sandbox) {
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen", "--check"]), @r"
+    exit: 0
+    --- stderr ---
+           Fresh the generated code matches the protos
+    ");
+}

@@ -144,8 +144,10 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         memory: Default::default(),
         folders: project.proto_roots(),
     };
-    let (compiled, generated) = proto::generate_all(&sources)?;
+    let config = &project.manifest.proto.generation;
+    let (compiled, generated) = proto::generate_all(&sources, (config, &project.manifest_text))?;
     let mut plan = Plan::default();
+    protocol::plan_options(&project, &mut plan)?;
     let existing = protocol::read_generated(&project.root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
     let user_code = plan_stubs(&project, &generated.services, &mut plan)?;

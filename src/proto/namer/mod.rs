@@ -20,7 +20,7 @@ use std::fmt;
 use prost_types::FileDescriptorProto;
 use serde::Serialize;
 
-pub use idents::tonic_snake;
+pub use idents::{camel, snake, tonic_snake};
 pub use members::distinct_functions;
 pub use rewrite::note;
 
