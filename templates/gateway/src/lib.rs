@@ -1,0 +1,117 @@
+//! A gateway: HTTP and JSON in front of gRPC services.
+//!
+//! How a method is called over HTTP is written in its `google.api.http` rule; one without a rule is
+//! `POST /package.Service/Method`. There is no code for each route: descriptors say it all.
+//!
+//! ```no_run
+//! # const DESCRIPTOR_SET: &[u8] = &[];
+//! #[derive(Debug, Clone, Default, serde::Deserialize)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Settings {
+//!     gateway: gateway::Settings,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), gateway::Error> {
+//!     let config = chassis::config::load::<Settings>(
+//!         env!("CARGO_PKG_NAME"),
+//!         env!("CARGO_PKG_VERSION"),
+//!     )?;
+//!     let settings = config.app.gateway.clone();
+//!     gateway::serve(config, settings, DESCRIPTOR_SET).await
+//! }
+//! ```
+//!
+//! It is a service as others are: the chassis starts it, registers it, looks after its health and
+//! drains it. A request becomes a call and passes through all that calls pass through, so limits,
+//! tokens, deadlines, traces, logs and metrics are those of `[server]`.
+//!
+//! # The map
+//!
+//! | what happens | where |
+//! |---|---|
+//! | what there is to set | [`Settings`] |
+//! | a request comes, and is sorted | `front` |
+//! | `google.api.http` rules are read | `rule` |
+//! | a path finds its method | `matcher`, `table` |
+//! | JSON becomes messages and back | `transcode` |
+//! | calls go to the services | `forward` |
+//! | errors become HTTP | `status` |
+
+mod error;
+mod forward;
+mod frame;
+mod front;
+mod headers;
+mod matcher;
+mod rule;
+mod settings;
+mod status;
+mod table;
+mod transcode;
+
+use std::fs;
+use std::sync::Arc;
+
+use chassis::Services;
+use chassis::config::Config;
+use prost_reflect::DescriptorPool;
+
+pub use error::Error;
+pub use settings::{Settings, Upstream};
+
+use forward::Upstreams;
+use front::Gateway;
+use table::Table;
+
+/// Serves as a gateway until SIGTERM or SIGINT, then ends gently.
+///
+/// `descriptor_set` is the encoded `FileDescriptorSet` that describes the services behind it, unless
+/// the settings name a file.
+///
+/// # Errors
+/// As [`services`] and [`chassis::serve`].
+pub async fn serve<A>(
+    config: Config<A>,
+    settings: Settings,
+    descriptor_set: &'static [u8],
+) -> Result<(), Error> {
+    let services = services(&config, settings, descriptor_set).await?;
+    Ok(chassis::serve(config, services).await?)
+}
+
+/// What [`serve`] serves, for a server that has more: services of its own, or dependencies.
+///
+/// # Errors
+/// When the settings or descriptors do not fit, or a target is not valid. Services that are away are
+/// no error: calls of them wait, and fail.
+pub async fn services<A>(
+    config: &Config<A>,
+    settings: Settings,
+    descriptor_set: &'static [u8],
+) -> Result<Services, Error> {
+    let read;
+    let encoded = match &settings.descriptors {
+        None => descriptor_set,
+        Some(path) => {
+            let path = path.clone();
+            read = fs::read(&path).map_err(|source| Error::File { path, source })?;
+            &read
+        }
+    };
+    let table = table(encoded, &settings)?;
+    let upstreams = Upstreams::connect(config, &settings, encoded).await?;
+    let gateway = Gateway::new(settings, table, upstreams)?;
+    Ok(Services::new(&[]).behind(Arc::new(gateway)))
+}
+
+fn table(encoded: &[u8], settings: &Settings) -> Result<Table, Error> {
+    let invalid = |error: prost_reflect::DescriptorError| Error::Descriptors(error.to_string());
+    let mut pool = DescriptorPool::decode(encoded).map_err(invalid)?;
+    // The types of the details of errors.
+    let known = tonic_types::pb::FILE_DESCRIPTOR_SET;
+    if pool.get_message_by_name("google.rpc.ErrorInfo").is_none() {
+        pool.decode_file_descriptor_set(known).map_err(invalid)?;
+    }
+    Table::new(pool, &settings.services).map_err(Error::Descriptors)
+}

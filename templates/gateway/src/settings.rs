@@ -1,0 +1,56 @@
+//! The settings of a gateway.
+
+use std::path::PathBuf;
+
+use chassis::config::{Duration, Size};
+use serde::{Deserialize, Serialize};
+
+/// `[app.gateway]`: what a gateway answers, and how.
+///
+/// Where it listens, its TLS, who may call, how often, and the deadlines of calls are those of every
+/// server: `[server]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `[[app.gateway.services]]`: the services behind it. Those that are not named are not there
+    /// for its clients. Default: none.
+    pub services: Vec<Upstream>,
+    /// A file with a descriptor set, which is read instead of the one that is built in. Default:
+    /// none.
+    pub descriptors: Option<PathBuf>,
+    /// Whether fields that have their default value are in JSON too. Default: false, as in the
+    /// canonical mapping of proto3.
+    pub emit_defaults: bool,
+    /// The largest body of a request that becomes one message. Default: `"4MiB"`.
+    pub max_body: Size,
+    /// The longest wait for the body of a request. Default: `"30s"`; `"0s"` is no limit.
+    pub body_timeout: Duration,
+    /// Which headers of requests become metadata; a `*` at the end stands for anything. Default:
+    /// `authorization`, `accept-language`, `idempotency-key`.
+    pub forward_headers: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let headers = ["authorization", "accept-language", "idempotency-key"];
+        Self {
+            services: Vec::new(),
+            descriptors: None,
+            emit_defaults: false,
+            max_body: Size::from_mib(4),
+            body_timeout: Duration::from_secs(30),
+            forward_headers: headers.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// One of `[[app.gateway.services]]`: services that are found in one place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Where they are: `user-service`, `consul:///user-service`, `static:///127.0.0.1:50051`, … as
+    /// for [`chassis::client::connect`].
+    pub target: String,
+    /// Their full names, `user.v1.UserService`; `user.v1.*` is all of a package.
+    pub names: Vec<String>,
+}

@@ -1,0 +1,130 @@
+//! What the gateway answers: all methods, and how they are called over HTTP.
+//!
+//! Pure: descriptors and settings in, a table out. A new one is made when descriptors change; what is
+//! being answered goes on with the old one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Uri;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+
+use crate::matcher::Matcher;
+use crate::rule::{self, Binding, Body, Template};
+use crate::settings::Upstream;
+
+/// All that can be called.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// By path: `/user.v1.UserService/GetUser`.
+    methods: HashMap<String, Arc<Method>>,
+    pub(crate) matcher: Matcher<Arc<Bound>>,
+    pub(crate) pool: DescriptorPool,
+}
+
+/// A method of a service behind the gateway.
+#[derive(Debug)]
+pub(crate) struct Method {
+    /// `/user.v1.UserService/GetUser`
+    pub(crate) uri: Uri,
+    pub(crate) input: MessageDescriptor,
+    pub(crate) output: MessageDescriptor,
+    pub(crate) streams_requests: bool,
+    pub(crate) streams_responses: bool,
+    /// Which of the upstreams has it.
+    pub(crate) upstream: usize,
+}
+
+/// One way to call a method over HTTP.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) method: Arc<Method>,
+    pub(crate) binding: Binding,
+}
+
+impl Table {
+    /// The table of what `pool` describes of the services of `upstreams`.
+    ///
+    /// # Errors
+    /// When a name fits no service, or a rule is wrong. Two rules for one path are an error as well:
+    /// it would depend on their order which one holds.
+    pub(crate) fn new(pool: DescriptorPool, upstreams: &[Upstream]) -> Result<Self, String> {
+        let mut table = Self {
+            methods: HashMap::new(),
+            matcher: Matcher::default(),
+            pool,
+        };
+        for name in upstreams.iter().flat_map(|upstream| &upstream.names) {
+            if !table.pool.services().any(|it| fits(name, &it)) {
+                return Err(format!("`{name}` is not described"));
+            }
+        }
+        for service in table.pool.clone().services() {
+            let has = |upstream: &Upstream| upstream.names.iter().any(|name| fits(name, &service));
+            let Some(upstream) = upstreams.iter().position(has) else {
+                continue;
+            };
+            for method in service.methods() {
+                table.add(&method, upstream).map_err(|problem| {
+                    format!("the rule of `{}`: {problem}", method.full_name())
+                })?;
+            }
+        }
+        Ok(table)
+    }
+
+    fn add(&mut self, descriptor: &MethodDescriptor, upstream: usize) -> Result<(), String> {
+        let service = descriptor.parent_service().full_name().to_owned();
+        let path = format!("/{service}/{}", descriptor.name());
+        let method = Arc::new(Method {
+            uri: path.parse().map_err(|_| format!("`{path}` is no path"))?,
+            input: descriptor.input(),
+            output: descriptor.output(),
+            streams_requests: descriptor.is_client_streaming(),
+            streams_responses: descriptor.is_server_streaming(),
+            upstream,
+        });
+        let mut bindings = rule::bindings(descriptor)?;
+        if bindings.is_empty() {
+            bindings.push(Binding {
+                verb: "POST".to_owned(),
+                template: Template::parse(&path).map_err(|error| error.to_string())?,
+                body: Body::All,
+                response_body: None,
+            });
+        }
+        for binding in bindings {
+            let bound = Arc::new(Bound {
+                method: Arc::clone(&method),
+                binding,
+            });
+            let Binding { verb, template, .. } = &bound.binding;
+            self.matcher
+                .add(verb, template, Arc::clone(&bound))
+                .map_err(|other| {
+                    let other = other.method.uri.path().trim_start_matches('/');
+                    format!("`{verb} {template}` leads to `{other}` already")
+                })?;
+        }
+        self.methods.insert(path, method);
+        Ok(())
+    }
+
+    /// The method at `path`.
+    pub(crate) fn method(&self, path: &str) -> Option<&Arc<Method>> {
+        self.methods.get(path)
+    }
+
+    /// The paths of all methods.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.methods.keys().map(String::as_str)
+    }
+}
+
+/// Whether `name`, or `package.*`, is that of `service`.
+fn fits(name: &str, service: &ServiceDescriptor) -> bool {
+    match name.strip_suffix(".*") {
+        Some(package) => service.parent_file().package_name() == package,
+        None => service.full_name() == name,
+    }
+}
