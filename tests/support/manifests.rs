@@ -82,16 +82,19 @@ fn all_but_the_default(section: &DeValue<'_>) -> Vec<String> {
 }
 
 /// Where a crate of the workspace is: here by its path, in a user's workspace by its table of
-/// dependencies. That is the only difference there is, in the value or in the dotted key.
+/// dependencies. That is the only difference there is, in the value or in the dotted key, but that
+/// users have no features that are on from the start.
 fn is_place(key: &str) -> bool {
-    key == "path" || key == "workspace"
+    ["path", "workspace", "default-features"].contains(&key)
 }
 
 /// The text without positions, so that two sections compare by what they say.
 fn canonical(value: &DeValue<'_>) -> String {
     match value {
         DeValue::Table(table) => {
-            let entries = table.iter().filter(|(key, _)| !is_place(key.get_ref()));
+            let is_ours = table.iter().any(|(key, _)| key.get_ref() == "path")
+                || table.iter().any(|(key, _)| key.get_ref() == "workspace");
+            let entries = table.iter().filter(|(key, _)| !is_ours || !is_place(key.get_ref()));
             let entries: Vec<String> = entries
                 .map(|(key, value)| format!("{}={}", key.get_ref(), canonical(value.get_ref())))
                 .collect();

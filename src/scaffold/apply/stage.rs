@@ -217,8 +217,7 @@ struct Folders<'p> {
 
 impl<'p> Folders<'p> {
     fn make_above(&mut self, files: &Path, path: &'p str) -> Result<(), IoFailure> {
-        let mut depth = 0;
-        for folder in folders_above(path) {
+        for (depth, folder) in folders_above(path).enumerate() {
             if self.made.get(depth) != Some(&folder) {
                 self.made.truncate(depth);
                 let made = files.join(folder);
@@ -229,7 +228,6 @@ impl<'p> Folders<'p> {
                 }
                 self.made.push(folder);
             }
-            depth += 1;
         }
         Ok(())
     }
@@ -248,10 +246,8 @@ impl Missing {
     /// The part of a path that can be moved as a whole because nothing of it is there yet: the
     /// highest folder above it that is missing or no folder, or the file itself.
     pub(super) fn topmost<'p>(&mut self, root: &Path, path: &'p str) -> &'p str {
-        let mut depth = 0;
-        for folder in folders_above(path) {
+        for (depth, folder) in folders_above(path).enumerate() {
             if self.there.get(depth).is_some_and(|there| there == folder) {
-                depth += 1;
                 continue;
             }
             self.there.truncate(depth);
@@ -263,7 +259,6 @@ impl Missing {
                 return folder;
             }
             self.there.push(folder.to_owned());
-            depth += 1;
         }
         path
     }

@@ -1,0 +1,327 @@
+//! What can go wrong, and what a caller is told of it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::error::ErrorKind;
+use tonic::{Code, Status};
+
+/// What went wrong.
+///
+/// As a [`Status`] it says no more than a caller may know; the rest is logged then.
+///
+/// | error | code |
+/// |---|---|
+/// | [`NotFound`](Self::NotFound) | `NOT_FOUND` |
+/// | [`Violated`](Self::Violated), of a unique key | `ALREADY_EXISTS` |
+/// | [`Violated`](Self::Violated), of anything else | `FAILED_PRECONDITION` |
+/// | [`Conflict`](Self::Conflict) | `ABORTED` |
+/// | [`Unavailable`](Self::Unavailable) | `UNAVAILABLE` |
+/// | [`Timeout`](Self::Timeout) | `DEADLINE_EXCEEDED` |
+/// | [`CommitUnknown`](Self::CommitUnknown) | `UNKNOWN` |
+/// | others | `INTERNAL` |
+#[non_exhaustive]
+pub enum Error {
+    /// The settings name no database that can be opened.
+    Settings(String),
+    /// There is no row where one was wanted.
+    NotFound,
+    /// The statement breaks a rule of the tables.
+    Violated {
+        /// What kind of rule.
+        rule: Violation,
+        /// What the database says.
+        source: sqlx::Error,
+    },
+    /// The transaction collides with others. It may succeed when it is tried again.
+    Conflict(sqlx::Error),
+    /// The database cannot be reached, or the connection was lost: nothing of the transaction holds.
+    Unavailable(sqlx::Error),
+    /// The connection was lost while the transaction was committed: it may hold or not.
+    CommitUnknown(sqlx::Error),
+    /// The statement took longer than `statement_timeout`.
+    Timeout(Duration),
+    /// A migration failed. Those before it hold.
+    Migration {
+        /// As in `orders/0002_index`.
+        name: String,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A migration is not what it was when it was applied to this database.
+    Changed {
+        /// As in `orders/0002_index`.
+        name: String,
+    },
+    /// Anything else: a statement that is wrong, a column of another type.
+    Query(sqlx::Error),
+}
+
+/// What kind of rule a statement breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Violation {
+    /// There is a row with that key.
+    Unique,
+    /// There is no row that it refers to, or there are rows that refer to it.
+    ForeignKey,
+    /// A column that needs a value has none.
+    NotNull,
+    /// A check.
+    Check,
+}
+
+impl Error {
+    /// Whether the same may succeed when it is tried again.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Unavailable(_))
+    }
+
+    /// Whether there is a row with that key.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(
+            self,
+            Self::Violated {
+                rule: Violation::Unique,
+                ..
+            }
+        )
+    }
+
+    /// Whether a statement failed, or what led to it: of all errors that caused `error`, the first of
+    /// ours.
+    pub(crate) fn cause_of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            // What a `Status` is made from is shared with it.
+            if let Some(found) = error.downcast_ref::<Arc<Self>>() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    /// A name of low cardinality, for metrics and spans.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "settings",
+            Self::NotFound => "not_found",
+            Self::Violated { .. } => "violation",
+            Self::Conflict(_) => "conflict",
+            Self::Unavailable(_) => "unavailable",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::Timeout(_) => "timeout",
+            Self::Migration { .. } | Self::Changed { .. } => "migration",
+            Self::Query(_) => "query",
+        }
+    }
+
+    /// The database's own code: SQLSTATE of PostgreSQL, the extended result code of SQLite.
+    #[must_use]
+    pub fn code(&self) -> Option<String> {
+        let error = match self {
+            Self::Violated { source, .. }
+            | Self::Conflict(source)
+            | Self::Unavailable(source)
+            | Self::CommitUnknown(source)
+            | Self::Query(source) => source,
+            Self::Migration { source, .. } => return source.code(),
+            _ => return None,
+        };
+        let code = error.as_database_error()?.code()?;
+        Some(code.into_owned())
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let reported = match &error {
+            E::RowNotFound => return Self::NotFound,
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
+                return Self::Unavailable(error);
+            }
+            E::Database(reported) => reported,
+            _ => return Self::Query(error),
+        };
+        let rule = match reported.kind() {
+            ErrorKind::UniqueViolation => Some(Violation::Unique),
+            ErrorKind::ForeignKeyViolation => Some(Violation::ForeignKey),
+            ErrorKind::NotNullViolation => Some(Violation::NotNull),
+            ErrorKind::CheckViolation => Some(Violation::Check),
+            _ => None,
+        };
+        if let Some(rule) = rule {
+            return Self::Violated {
+                rule,
+                source: error,
+            };
+        }
+        match class(reported.code().as_deref().unwrap_or_default()) {
+            Class::Conflict => Self::Conflict(error),
+            Class::Unavailable => Self::Unavailable(error),
+            Class::Cancelled => Self::Timeout(Duration::ZERO),
+            Class::Other => Self::Query(error),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Class {
+    Conflict,
+    Unavailable,
+    Cancelled,
+    Other,
+}
+
+/// PostgreSQL's codes have five characters (its documentation, appendix A); SQLite's are numbers of
+/// which the last eight bits are the kind (<https://www.sqlite.org/rescode.html>).
+fn class(code: &str) -> Class {
+    if code.len() == 5 {
+        return match code {
+            // serialization_failure, deadlock_detected, lock_not_available.
+            "40001" | "40P01" | "55P03" => Class::Conflict,
+            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
+            "57P01" | "57P02" | "57P03" | "53300" => Class::Unavailable,
+            // query_canceled
+            "57014" => Class::Cancelled,
+            // read_only_sql_transaction: a server that is no longer the primary.
+            "25006" => Class::Unavailable,
+            code if code.starts_with("08") => Class::Unavailable,
+            _ => Class::Other,
+        };
+    }
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        // SQLITE_BUSY, SQLITE_LOCKED
+        Ok(5 | 6) => Class::Conflict,
+        // SQLITE_CANTOPEN
+        Ok(14) => Class::Unavailable,
+        _ => Class::Other,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(problem) => f.write_str(problem),
+            Self::NotFound => f.write_str("there is no such row"),
+            Self::Violated { rule, .. } => f.write_str(match rule {
+                Violation::Unique => "there is a row with that key already",
+                Violation::ForeignKey => {
+                    "a row that is referred to is missing, or still referred to"
+                }
+                Violation::NotNull => "a column that needs a value has none",
+                Violation::Check => "a value is not allowed by its table",
+            }),
+            Self::Conflict(_) => f.write_str("the transaction collides with others"),
+            Self::Unavailable(_) => f.write_str("the database cannot be reached"),
+            Self::CommitUnknown(_) => {
+                f.write_str("the connection was lost during the commit, which may hold or not")
+            }
+            Self::Timeout(limit) if limit.is_zero() => f.write_str("the statement was cancelled"),
+            Self::Timeout(limit) => write!(f, "the statement took longer than {limit:?}"),
+            Self::Migration { name, .. } => write!(f, "migration `{name}` failed"),
+            Self::Changed { name } => write!(
+                f,
+                "migration `{name}` is not what was applied to this database: add another one \
+                 instead of changing it"
+            ),
+            Self::Query(_) => f.write_str("the statement failed"),
+        }
+    }
+}
+
+/// What `Display` prints, and the causes.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match self.source() {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Violated { source, .. }
+            | Self::Conflict(source)
+            | Self::Unavailable(source)
+            | Self::CommitUnknown(source)
+            | Self::Query(source) => Some(source),
+            Self::Migration { source, .. } => Some(&**source),
+            Self::Settings(_) | Self::NotFound | Self::Timeout(_) | Self::Changed { .. } => None,
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let (code, message) = match &error {
+            Error::NotFound => (Code::NotFound, "not found"),
+            Error::Violated {
+                rule: Violation::Unique,
+                ..
+            } => (Code::AlreadyExists, "already exists"),
+            Error::Violated { .. } => (Code::FailedPrecondition, "a rule of the data is broken"),
+            Error::Conflict(_) => (Code::Aborted, "collides with other changes"),
+            Error::Unavailable(_) => (Code::Unavailable, "the database cannot be reached"),
+            Error::CommitUnknown(_) => (Code::Unknown, "the outcome is not known"),
+            Error::Timeout(_) => (Code::DeadlineExceeded, "the database took too long"),
+            _ => (Code::Internal, "the database failed"),
+        };
+        let is_ours = !matches!(error, Error::NotFound | Error::Violated { .. });
+        if is_ours {
+            tracing::error!(error = ?error, "storage");
+        }
+        let mut status = Self::new(code, message);
+        status.set_source(Arc::new(error));
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_both_databases_are_told_apart() {
+        for (code, expected) in [
+            ("40001", Class::Conflict),
+            ("40P01", Class::Conflict),
+            ("57P01", Class::Unavailable),
+            ("08006", Class::Unavailable),
+            ("57014", Class::Cancelled),
+            ("42P01", Class::Other),
+            // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED_SHAREDCACHE
+            ("5", Class::Conflict),
+            ("517", Class::Conflict),
+            ("262", Class::Conflict),
+            ("14", Class::Unavailable),
+            ("1", Class::Other),
+            ("", Class::Other),
+        ] {
+            assert_eq!(class(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_status_says_little_and_keeps_its_cause() {
+        let status = Status::from(Error::Query(sqlx::Error::Protocol("secret".to_owned())));
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Internal, "the database failed")
+        );
+        let status = Status::from(Error::Conflict(sqlx::Error::PoolClosed));
+        let cause = Error::cause_of(&status).expect("it has a cause");
+        assert!(cause.is_transient());
+    }
+}
