@@ -43,7 +43,8 @@ pub(crate) trait Source: Send {
     /// The next one. Lost connections are made again meanwhile. It may be dropped without a loss.
     fn next(&mut self) -> Boxed<'_, Incoming>;
 
-    /// Ends it: what was fetched and not given out goes back. It is called when no receipt is left.
+    /// Ends it: what was fetched and not acknowledged goes back, in its order. It is called when no
+    /// receipt is left.
     fn close(self: Box<Self>) -> Boxed<'static, ()>;
 }
 
@@ -55,13 +56,13 @@ pub(crate) struct Incoming {
     pub(crate) receipt: Box<dyn Receipt>,
 }
 
-/// By which a broker learns what became of a message. One that is dropped gives the message back, at
-/// once or when the broker notices.
+/// By which a broker learns what became of a message. If it is dropped, the message goes back when its
+/// source ends.
 pub(crate) trait Receipt: Send + Sync {
     /// It is done with.
     fn acknowledge(self: Box<Self>) -> Boxed<'static, Result<(), Error>>;
 
-    /// Another member is to handle it. It does not count as an attempt, if the broker allows that.
+    /// It is to be delivered again, while its source goes on.
     fn release(self: Box<Self>) -> Boxed<'static, Result<(), Error>>;
 
     /// How often [`extend`](Receipt::extend) must be called, if at all.

@@ -50,9 +50,11 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotConfirmed`] when the broker has not said so within `publish_timeout` of the
-    /// settings: it may have the message nevertheless. Others when it is of no use to go on.
+    /// settings: it may have the message nevertheless. Others when it is of no use to go on, such as
+    /// [`Error::Message`] for one that not every broker can carry.
     pub async fn publish(&self, topic: &str, message: Message) -> Result<(), Error> {
         name::check(topic)?;
+        message.check()?;
         let topic = Topic::new(&self.full(topic), self.partitions);
         self.publish_to(&topic, message).await
     }
@@ -238,10 +240,26 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         .ok_or_else(|| Error::Url("it has no scheme, as in `memory:`".to_owned()))?;
     Ok(match scheme {
         "memory" => Arc::new(Memory::default()),
+        #[cfg(not(feature = "rabbitmq-tls"))]
+        "amqps" => return Err(is_off(scheme, "rabbitmq-tls")),
+        #[cfg(feature = "rabbitmq")]
+        "amqp" => Arc::new(crate::rabbitmq::RabbitMq::new(url)?),
+        #[cfg(feature = "rabbitmq-tls")]
+        "amqps" => Arc::new(crate::rabbitmq::RabbitMq::new(url)?),
+        #[cfg(not(feature = "rabbitmq"))]
+        "amqp" => return Err(is_off(scheme, "rabbitmq")),
         other => {
             return Err(Error::UnknownScheme {
                 scheme: other.to_owned(),
             });
         }
     })
+}
+
+#[cfg(not(feature = "rabbitmq-tls"))]
+fn is_off(scheme: &str, feature: &'static str) -> Error {
+    Error::FeatureIsOff {
+        scheme: scheme.to_owned(),
+        feature,
+    }
 }

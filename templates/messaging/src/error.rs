@@ -28,6 +28,16 @@ pub enum Error {
     /// A topic or a group has a name that some broker could not have.
     #[error("`{0}` is no name: 1 to 64 ASCII letters, digits, hyphens and underscores are")]
     Name(String),
+    /// The message has an id, a key or a header that not every broker can carry.
+    #[error("the {part} `{value}` of the message is not what brokers can carry: {rule}")]
+    Message {
+        /// What of it.
+        part: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        rule: &'static str,
+    },
     /// No group wants what is published on the topic, and this broker keeps messages for groups
     /// alone.
     #[error("no group has subscribed to `{topic}` yet")]

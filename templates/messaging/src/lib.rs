@@ -63,7 +63,7 @@
 //! | what a group wants of a topic | [`Subscription`], [`Retry`] |
 //! | messages are handled: order, retries, dead letters, the end | `consumer` |
 //! | what a broker must be able to do | `backend` |
-//! | the brokers | `memory` |
+//! | the brokers | `memory`, `rabbitmq` |
 //! | spans, and trace context in headers | `trace` |
 //! | counters and histograms | `metrics` |
 
@@ -78,8 +78,10 @@ mod memory;
 mod message;
 mod metrics;
 mod name;
-#[cfg(test)]
+#[cfg(any(test, feature = "rabbitmq"))]
 mod partition;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod settings;
 mod subscription;
 mod trace;

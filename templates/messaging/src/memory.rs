@@ -35,7 +35,6 @@ struct Entry {
     /// Its place in the order.
     number: u64,
     message: Message,
-    deliveries: u32,
 }
 
 /// A panic elsewhere leaves no half-done change here.
@@ -101,11 +100,7 @@ impl Queue {
         let mut state = lock(&self.state);
         state.published += 1;
         let number = state.published;
-        state.waiting.push_back(Entry {
-            number,
-            message,
-            deliveries: 0,
-        });
+        state.waiting.push_back(Entry { number, message });
         drop(state);
         self.changed.notify_waiters();
     }
@@ -151,7 +146,7 @@ impl Source for Member {
                 if let Some(entry) = self.0.pop() {
                     return Incoming {
                         message: entry.message.clone(),
-                        redeliveries: entry.deliveries,
+                        redeliveries: 0,
                         receipt: Box::new(Ticket {
                             queue: Arc::clone(&self.0),
                             entry: Some(entry),
@@ -194,11 +189,8 @@ impl Receipt for Ticket {
 }
 
 impl Drop for Ticket {
-    /// The member ended in the midst of it.
+    /// The member ended before it was done.
     fn drop(&mut self) {
-        if let Some(entry) = &mut self.entry {
-            entry.deliveries += 1;
-        }
         self.settle(false);
     }
 }

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::headers;
+use crate::{Error, headers};
+
+/// The most bytes of an id, of a key and of a header's name.
+const LONGEST_ID: usize = 200;
+const LONGEST_KEY: usize = 1000;
+const LONGEST_HEADER: usize = 100;
 
 /// A payload with what a broker and a receiver have to know of it.
 ///
@@ -57,8 +62,8 @@ impl Message {
         self
     }
 
-    /// Adds a header, or replaces it. Names are of letters, digits and hyphens in lower case;
-    /// other letters become lower case, since brokers differ in what they make of them.
+    /// Adds a header, or replaces it. Names are of ASCII letters, digits and hyphens, and become lower
+    /// case, since brokers differ in what they make of it. Values are of one line.
     #[must_use]
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
         let name = name.as_ref().to_ascii_lowercase();
@@ -94,5 +99,61 @@ impl Message {
     #[must_use]
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// Refuses what some broker would change or refuse.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |part, value: &str, rule| {
+            let value = value.to_owned();
+            Err(Error::Message { part, value, rule })
+        };
+        if !(1..=LONGEST_ID).contains(&self.id.len())
+            || !self.id.bytes().all(|it| it.is_ascii_graphic())
+        {
+            return refuse("id", &self.id, "1 to 200 visible ASCII characters");
+        }
+        if let Some(key) = self.key.as_ref().filter(|key| key.len() > LONGEST_KEY) {
+            return refuse("key", key, "at most 1000 bytes");
+        }
+        for (name, value) in &self.headers {
+            let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            if !(1..=LONGEST_HEADER).contains(&name.len()) || !name.bytes().all(is_fine) {
+                return refuse("header", name, "1 to 100 ASCII letters, digits and hyphens");
+            }
+            if value.trim() != value || value.chars().any(char::is_control) {
+                let rule = "no control characters, no blanks at its ends";
+                return refuse("header value", value, rule);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_not_every_broker_can_carry_is_refused() {
+        let long = "k".repeat(LONGEST_KEY + 1);
+        let message = || Message::new("");
+        let cases = [
+            (message().with_header("X-Tenant", "größte"), ""),
+            (message().with_key("any\n key"), ""),
+            (message().with_id(""), "id"),
+            (message().with_id("a b"), "id"),
+            (message().with_key(long), "key"),
+            (message().with_header("a b", "c"), "header"),
+            (message().with_header("a", " c"), "header value"),
+            (message().with_header("a", "b\nc"), "header value"),
+        ];
+        for (message, expected) in cases {
+            let part = match message.check() {
+                Ok(()) => "",
+                Err(Error::Message { part, .. }) => part,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(part, expected, "{message:?}");
+        }
     }
 }

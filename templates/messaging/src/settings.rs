@@ -17,6 +17,7 @@ pub struct Settings {
     /// | URL | broker |
     /// |---|---|
     /// | `memory:` | within this process: for tests |
+    /// | `amqp://user:password@host:5672/vhost` | RabbitMQ; `amqps:` over TLS |
     ///
     /// Default: `"memory:"`.
     pub url: Secret,

@@ -19,6 +19,9 @@ use crate::{Delivery, Failure, Message, headers, trace};
 /// that kills its receivers, and not tried again. RabbitMQ 4 has the same default.
 const MAX_REDELIVERIES: u32 = 20;
 
+/// The most characters of a reason that are kept.
+const LONGEST_REASON: usize = 1000;
+
 /// What the attempts have led to.
 enum Verdict {
     Handled,
@@ -67,15 +70,14 @@ async fn settle(work: &Work, held: Held, message: &Message, verdict: Verdict) ->
             return true;
         }
     }
-    let is_released = matches!(verdict, Verdict::Stopping);
-    let settled = match is_released {
-        true => receipt.release().await,
-        false => receipt.acknowledge().await,
-    };
-    if let Err(error) = settled {
+    if matches!(verdict, Verdict::Stopping) {
+        // It goes back with all else that is not acknowledged.
+        return true;
+    }
+    if let Err(error) = receipt.acknowledge().await {
         tracing::warn!(topic, group, id, %error, "a message will be delivered again");
     }
-    is_released
+    false
 }
 
 /// Waits for `future`, and tells the broker meanwhile that the message is being handled.
@@ -177,9 +179,23 @@ fn dead_letter(work: &Work, message: &Message, reason: &str, attempts: u32) -> M
     let now = now.unwrap_or_default().as_millis();
     message
         .clone()
-        .with_header(headers::DEAD_REASON, reason)
+        .with_header(headers::DEAD_REASON, one_line(reason))
         .with_header(headers::DEAD_ATTEMPTS, attempts.to_string())
         .with_header(headers::DEAD_TOPIC, &*work.route.topic.name)
         .with_header(headers::DEAD_GROUP, &*work.route.group)
         .with_header(headers::DEAD_TIME, now.to_string())
+}
+
+/// A text as a header may have it.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|it: char| it.is_control() || it.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let line = words.join(" ");
+    line.chars()
+        .take(LONGEST_REASON)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -35,9 +35,4 @@ impl Lanes {
     pub(super) fn give_up(&mut self, key: &str) -> VecDeque<Held> {
         self.0.remove(key).unwrap_or_default()
     }
-
-    /// All that wait, those of a key in their order.
-    pub(super) fn into_waiting(self) -> impl Iterator<Item = Held> {
-        self.0.into_values().flatten()
-    }
 }

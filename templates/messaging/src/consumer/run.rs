@@ -57,9 +57,8 @@ pub(super) async fn run(work: Arc<Work>, mut source: Box<dyn Source>, prefetch: 
         }
     }
     while handled.join_next().await.is_some() {}
-    for held in lanes.into_waiting() {
-        release(held).await;
-    }
+    // One by one they would come back at once, and out of order.
+    drop(lanes);
     source.close().await;
 }
 

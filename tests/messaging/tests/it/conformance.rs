@@ -52,6 +52,7 @@ macro_rules! all_brokers {
 
 all_brokers! {
     memory: async { Some(messaging::Settings::default()) },
+    rabbitmq: crate::servers::rabbitmq::shared(),
 }
 
 async fn connect(settings: &Settings) -> Broker {

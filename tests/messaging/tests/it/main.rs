@@ -1,5 +1,6 @@
 //! The part `messaging`, with each broker that it speaks to.
 
 mod conformance;
+mod servers;
 
 mod support;

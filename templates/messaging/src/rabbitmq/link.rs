@@ -1,0 +1,114 @@
+//! A connection to RabbitMQ that publishes.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+
+use super::topology;
+use crate::Error;
+use crate::backend::Topic;
+
+/// The code of AMQP for an end without a fault.
+pub(super) const OK: u16 = 200;
+
+/// A broker that does not answer within this time, while a connection is made, is taken for dead.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection over which nothing comes for about twice this time is taken for lost, in seconds.
+/// The URL may say another (`?heartbeat=30`).
+const HEARTBEAT: u16 = 5;
+
+/// Understands a URL.
+pub(super) fn parse(url: &str) -> Result<AMQPUri, Error> {
+    let mut uri: AMQPUri = url.parse().map_err(Error::Url)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    // Without a path, or with an empty one, it is the virtual host that every broker has.
+    if uri.vhost.is_empty() {
+        uri.vhost = "/".to_owned();
+    }
+    Ok(uri)
+}
+
+/// Connects.
+pub(super) async fn connect(uri: &AMQPUri) -> Result<Connection, Error> {
+    let properties = ConnectionProperties::default();
+    let connection = Connection::connect_uri(uri.clone(), properties);
+    match tokio::time::timeout(CONNECT_TIMEOUT, connection).await {
+        Ok(connection) => connection.map_err(unreachable),
+        Err(_) => Err(Error::Unreachable(format!(
+            "no answer within {CONNECT_TIMEOUT:?}"
+        ))),
+    }
+}
+
+pub(super) struct Link {
+    pub(super) connection: Connection,
+    /// Confirms what is published.
+    pub(super) channel: Channel,
+    /// The exchanges that are known to be there.
+    exchanges: Mutex<BTreeSet<Arc<str>>>,
+}
+
+impl Link {
+    pub(super) async fn open(uri: &AMQPUri) -> Result<Self, Error> {
+        let connection = connect(uri).await?;
+        let channel = connection.create_channel().await.map_err(unreachable)?;
+        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+        confirm.await.map_err(unreachable)?;
+        Ok(Self {
+            connection,
+            channel,
+            exchanges: Mutex::default(),
+        })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// Makes sure that there is an exchange: to publish to none would end the channel, with all that
+    /// is not confirmed yet.
+    pub(super) async fn declare_exchange(&self, topic: &Topic) -> Result<(), Error> {
+        let is_known = {
+            let exchanges = self.exchanges.lock();
+            let exchanges = exchanges.unwrap_or_else(PoisonError::into_inner);
+            exchanges.contains(&topic.name)
+        };
+        if !is_known {
+            declare_exchange(&self.channel, topic).await?;
+            let exchanges = self.exchanges.lock();
+            let mut exchanges = exchanges.unwrap_or_else(PoisonError::into_inner);
+            exchanges.insert(Arc::clone(&topic.name));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the exchange of a topic, if it is not there.
+pub(super) async fn declare_exchange(channel: &Channel, topic: &Topic) -> Result<(), Error> {
+    let options = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let name = topology::exchange(topic).into();
+    let declare =
+        channel.exchange_declare(name, ExchangeKind::Direct, options, FieldTable::default());
+    declare.await.map_err(unreachable)
+}
+
+/// What lapin tells, by what can be done about it: what the broker says on purpose will not change,
+/// all else may.
+pub(super) fn unreachable(error: lapin::Error) -> Error {
+    match error.kind() {
+        // The others are the broker's way of saying that it ends or is not well.
+        ErrorKind::ProtocolError(told) if [403, 406, 530].contains(&told.get_id()) => {
+            Error::Refused(error.to_string())
+        }
+        _ => Error::Unreachable(error.to_string()),
+    }
+}
