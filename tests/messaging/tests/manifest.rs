@@ -1,28 +1,31 @@
-//! The part is built here with one manifest and by users with another: both must say the same.
+//! The manifest with which this part is built here, and the one that users get.
 
-#[path = "../../support/manifests.rs"]
-mod manifests;
+#[path = "../../support/manifest.rs"]
+mod manifest;
 
-use manifests::Manifests;
-
-fn both() -> Manifests {
-    Manifests::parse(
-        include_str!("../Cargo.toml"),
-        include_str!("../../../templates/messaging/Cargo.toml.tera"),
-    )
-}
+const OURS: &str = include_str!("../Cargo.toml");
+const USERS: &str = include_str!("../../../templates/messaging/Cargo.toml.tera");
 
 #[test]
 fn both_manifests_have_the_same_dependencies_and_features() {
-    both().assert_equal();
+    manifest::assert_same_dependencies_and_features(OURS, USERS);
 }
 
 #[test]
-fn every_feature_is_on_here_and_off_for_users() {
-    both().assert_defaults("[]");
+fn every_feature_is_on_here_and_few_for_users() {
+    assert_eq!(
+        manifest::default_features(OURS),
+        r#"["rabbitmq","rabbitmq-tls"]"#
+    );
+    assert_eq!(manifest::default_features(USERS), "[]");
 }
 
 #[test]
 fn what_the_users_tests_need_is_what_ours_have() {
-    both().assert_users_tests_have_what_they_need();
+    manifest::assert_ours_has_what_the_users_tests_need(OURS, USERS);
+}
+
+#[test]
+fn the_users_manifest_has_no_template_language() {
+    manifest::assert_no_template_language(USERS);
 }
