@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    bench, call, cert, completions, doctor, down, logs, new, proto, restart, run, secret, status,
-    trace, up,
+    add, bench, call, cert, completions, doctor, down, logs, new, proto, restart, run, secret,
+    status, trace, up,
 };
 use crate::error::{Diagnostic, Exit};
 
@@ -137,6 +137,9 @@ pub enum ColorChoice {
 pub enum Command {
     /// Make a service: a new workspace, or one more service in this one.
     New(new::NewArgs),
+    /// Add something to this workspace: a service, or something to one of its services.
+    #[command(subcommand)]
+    Add(AddCommand),
     /// Work with the protos of a workspace.
     #[command(subcommand)]
     Proto(proto::ProtoCommand),
@@ -168,4 +171,14 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print the completion script for a shell.
     Completions(completions::CompletionsArgs),
+}
+
+/// What can be added.
+#[derive(Debug, Subcommand)]
+pub enum AddCommand {
+    /// Add a service, as `msvc new` does inside a workspace.
+    Service(new::NewArgs),
+    /// Add something to a service.
+    #[command(flatten)]
+    Part(add::Addition),
 }

@@ -1,5 +1,6 @@
 //! The subcommands, one file each: its arguments, its `run`, then what only it needs.
 
+pub mod add;
 pub mod bench;
 pub mod call;
 pub mod cert;
@@ -17,7 +18,7 @@ pub mod status;
 pub mod trace;
 pub mod up;
 
-use crate::cli::Command;
+use crate::cli::{AddCommand, Command};
 use crate::context::Context;
 use crate::error::Result;
 
@@ -28,6 +29,8 @@ use crate::error::Result;
 pub fn dispatch(context: &Context, command: Command) -> Result {
     match command {
         Command::New(args) => new::run(context, args),
+        Command::Add(AddCommand::Service(args)) => new::add(context, args),
+        Command::Add(AddCommand::Part(addition)) => add::run(context, addition),
         Command::Proto(args) => proto::run(context, args),
         Command::Up(args) => up::run(context, args),
         Command::Down(args) => down::run(context, args),

@@ -135,6 +135,24 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
     Ok(())
 }
 
+/// Runs `msvc add service`: as `msvc new`, in a workspace that is there.
+///
+/// # Errors
+/// As [`run`], and where there is no workspace.
+pub fn add(context: &Context, args: NewArgs) -> Result {
+    let target = match &args.path {
+        Some(path) => project::resolve(&context.directory.join(path))?,
+        None => context.directory.clone(),
+    };
+    if args.dry_run {
+        apply::refuse_interrupted(&target)?;
+    } else {
+        apply::recover_above(&target)?;
+    }
+    project::find(&target)?;
+    run(context, args)
+}
+
 /// How an attempt to make a service ended.
 enum Outcome {
     Done,

@@ -2,6 +2,9 @@
 //! reads the protos that a service is made from, [`apply`] is the only writer but for [`git`].
 
 pub mod apply;
+pub mod draft;
+pub mod edit;
+pub mod equip;
 mod fail_point;
 pub mod git;
 pub mod handlers;
@@ -11,6 +14,8 @@ pub mod lock;
 pub mod names;
 pub mod plan;
 pub mod protocol;
+pub mod regenerate;
+pub mod rustfmt;
 pub mod service;
 pub mod taken;
 pub mod templates;

@@ -52,6 +52,7 @@ pub fn cargo(sandbox: &Sandbox, args: &[&str]) {
 fn what_is_generated_builds_is_clean_and_serves() {
     hard_protos_build_and_pass_their_tests();
     names_that_collide_with_code_build();
+    what_is_added_builds_and_is_clean();
     a_starter_is_run_called_and_benched();
     a_feature_is_turned_on_by_the_line_that_the_error_names();
 }
@@ -163,6 +164,47 @@ fn names_that_collide_with_code_build() {
         "warnings",
     ];
     cargo(&sandbox, &clippy);
+}
+
+/// Everything that can be added, in one workspace.
+fn what_is_added_builds_and_is_clean() {
+    let sandbox = Sandbox::new();
+    let chat = example("chat");
+    let include = format!("{chat}/proto");
+    let proto = format!("{chat}/proto/chat/v1/chat.proto");
+    for args in [
+        &["new", "user-service"][..],
+        &["add", "service", "order-service"],
+        &[
+            "add",
+            "service",
+            "chat-service",
+            "-I",
+            &include,
+            "--proto",
+            &proto,
+        ],
+        &["add", "client", "user-service", "--to", "order-service"],
+        &["add", "client", "user-service", "--to", "chat-service"],
+        &["add", "client", "order-service", "--to", "chat-service"],
+        &["add", "method", "ChatService.Ping"],
+        &["add", "method", "OrderService.Track", "--server-streaming"],
+    ] {
+        succeed(&sandbox, args);
+    }
+    cargo(&sandbox, &["fmt", "--all", "--check"]);
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    cargo(&sandbox, &clippy);
+    cargo(&sandbox, &["test", "--quiet", "--workspace"]);
+    succeed(&sandbox, &["proto", "gen", "--check"]);
 }
 
 /// Every name that protobuf allows and Rust does not, and many at random; what they became is compared

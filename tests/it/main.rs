@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a file a command.
 
+mod add;
 mod bench;
 mod bench_engines;
 mod bench_load;

@@ -85,6 +85,7 @@ fn pure_modules_do_no_io() {
         "proto/set.rs",
         "proto/stubs/",
         "proto/tokens.rs",
+        "scaffold/edit/",
         "scaffold/names/",
         "scaffold/layout.rs",
         "scaffold/plan.rs",

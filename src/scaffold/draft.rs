@@ -1,0 +1,134 @@
+//! The files of a workspace as an addition will leave them, before anything is written: several edits of
+//! one file build on each other.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+use crate::error::{IoContext, Result};
+use crate::scaffold::edit::Obstacle;
+use crate::scaffold::plan::{Change, Plan};
+use crate::scaffold::rustfmt;
+
+/// Files that are to change; paths are relative to the workspace, with `/` between their parts.
+#[derive(Debug)]
+pub struct Draft {
+    root: PathBuf,
+    files: BTreeMap<String, Drafted>,
+}
+
+#[derive(Debug)]
+struct Drafted {
+    /// What is on disk; nothing for a new file.
+    before: Option<String>,
+    after: String,
+}
+
+impl Draft {
+    /// No changes yet.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// A file as it will be.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&mut self, path: &str) -> Result<&str> {
+        if !self.files.contains_key(path) {
+            let on_disk = self.root.join(path);
+            let text = fs::read_to_string(&on_disk).when("read", &on_disk)?;
+            let drafted = Drafted {
+                before: Some(text.clone()),
+                after: text,
+            };
+            self.files.insert(path.to_owned(), drafted);
+        }
+        Ok(&self.files[path].after)
+    }
+
+    /// Edits a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its place for the edit is not recognised.
+    pub fn edit(
+        &mut self,
+        path: &str,
+        edit: impl FnOnce(&str) -> Result<String, Obstacle>,
+    ) -> Result {
+        let edited = edit(self.text(path)?).map_err(|obstacle| obstacle.of(path))?;
+        if let Some(drafted) = self.files.get_mut(path) {
+            drafted.after = edited;
+        }
+        Ok(())
+    }
+
+    /// Adds a file that must not be there yet.
+    pub fn create(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        let drafted = Drafted {
+            before: None,
+            after: text.into(),
+        };
+        self.files.insert(path.into(), drafted);
+    }
+
+    /// Whether a file will be there.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.root.join(path).exists()
+    }
+
+    /// Adds all that changes to a plan.
+    pub fn finish(self, plan: &mut Plan) {
+        for (path, drafted) in self.files {
+            let Drafted { before, after } = drafted;
+            if before.as_ref() == Some(&after) {
+                continue;
+            }
+            let after = match path.ends_with(".rs") {
+                true => rustfmt::lay_out(&self.root, before.as_deref(), after),
+                false => after,
+            };
+            match before {
+                Some(_) => plan.write(path, after),
+                None => plan.create(path, after),
+            }
+        }
+    }
+}
+
+/// What a plan changes in the files that a person reads: those that are there and are not generated.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn diff(root: &Path, plan: &Plan) -> Result<String> {
+    let mut all = String::new();
+    for (path, change) in plan.changes() {
+        let Change::Write(after) = change else {
+            continue;
+        };
+        let on_disk = root.join(path);
+        if !on_disk.is_file() {
+            continue;
+        }
+        let before = fs::read(&on_disk).when("read", &on_disk)?;
+        let (Ok(before), Ok(after)) = (std::str::from_utf8(&before), std::str::from_utf8(after))
+        else {
+            continue;
+        };
+        let is_machines = before.starts_with("// @generated") || path.ends_with("Cargo.lock");
+        if is_machines {
+            continue;
+        }
+        let diff = TextDiff::from_lines(before, after)
+            .unified_diff()
+            .header(&format!("a/{path}"), &format!("b/{path}"))
+            .to_string();
+        all.push_str(&diff);
+    }
+    Ok(all)
+}
