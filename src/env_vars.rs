@@ -8,6 +8,14 @@ use std::path::PathBuf;
 use crate::infra::docker::endpoint::DockerSettings;
 use crate::infra::resource::Resource;
 
+/// All variables whose names and values are text, for those that a user names in a template.
+pub fn all() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    env::vars_os().filter_map(text).collect()
+}
+
 /// Turns colours off when set to anything but the empty string (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Set by continuous integration systems: no prompts, no live progress.

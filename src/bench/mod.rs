@@ -1,6 +1,7 @@
 //! Load generation: calls of one method, many of them, and what came of it.
 //!
-//! - [`load`] says when calls start, [`payload`] what they carry, [`framing`] what the answers hold;
+//! - [`load`] says when calls start, [`payload`] what they carry, made anew by a [`template`] where it
+//!   differs from call to call, [`framing`] what the answers hold;
 //! - [`http2`] is the protocol between a connection's bytes and its calls;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill;
@@ -15,8 +16,10 @@ pub mod framing;
 pub mod http2;
 pub mod load;
 pub mod payload;
+pub mod random;
 pub mod report;
 pub mod search;
 pub mod stats;
+pub mod template;
 pub mod threshold;
 pub mod validity;

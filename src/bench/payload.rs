@@ -1,6 +1,6 @@
-//! The bytes of a call's requests, encoded once.
+//! What a call carries: bytes that are encoded once, or made anew for each call by templates.
 //!
-//! Pure: messages in, bytes out.
+//! Pure: messages or templates in, bytes out.
 
 use std::io::Write as _;
 
@@ -11,6 +11,7 @@ use prost::Message as _;
 use prost_reflect::DynamicMessage;
 
 use crate::bench::framing::PREFIX;
+use crate::bench::template::{Moment, Plan, Step, Text};
 
 /// How messages are compressed
 /// (<https://github.com/grpc/grpc/blob/master/doc/compression.md>).
@@ -21,6 +22,76 @@ pub enum Compression {
     Identity,
     /// As gzip does it.
     Gzip,
+}
+
+/// What calls carry.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    /// The messages with their prefixes, where all calls have the same.
+    pub fixed: Bytes,
+    /// The messages, where calls have different ones.
+    pub plans: Vec<Plan>,
+    /// Metadata that differs from call to call.
+    pub metadata: Vec<(String, Text)>,
+    /// How messages are compressed.
+    pub compression: Compression,
+    /// What random values depend on.
+    pub seed: u64,
+}
+
+impl Payload {
+    /// Whether all calls are the same.
+    pub fn is_fixed(&self) -> bool {
+        self.plans.is_empty() && self.metadata.is_empty()
+    }
+
+    /// Whether calls depend on the time.
+    pub fn needs_the_time(&self) -> bool {
+        let metadata = self.metadata.iter().map(|(_, text)| text.needs_the_time());
+        let plans = self.plans.iter().map(Plan::needs_the_time);
+        plans.chain(metadata).any(|needs| needs)
+    }
+
+    /// Appends the messages of a call, with their prefixes.
+    pub fn put_messages(&self, number: u64, now: Moment, out: &mut Vec<u8>) {
+        if self.plans.is_empty() {
+            out.extend_from_slice(&self.fixed);
+        }
+        let step = Step {
+            seed: self.seed,
+            number,
+            now,
+        };
+        for plan in &self.plans {
+            let start = out.len();
+            out.extend_from_slice(&[0; PREFIX]);
+            plan.write(&step, out);
+            if self.compression == Compression::Gzip {
+                let message = gzip(&out[start + PREFIX..]);
+                out.truncate(start + PREFIX);
+                out.extend_from_slice(&message);
+                out[start] = 1;
+            }
+            let length = u32::try_from(out.len() - start - PREFIX);
+            let length = length.expect("messages are below 4 GiB").to_be_bytes();
+            out[start + 1..start + PREFIX].copy_from_slice(&length);
+        }
+    }
+
+    /// Gives the metadata of a call that no other has.
+    pub fn metadata(&self, number: u64, now: Moment, mut give: impl FnMut(&str, &[u8])) {
+        for (index, (name, text)) in self.metadata.iter().enumerate() {
+            let step = Step {
+                // The placeholders of messages have other values.
+                seed: !self.seed.wrapping_add((index as u64) << 32),
+                number,
+                now,
+            };
+            let mut value = Vec::new();
+            text.put(&step, &mut value);
+            give(name, &value);
+        }
+    }
 }
 
 /// The messages of one call as they go over the wire.

@@ -181,6 +181,10 @@ pub struct Recorder {
     pub messages_received: u64,
     /// Bytes of response messages with their prefixes.
     pub bytes_received: u64,
+    /// Bytes of request messages with their prefixes.
+    pub bytes_sent: u64,
+    /// A number that is higher than that of any call.
+    pub next_number: u64,
     /// Calls that the server did not take and that were sent again without being counted as failed.
     pub resent: u64,
     /// Calls that were due while too many were in flight, and waited.
@@ -245,6 +249,8 @@ impl Recorder {
         }
         self.messages_received += other.messages_received;
         self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.next_number = self.next_number.max(other.next_number);
         self.resent += other.resent;
         self.held_back += other.held_back;
         self.limited += other.limited;

@@ -3,6 +3,7 @@
 mod find_max;
 mod prepare;
 mod progress;
+mod requests;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -34,6 +35,10 @@ queueing that a slow server causes.
 
 Methods that take a stream are sent all messages of `-d` in each call.
 
+Placeholders in `-d` and in the values of `-H` stand for something else in every call: {{seq}}, {{seq FIRST}}, \
+{{uuid}}, {{randomInt LEAST GREATEST}}, {{randomString LENGTH}}, {{randomChoice A B …}}, {{now}}, {{now millis}}, \
+{{column NAME}} of `--rows`, {{env NAME}}; {{\"text\"}} is text. They may stand in strings or by themselves.
+
 The report is printed on stdout, progress on stderr. Ctrl-C ends the measurement and prints what there is.
 
 Calls that fail are results; `--threshold` says how many may. Its metrics are min, p50, p75, p90, p95, p99, \
@@ -49,6 +54,7 @@ Examples:
   msvc bench user-service GetUser --profile 'ramp:100..2000/1m' --arrivals poisson
   msvc bench user-service GetUser --find-max 'p99<5ms,errors<0.1%' --warm-up 2s
   msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
+  msvc bench user-service GetUser -d '{\"id\": {{randomInt 1 1000}}}' -H 'x-request-id: {{uuid}}'
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
   msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
 pub struct BenchArgs {
@@ -57,9 +63,17 @@ pub struct BenchArgs {
     /// The method: `pkg.Service/Method`, or less of it where that is unambiguous.
     #[arg(value_name = "METHOD", add = ArgValueCompleter::new(completion::workspace_methods))]
     method: String,
-    /// The request: JSON, `@FILE`, or `-` for stdin; without it an empty message.
+    /// The request: JSON, `@FILE`, or `-` for stdin, with placeholders such as `{{uuid}}`; without it a
+    /// message with a value for every field.
     #[arg(short, long, value_name = "JSON|@FILE|-")]
     data: Option<String>,
+    /// The rows that `{{column NAME}}` reads, in turn: FILE.csv with a header, or FILE.jsonl.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    rows: Option<PathBuf>,
+    /// What random values in requests depend on: the same seed gives the same requests [default: another
+    /// one every time].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Calls a second, from 0.001 to 10000000: an open loop.
     #[arg(long, value_name = "R", value_parser = rate, conflicts_with_all = ["concurrency", "profile"])]
     rate: Option<f64>,
@@ -239,7 +253,7 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
     if let Some(Limits(limits)) = &args.find_max {
         return find_max::run(context, &args, (job, subject), (limits, &interrupts));
     }
-    let report = measure(context, (job, subject), &args.thresholds, &interrupts)?;
+    let report = measure(context, (&mut job, subject), &args.thresholds, &interrupts)?;
     write(context, &args, &report)?;
     if context.printer.is_json() {
         context.printer.json(&report)?;
@@ -261,18 +275,21 @@ fn wish(interrupts: &AtomicUsize) -> Wish {
 /// Makes the calls and concludes.
 fn measure(
     context: &Context,
-    (job, subject): (Job, Subject),
+    (job, subject): (&mut Job, Subject),
     thresholds: &[Threshold],
     interrupts: &AtomicUsize,
 ) -> Result<Report> {
     let plan = job.plan.clone();
     let mut progress = progress::Progress::new(context, &subject, &plan);
-    let outcome = engine::run(job, |now| {
+    let outcome = engine::run(job.clone(), |now| {
         progress.show(now);
         wish(interrupts)
     });
     progress.clear();
-    Ok(report::conclude(subject, &plan, &outcome?, thresholds))
+    let outcome = outcome?;
+    // Another bench makes other requests.
+    job.first_number = outcome.recorder.next_number.max(job.first_number);
+    Ok(report::conclude(subject, &plan, &outcome, thresholds))
 }
 
 /// Writes a report where it was asked for.

@@ -290,7 +290,8 @@ fn calls_wait_where_too_many_are_in_flight() {
 #[test]
 fn a_bench_without_success_is_invalid_and_gives_a_hint() {
     let (sandbox, server) = (Sandbox::new(), ChatServer::start());
-    let output = output(&sandbox, &server.address(), &["SendMessage", "-n", "10"]);
+    let args = ["SendMessage", "-d", "{}", "-n", "10"];
+    let output = output(&sandbox, &server.address(), &args);
     assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8_lossy(&output.stderr).replace(&server.address(), "[SERVER]");
     insta::assert_snapshot!(said, @r"

@@ -1,9 +1,9 @@
 //! What one worker knows of its calls, whichever engine makes them.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -12,6 +12,7 @@ use super::window::Window;
 use super::{Interval, Job};
 use crate::bench::load::{Model, share};
 use crate::bench::stats::{Ended, Recorder};
+use crate::bench::template::Moment;
 use crate::code::Code;
 
 /// How much is read at a time.
@@ -29,6 +30,12 @@ pub(super) struct Ledger {
     /// Told when it is spent.
     spent: Notify,
     in_flight: Cell<usize>,
+    /// That of the next call.
+    number: Cell<u64>,
+    /// The messages of the last call.
+    made: RefCell<Vec<u8>>,
+    /// The same moment by two clocks; the second counts from 1970.
+    clocks: (Instant, Duration),
     /// Whether anybody wants to know when calls end.
     is_watched: Cell<bool>,
     /// Told when calls ended, if so.
@@ -70,6 +77,12 @@ impl Ledger {
             budget: Cell::new(budget),
             spent: Notify::new(),
             in_flight: Cell::new(0),
+            number: Cell::new(job.first_number + index as u64),
+            made: RefCell::default(),
+            clocks: (
+                Instant::now(),
+                SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
+            ),
             is_watched: Cell::new(false),
             freed: Notify::new(),
             over_since: Cell::new(None),
@@ -120,9 +133,50 @@ impl Ledger {
         self.spent.notified().await;
     }
 
-    /// One more call is in flight; [`Ledger::land`] lands it.
-    pub(super) fn take_off(&self) {
+    /// One more call is in flight, begun when it was meant to; [`Ledger::land`] lands it.
+    pub(super) fn take_off(&self, now: Instant, measured: bool) -> Call {
         self.in_flight.set(self.in_flight.get() + 1);
+        let number = self.number.get();
+        self.number.set(number + self.job.plan.threads as u64);
+        Call {
+            intended: now,
+            sent: now,
+            measured,
+            refusals: 0,
+            number,
+            bytes: self.job.payload.fixed.len() as u32,
+        }
+    }
+
+    /// The messages of a call with their prefixes, and its headers, where not all calls have the same.
+    pub(super) fn make(
+        &self,
+        call: &mut Call,
+        give_header: impl FnMut(&str, &[u8]),
+    ) -> Ref<'_, Vec<u8>> {
+        let payload = &self.job.payload;
+        let now = if payload.needs_the_time() {
+            let (instant, moment) = self.clocks;
+            moment + call.sent.saturating_duration_since(instant)
+        } else {
+            Duration::ZERO
+        };
+        let now = Moment {
+            seconds: now.as_secs(),
+            nanos: now.subsec_nanos(),
+        };
+        let mut made = self.made.borrow_mut();
+        made.clear();
+        payload.put_messages(call.number, now, &mut made);
+        call.bytes = made.len() as u32;
+        drop(made);
+        payload.metadata(call.number, now, give_header);
+        self.made.borrow()
+    }
+
+    /// The number that no call has had.
+    pub(super) fn next_number(&self) -> u64 {
+        self.number.get()
     }
 
     /// A call ended. [`Ledger::announce`] is to be called after one or several.
@@ -136,6 +190,7 @@ impl Ledger {
         if call.measured {
             let mut recorder = self.recorder.borrow_mut();
             recorder.record(latency, ended);
+            recorder.bytes_sent += u64::from(call.bytes);
             if self.is_open_loop {
                 recorder
                     .service

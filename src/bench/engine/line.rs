@@ -30,18 +30,10 @@ pub(super) struct Call {
     pub measured: bool,
     /// How often the server did not take it.
     pub refusals: u8,
-}
-
-impl Call {
-    /// One of a caller that waits for its answers.
-    pub(super) fn at(now: Instant, measured: bool) -> Self {
-        Self {
-            intended: now,
-            sent: now,
-            measured,
-            refusals: 0,
-        }
-    }
+    /// Which it is of those of the bench.
+    pub number: u64,
+    /// Bytes of its messages, with their prefixes.
+    pub bytes: u32,
 }
 
 /// A connection that comes back when it is lost, and calls on it.

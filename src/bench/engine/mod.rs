@@ -23,11 +23,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{HeaderMap, Uri};
 use tokio::sync::watch;
 
 use crate::bench::load::Plan;
+use crate::bench::payload::Payload;
 use crate::bench::stats::{End, Latencies, Outcome, Recorder};
 use crate::client::connect::{ConnectError, Tls};
 use crate::client::target::Endpoint;
@@ -77,8 +77,10 @@ pub struct Job {
     pub path: String,
     /// All headers but HTTP/2's own.
     pub headers: HeaderMap,
-    /// The request messages with their prefixes.
-    pub body: Bytes,
+    /// The request messages, and the headers that differ from call to call.
+    pub payload: Payload,
+    /// The number of the first call.
+    pub first_number: u64,
     /// Whether a call that succeeds has exactly one response message.
     pub one_response: bool,
     /// Whether responses may be compressed.

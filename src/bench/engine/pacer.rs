@@ -106,10 +106,9 @@ pub(super) async fn open_loop<L: Line>(
                 recorder.lateness.record(now - intended);
             }
         }
-        ledger.take_off();
         line.dispatch(Call {
             intended,
-            ..Call::at(now, due.measured)
+            ..ledger.take_off(now, due.measured)
         });
         burst += 1;
         if burst % BURST == 0 {

@@ -44,6 +44,8 @@ pub fn choose(mut job: Job, tick: impl FnMut(&Progress<'_>) -> Wish) -> Result<J
         }
         _ => 0.0,
     };
+    // Numbers are not used twice.
+    job.first_number = outcome.recorder.next_number;
     job.plan.warm_up -= length;
     job.plan.threads = wanted(outcome.recorder.busiest, idle, job.plan.connections);
     Ok(job)

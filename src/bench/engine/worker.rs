@@ -137,6 +137,7 @@ async fn live<L: Line>(
         }
     }
     let mut recorder = ledger.recorder.take();
+    recorder.next_number = ledger.next_number();
     recorder.abandoned = ledger.in_flight() as u64;
     recorder.connections_lost = lines.iter().map(|line| line.lost()).sum();
     let sent = ledger.over_since().or(sent_by);

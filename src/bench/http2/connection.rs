@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::frame::{self, Header, flag, kind};
 use super::head::Reader;
 use super::hpack::DEFAULT_TABLE;
@@ -64,6 +66,8 @@ pub struct Connection<T> {
     pub(super) partial: Vec<u8>,
     /// The beginning of a block of headers, its stream and flags.
     pub(super) block: Option<(Header, Vec<u8>)>,
+    /// Where blocks of headers that are not the same for all calls are put together.
+    outgoing: Vec<u8>,
     pub(super) reader: Reader,
     /// The last stream that the server takes, and why.
     pub(super) goaway: Option<(u32, Reason)>,
@@ -91,6 +95,7 @@ impl<T> Connection<T> {
             input: Input::Frame,
             partial: Vec::new(),
             block: None,
+            outgoing: Vec::new(),
             reader: Reader::new(),
             goaway: None,
             finished: Vec::new(),
@@ -134,17 +139,7 @@ impl<T> Connection<T> {
     /// Makes a call; there must be [room](Self::room).
     pub fn start(&mut self, call: T) {
         let id = self.next_id;
-        self.next_id += 2;
-        let mut stream = Stream {
-            id,
-            call,
-            window: self.settings.window.into(),
-            unsent: self.request.body.len(),
-            is_sent: false,
-            allowed: STREAM_WINDOW,
-            head: None,
-            counter: MessageCounter::accepting(self.request.accepts_compressed),
-        };
+        let mut stream = self.stream(call, self.request.body.len());
         let length = stream.unsent as i64;
         let fits = length <= self.window.min(stream.window) && self.is_keen();
         if let Some(flat) = self.encoded.flat.as_ref().filter(|_| fits) {
@@ -159,9 +154,56 @@ impl<T> Connection<T> {
         frame::put_headers(&mut self.out, id, &self.encoded.block, self.settings.frame);
         self.encoded.settle(&self.request.body);
         self.smallest_table = None;
+        stream.body = self.request.body.clone();
         self.streams.insert(stream);
         if !self.send_body(id) {
             self.unsent.push_back(id);
+        }
+    }
+
+    /// Makes a call with headers of its own, as [`put_field`](super::put_field) writes them, after those of
+    /// the request, and a body of its own; there must be [room](Self::room).
+    pub fn start_with(&mut self, call: T, fields: &[u8], body: &[u8]) {
+        let id = self.next_id;
+        let mut stream = self.stream(call, body.len());
+        let length = body.len() as i64;
+        let fits = length <= self.window.min(stream.window) && self.is_keen();
+        self.outgoing.clear();
+        self.outgoing.extend_from_slice(&self.encoded.block);
+        self.outgoing.extend_from_slice(fields);
+        frame::put_headers(&mut self.out, id, &self.outgoing, self.settings.frame);
+        self.encoded.settle(&self.request.body);
+        self.smallest_table = None;
+        if fits && body.len() <= self.settings.frame {
+            frame::put(&mut self.out, kind::DATA, flag::END_STREAM, id, body);
+            self.window -= length;
+            stream.window -= length;
+            stream.unsent = 0;
+            stream.is_sent = true;
+            self.streams.insert(stream);
+            return;
+        }
+        stream.body = Bytes::copy_from_slice(body);
+        self.streams.insert(stream);
+        if !self.send_body(id) {
+            self.unsent.push_back(id);
+        }
+    }
+
+    /// A new stream for a body of this length.
+    fn stream(&mut self, call: T, length: usize) -> Stream<T> {
+        let id = self.next_id;
+        self.next_id += 2;
+        Stream {
+            id,
+            call,
+            window: self.settings.window.into(),
+            body: Bytes::new(),
+            unsent: length,
+            is_sent: false,
+            allowed: STREAM_WINDOW,
+            head: None,
+            counter: MessageCounter::accepting(self.request.accepts_compressed),
         }
     }
 
@@ -282,7 +324,6 @@ impl<T> Connection<T> {
 
     /// Sends as much of a body as is allowed (section 6.9.1); tells whether there is no more to send.
     fn send_body(&mut self, id: u32) -> bool {
-        let body = self.request.body.clone();
         loop {
             let is_keen = self.is_keen();
             let Some(stream) = self.streams.get(id) else {
@@ -298,13 +339,13 @@ impl<T> Connection<T> {
             if !is_keen || (length == 0 && stream.unsent > 0) {
                 return false;
             }
-            let from = body.len() - stream.unsent;
+            let from = stream.body.len() - stream.unsent;
             stream.unsent -= length;
             stream.window -= length as i64;
             self.window -= length as i64;
             stream.is_sent = stream.unsent == 0;
             let flags = if stream.is_sent { flag::END_STREAM } else { 0 };
-            let chunk = &body[from..from + length];
+            let chunk = &stream.body[from..from + length];
             frame::put(&mut self.out, kind::DATA, flags, id, chunk);
         }
     }

@@ -29,6 +29,7 @@ mod streams;
 mod tests;
 
 pub use connection::{Connection, Finished, How};
+pub use hpack::put_field;
 pub use request::Request;
 
 /// What a server did that it must not (RFC 9113, section 5.4.1).

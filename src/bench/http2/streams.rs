@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use super::head::Head;
 use crate::bench::framing::MessageCounter;
 
@@ -20,6 +22,8 @@ pub(super) struct Stream<T> {
     pub call: T,
     /// How much may be sent, which may be negative (RFC 9113, section 6.9.2).
     pub window: i64,
+    /// The body, where it could not be sent at once.
+    pub body: Bytes,
     /// How much of the body is not yet sent.
     pub unsent: usize,
     /// Whether the end of the body is.
@@ -117,6 +121,7 @@ mod tests {
             id,
             call: id * 10,
             window: 0,
+            body: Bytes::new(),
             unsent: 0,
             is_sent: true,
             allowed: 0,

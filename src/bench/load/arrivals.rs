@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::bench::random::SplitMix;
+
 /// The largest burst.
 const LARGEST_BURST: u64 = 1_000_000;
 
@@ -54,25 +56,20 @@ impl Serialize for Arrivals {
 }
 
 /// Random distances that are 1 on average and distributed exponentially. They are the same every time, so
-/// that two benches can be compared: the generator is SplitMix64 (Steele, Lea, Flood: "Fast Splittable
-/// Pseudorandom Number Generators", OOPSLA 2014).
+/// that two benches can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Gaps(u64);
+pub(super) struct Gaps(SplitMix);
 
 impl Gaps {
     /// Those of the worker `index`, which are not those of others.
     pub(super) fn of_worker(index: usize) -> Self {
-        Self((index as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95))
+        let seed = (index as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
+        Self(SplitMix::new(seed))
     }
 
     pub(super) fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
         // Of 53 bits: from above 0 up to 1.
-        let uniform = ((mixed >> 11) + 1) as f64 / (1u64 << 53) as f64;
+        let uniform = ((self.0.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
         -uniform.ln()
     }
 }

@@ -37,8 +37,10 @@ pub struct Subject {
     pub method: String,
     /// Request messages a call.
     pub messages_per_call: u64,
-    /// Bytes of request messages a call, with their prefixes.
-    pub bytes_per_call: u64,
+    /// Bytes of request messages a call, with their prefixes; null where calls differ.
+    pub bytes_per_call: Option<u64>,
+    /// What random values in requests depend on; null where all requests are the same.
+    pub seed: Option<u64>,
 }
 
 /// What a bench found.
@@ -287,7 +289,7 @@ pub fn conclude(
         traffic: Traffic {
             messages_sent: completed * subject.messages_per_call,
             messages_received: recorder.messages_received,
-            bytes_sent: completed * subject.bytes_per_call,
+            bytes_sent: recorder.bytes_sent,
             bytes_received: recorder.bytes_received,
         },
         latency: quantiles(&all),

@@ -8,7 +8,8 @@ fn subject() -> Subject {
         endpoints: vec!["127.0.0.1:50051".to_owned()],
         method: "user.v1.UserService/GetUser".to_owned(),
         messages_per_call: 1,
-        bytes_per_call: 7,
+        bytes_per_call: Some(7),
+        seed: None,
     }
 }
 
@@ -45,6 +46,7 @@ fn recorder() -> Recorder {
         recorder.service.record(latency / 2);
         recorder.lateness.record(Duration::from_micros(index / 10));
     }
+    recorder.bytes_sent = 12_000 * 7;
     recorder.cpu = Duration::from_millis(9_500);
     recorder.window = Duration::from_secs(10);
     recorder.ended_in_window = 12_000;
@@ -333,6 +335,7 @@ fn the_json_has_everything_with_its_unit() {
       "method": "user.v1.UserService/GetUser",
       "messages_per_call": 1,
       "bytes_per_call": 7,
+      "seed": null,
       "model": {
         "kind": "open",
         "rate_per_second": 1200.0,

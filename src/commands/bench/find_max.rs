@@ -70,7 +70,7 @@ pub(super) fn run(
             rate_per_second: rate,
             max_in_flight,
         };
-        let report = measure(context, (job.clone(), subject.clone()), limits, interrupts)?;
+        let report = measure(context, (&mut job, subject.clone()), limits, interrupts)?;
         is_interrupted = report.interrupted;
         found.ended = end(&report);
         if found.ended.is_some() {

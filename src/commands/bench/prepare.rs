@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use super::{BenchArgs, BenchError, GivenProfile};
+use super::{BenchArgs, BenchError, GivenProfile, requests};
 use crate::bench::engine::Job;
 use crate::bench::load::{Model, Plan, Profile};
-use crate::bench::payload::{self, Compression};
 use crate::bench::report::Subject;
 use crate::client::channel::USER_AGENT;
-use crate::client::{json, metadata, methods};
+use crate::client::metadata::Header;
+use crate::client::{metadata, methods};
 use crate::commands::rpc;
 use crate::context::Context;
 use crate::error::{IoContext as _, Result};
@@ -33,20 +32,21 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
     let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
     let target = args.rpc.target.to_string();
     let method = methods::find(&session.pool, &args.method, &target)?;
-    let messages = messages(context, args, &method)?;
+    let messages = requests::messages(context, args, &method)?;
     let plan = plan(args, profile, session.endpoints.len());
-    let compression = match args.gzip {
-        true => Compression::Gzip,
-        false => Compression::Identity,
-    };
-    let body = payload::encode(&messages, compression);
+    let messages_per_call = messages.count() as u64;
+    let payload = requests::payload(context, args, messages)?;
     let name = methods::full_name(&method);
     let subject = Subject {
         target,
         endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
         method: name.clone(),
-        messages_per_call: messages.len() as u64,
-        bytes_per_call: body.len() as u64,
+        messages_per_call,
+        bytes_per_call: payload
+            .plans
+            .is_empty()
+            .then_some(payload.fixed.len() as u64),
+        seed: (!payload.is_fixed()).then_some(payload.seed),
     };
     let job = Job {
         engine: args.engine,
@@ -55,33 +55,13 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
         tls: session.tls,
         path: format!("/{name}"),
         headers: headers(args, plan.timeout),
-        body,
+        payload,
+        first_number: 0,
         one_response: !method.is_server_streaming(),
         accepts_compressed: args.gzip,
         plan,
     };
     Ok((job, subject))
-}
-
-fn messages(
-    context: &Context,
-    args: &BenchArgs,
-    method: &MethodDescriptor,
-) -> Result<Vec<DynamicMessage>> {
-    let mut messages = match &args.data {
-        None => Vec::new(),
-        Some(data) => {
-            let (text, origin) = rpc::read_data(context, data)?;
-            json::read_all(&text, &method.input(), &origin)?
-        }
-    };
-    if !method.is_client_streaming() {
-        if messages.is_empty() {
-            messages.push(DynamicMessage::new(method.input()));
-        }
-        rpc::check_single(method, messages.len())?;
-    }
-    Ok(messages)
 }
 
 fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
@@ -137,7 +117,13 @@ fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
 }
 
 fn headers(args: &BenchArgs, timeout: Duration) -> HeaderMap {
-    let mut headers = metadata::to_map(&args.rpc.headers).into_headers();
+    let fixed = args
+        .rpc
+        .headers
+        .iter()
+        .filter(|header| !requests::is_template(header));
+    let fixed: Vec<Header> = fixed.cloned().collect();
+    let mut headers = metadata::to_map(&fixed).into_headers();
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     let kind = HeaderValue::from_static("application/grpc");
     headers.insert(header::CONTENT_TYPE, kind);

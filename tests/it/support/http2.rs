@@ -1,8 +1,8 @@
 //! HTTP/2 servers that answer gRPC calls in ways that good servers do not.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,10 +56,14 @@ impl From<Answer> for Manners {
     }
 }
 
+/// The headers and the bodies of calls.
+type Requests = Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>;
+
 /// A server with these manners; it stops when dropped.
 pub struct Http2Server {
     address: SocketAddr,
     calls: Arc<AtomicUsize>,
+    requests: Requests,
     _stop: oneshot::Sender<()>,
 }
 
@@ -72,6 +76,8 @@ impl Http2Server {
         let (stop, stopped) = oneshot::channel();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
+        let requests = Requests::default();
+        let kept = Arc::clone(&requests);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -79,7 +85,7 @@ impl Http2Server {
                 .expect("a runtime");
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, manners, counted) => {}
+                    () = accept(listener, manners, counted, kept) => {}
                     _ = stopped => {}
                 }
             });
@@ -87,6 +93,7 @@ impl Http2Server {
         Self {
             address,
             calls,
+            requests,
             _stop: stop,
         }
     }
@@ -96,22 +103,39 @@ impl Http2Server {
         self.address.to_string()
     }
 
+    /// The headers and the bodies of the calls whose requests are complete.
+    pub fn requests(&self) -> Vec<(HeaderMap, Vec<u8>)> {
+        let kept = self.requests.lock().expect("no test panicked with it");
+        kept.clone()
+    }
+
     /// How many calls it has seen.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 }
 
-async fn accept(listener: TcpListener, manners: Manners, calls: Arc<AtomicUsize>) {
+async fn accept(
+    listener: TcpListener,
+    manners: Manners,
+    calls: Arc<AtomicUsize>,
+    requests: Requests,
+) {
     listener.set_nonblocking(true).expect("non-blocking");
     let listener = tokio::net::TcpListener::from_std(listener).expect("listening");
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        tokio::spawn(serve(stream, manners, Arc::clone(&calls)));
+        let (calls, requests) = (Arc::clone(&calls), Arc::clone(&requests));
+        tokio::spawn(serve(stream, manners, calls, requests));
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, manners: Manners, calls: Arc<AtomicUsize>) {
+async fn serve(
+    stream: tokio::net::TcpStream,
+    manners: Manners,
+    calls: Arc<AtomicUsize>,
+    requests: Requests,
+) {
     let mut builder = h2::server::Builder::new();
     if let Some(max) = manners.max_streams {
         builder.max_concurrent_streams(max);
@@ -128,18 +152,31 @@ async fn serve(stream: tokio::net::TcpStream, manners: Manners, calls: Arc<Atomi
             Answer::NothingAtFirst => Answer::Trailers(EMPTY_MESSAGE, "0"),
             answer => answer,
         };
-        tokio::spawn(answer(request, respond, given));
+        tokio::spawn(answer(request, respond, given, Arc::clone(&requests)));
         if Some(seen) == manners.calls_per_connection {
             connection.graceful_shutdown();
         }
     }
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, answer: Answer) {
-    let mut body = request.into_body();
+fn keep(requests: &Requests, request: (HeaderMap, Vec<u8>)) {
+    let mut kept = requests.lock().expect("no test panicked with it");
+    kept.push(request);
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    answer: Answer,
+    requests: Requests,
+) {
+    let (head, mut body) = request.into_parts();
+    let mut received = Vec::new();
     while let Some(Ok(chunk)) = body.data().await {
         let _ = body.flow_control().release_capacity(chunk.len());
+        received.extend_from_slice(&chunk);
     }
+    keep(&requests, (head.headers, received));
     let mut response = Response::new(());
     let kind = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", kind);

@@ -13,7 +13,7 @@ impl Link {
         match &*state {
             State::Up(wire) => {
                 while let Some(call) = waiting.front()
-                    && wire.start(*call)
+                    && wire.start(&self.ledger, *call)
                 {
                     waiting.pop_front();
                 }
@@ -26,7 +26,7 @@ impl Link {
                 } else if waiting.is_empty() {
                     let room = wire.room();
                     self.call(now, room, |call| {
-                        wire.start(call);
+                        wire.start(&self.ledger, call);
                     });
                     self.count_limited(now);
                 }
@@ -49,11 +49,10 @@ impl Link {
                 self.limited.set(0);
                 return;
             };
-            self.ledger.take_off();
             self.idle.set(self.idle.get() - 1);
             // Those who have waited longest are the first.
             self.limited.set(self.limited.get().saturating_sub(1));
-            make(Call::at(now, measured));
+            make(self.ledger.take_off(now, measured));
         }
     }
 

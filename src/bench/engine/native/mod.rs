@@ -120,7 +120,11 @@ impl Line for Link {
 
     fn dispatch(self: &Rc<Self>, call: Call) {
         match &*self.state.borrow() {
-            State::Up(wire) if self.waiting.borrow().is_empty() && wire.start(call) => wire.wake(),
+            State::Up(wire)
+                if self.waiting.borrow().is_empty() && wire.start(&self.ledger, call) =>
+            {
+                wire.wake();
+            }
             State::Up(_) | State::Connecting => self.waiting.borrow_mut().push_back(call),
             State::Down { why, .. } => {
                 self.ledger
@@ -228,8 +232,8 @@ impl Link {
             let Some(measured) = self.ledger.admit(now) else {
                 break;
             };
-            self.ledger.take_off();
-            self.ledger.land(&Call::at(now, measured), &ended, now);
+            let call = self.ledger.take_off(now, measured);
+            self.ledger.land(&call, &ended, now);
         }
         self.ledger.announce();
     }
@@ -319,7 +323,7 @@ fn request(job: &Job, endpoint: &Endpoint) -> Request {
     let rest = rest.map(|(name, value)| (text(name.as_str()), value.as_bytes().to_vec()));
     Request {
         headers: pseudo.into_iter().chain(rest).collect(),
-        body: job.body.clone(),
+        body: job.payload.fixed.clone(),
         one_response: job.one_response,
         accepts_compressed: job.accepts_compressed,
     }

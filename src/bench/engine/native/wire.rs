@@ -11,8 +11,9 @@ use std::time::Instant;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::Link;
+use crate::bench::engine::ledger::Ledger;
 use crate::bench::engine::line::Call;
-use crate::bench::http2::{Connection, Finished, Request};
+use crate::bench::http2::{Connection, Finished, Request, put_field};
 use crate::client::connect::{Sniffed, Transport};
 
 /// How often is read before others have their turn.
@@ -162,13 +163,21 @@ impl Wire {
     }
 
     /// Makes a call, if there is room for it.
-    pub(super) fn start(&self, call: Call) -> bool {
+    pub(super) fn start(&self, ledger: &Ledger, mut call: Call) -> bool {
         let mut connection = self.connection.borrow_mut();
-        let has_room = connection.room() > 0;
-        if has_room {
-            connection.start(call);
+        if connection.room() == 0 {
+            return false;
         }
-        has_room
+        if ledger.job.payload.is_fixed() {
+            connection.start(call);
+        } else {
+            let mut fields = Vec::new();
+            let body = ledger.make(&mut call, |name, value| {
+                put_field(&mut fields, name.as_bytes(), value);
+            });
+            connection.start_with(call, &fields, &body);
+        }
+        true
     }
 
     pub(super) fn room(&self) -> usize {

@@ -19,21 +19,28 @@ pub(super) struct NotTaken {
     pub(super) is_spent: bool,
 }
 
+/// What a call carries.
+pub(super) struct Made {
+    pub(super) body: Bytes,
+    pub(super) headers: HeaderMap,
+}
+
 /// Makes a call.
 pub(super) async fn exchange(
     mut sender: SendRequest<Bytes>,
     job: &Job,
     uri: &Uri,
+    made: &Made,
 ) -> Result<Ended, NotTaken> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = uri.clone();
-    request.headers_mut().clone_from(&job.headers);
+    request.headers_mut().clone_from(&made.headers);
     let (response, mut body) = sender
         .send_request(request, false)
         .map_err(|error| not_taken(&error, true))?;
-    if let Err(error) = body.send_data(job.body.clone(), true) {
+    if let Err(error) = body.send_data(made.body.clone(), true) {
         return broken(&error, 0, 0);
     }
     match response.await {

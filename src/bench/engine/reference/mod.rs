@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
-use http::Uri;
+use http::{HeaderName, HeaderValue, Uri};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
-use self::exchange::{NotTaken, exchange};
+use self::exchange::{Made, NotTaken, exchange};
 use super::alarm::OnPanic;
 use super::ledger::{Ledger, timed_out, unavailable};
 use super::line::{ATTEMPTS, Backoff, Call, Line, brief};
@@ -100,9 +100,9 @@ impl Link {
                 self.pass_on();
                 return;
             };
-            ledger.take_off();
+            let call = ledger.take_off(now, measured);
             let place = self.take();
-            now = self.call(Call::at(now, measured)).await;
+            now = self.call(call).await;
             drop(place);
             is_limited = false;
             if self.down().is_some() {
@@ -118,10 +118,11 @@ impl Link {
     }
 
     /// Makes one call; gives the time of its end.
-    async fn call(&self, call: Call) -> Instant {
+    async fn call(&self, mut call: Call) -> Instant {
         let job = &self.ledger.job;
         let until = call.sent + job.plan.timeout;
-        let ended = match timeout_at(until.into(), self.attempt(&call)).await {
+        let made = self.made(&mut call);
+        let ended = match timeout_at(until.into(), self.attempt(&call, &made)).await {
             Ok(ended) => ended,
             Err(_) => timed_out(job),
         };
@@ -131,15 +132,37 @@ impl Link {
         end
     }
 
+    /// What a call carries.
+    fn made(&self, call: &mut Call) -> Made {
+        let job = &self.ledger.job;
+        if job.payload.is_fixed() {
+            return Made {
+                body: job.payload.fixed.clone(),
+                headers: job.headers.clone(),
+            };
+        }
+        let mut headers = job.headers.clone();
+        let body = self.ledger.make(call, |name, value| {
+            // Names were given as names, and values are printable.
+            if let (Ok(name), Ok(value)) = (name.parse(), HeaderValue::from_bytes(value)) {
+                headers.append::<HeaderName>(name, value);
+            }
+        });
+        Made {
+            body: Bytes::copy_from_slice(&body),
+            headers,
+        }
+    }
+
     /// Sends a call until the server takes it.
-    async fn attempt(&self, call: &Call) -> Ended {
+    async fn attempt(&self, call: &Call, made: &Made) -> Ended {
         let mut attempts = 0;
         loop {
             let (sender, generation) = match self.sender().await {
                 Ok(up) => up,
                 Err(why) => return unavailable(why),
             };
-            match exchange(sender, &self.ledger.job, &self.uri).await {
+            match exchange(sender, &self.ledger.job, &self.uri, made).await {
                 Ok(ended) => return ended,
                 Err(NotTaken { why, is_spent }) => {
                     if is_spent {

@@ -48,6 +48,12 @@ pub(in super::super) fn put_table_size(block: &mut Vec<u8>, size: usize) {
     put_integer(block, 0x20, 5, size);
 }
 
+/// Appends a field that is not the same for all calls: a literal that makes no entry of the table
+/// (section 6.2.2).
+pub fn put_field(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    put_literal(block, (0, 4), name, value);
+}
+
 fn static_field(name: &[u8], value: &[u8]) -> Option<usize> {
     let is_it = |entry: &(&str, &str)| entry.0.as_bytes() == name && entry.1.as_bytes() == value;
     STATIC.iter().position(is_it).map(|index| index + 1)

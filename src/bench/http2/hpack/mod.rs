@@ -10,6 +10,7 @@ mod huffman;
 mod table;
 
 pub(super) use decode::Decoder;
+pub use encode::put_field;
 pub(super) use encode::{Blocks, encode, put_table_size};
 
 /// Why a block cannot be decoded (RFC 7541, section 2.3.3 and others): all end the connection.

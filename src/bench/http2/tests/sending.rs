@@ -102,6 +102,35 @@ fn a_body_is_cut_as_frames_and_windows_ask_for() {
 }
 
 #[test]
+fn calls_may_have_headers_and_bodies_of_their_own() {
+    let mut connection = greeted(b"", &[(4, 20_000)]);
+    let mut decoder = Decoder::new();
+    for (number, length) in [(0u32, 10), (1, 300), (2, 30_000), (3, 10)] {
+        let stream = number * 2 + 1;
+        let body = message(&vec![number as u8; length]);
+        let mut field = Vec::new();
+        put_field(&mut field, b"x-id", format!("call {number}").as_bytes());
+        connection.start_with(number, &field, &body);
+        let mut said = sent(&mut connection);
+        receive(
+            &mut connection,
+            &[window(stream, 1 << 20), window(0, 1 << 20)],
+        );
+        said.extend(sent(&mut connection));
+        let mut expected = request(b"").headers.clone();
+        expected.push((b"x-id".to_vec(), format!("call {number}").into_bytes()));
+        assert_eq!(fields(&mut decoder, &said[0].payload), expected);
+        let data: Vec<u8> = said[1..]
+            .iter()
+            .flat_map(|frame| frame.payload.clone())
+            .collect();
+        assert_eq!(data, body);
+        let last = said.last().map(|frame| (frame.kind, frame.flags));
+        assert_eq!(last, Some((kind::DATA, flag::END_STREAM)), "call {number}");
+    }
+}
+
+#[test]
 fn settings_change_the_windows_of_streams_that_are_open() {
     let body = message(&[7; 95]);
     let mut connection = greeted(&body, &[(4, 60)]);
