@@ -3,28 +3,23 @@
 //!
 //! Pure: counts in, conclusions out.
 
+mod conclude;
 mod csv;
+mod notes;
 mod text;
-
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bench::load::{Arrivals, GIVE_UP, Model, Plan, Profile};
-use crate::bench::stats::{End, Latencies, Outcome, Recorder, Sample};
-use crate::bench::threshold::{Judged, Threshold, judge};
-use crate::bench::validity::{self, BUSY_PERCENT};
+use crate::bench::load::{Arrivals, Model, Profile};
+use crate::bench::stats::Sample;
+use crate::bench::threshold::Judged;
 
+pub use conclude::conclude;
 pub use csv::csv;
 pub use text::{grouped, text};
 
 /// The version of this schema; it grows when a field goes or changes its meaning.
 pub const SCHEMA: &str = "msvc.bench/2";
-
-/// Calls sent later than this were not sent when they were due.
-const LATE: Duration = Duration::from_millis(1);
-/// The bounds of the histogram's rows: 1, 2 and 5 times powers of ten.
-const STEPS: [u64; 3] = [1, 2, 5];
 
 /// What is benched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -237,257 +232,6 @@ pub struct Client {
     pub cpu_seconds_per_million_calls: Option<f64>,
     /// How busy the busiest of these threads was while it sent calls, in percent of the time.
     pub busiest_thread_percent: f64,
-}
-
-/// Concludes.
-pub fn conclude(
-    subject: Subject,
-    plan: &Plan,
-    outcome: &Outcome,
-    thresholds: &[Threshold],
-) -> Report {
-    let Outcome {
-        recorder,
-        elapsed,
-        end,
-    } = outcome;
-    let completed = recorder.completed();
-    let failed = recorder.failures();
-    let all = recorder.all();
-    let is_open = matches!(plan.model, Model::Open { .. });
-    let elapsed_seconds = elapsed.as_secs_f64();
-    let (calls_per_second, rate_over) = rate(recorder, *elapsed);
-    let mut report = Report {
-        schema: SCHEMA,
-        model: plan.model,
-        profile: plan.profile.clone(),
-        arrivals: is_open.then_some(plan.arrivals),
-        connections: plan.connections,
-        threads: plan.threads,
-        warm_up_seconds: plan.warm_up.as_secs_f64(),
-        duration_seconds: plan.duration.map(|duration| duration.as_secs_f64()),
-        timeout_seconds: plan.timeout.as_secs_f64(),
-        elapsed_seconds,
-        sending_seconds: recorder.window.as_secs_f64(),
-        interrupted: *end == End::Interrupted,
-        vanished: match end {
-            End::Vanished(why) => Some(why.clone()),
-            End::Planned | End::Interrupted => None,
-        },
-        calls: Calls {
-            completed,
-            ok: completed - failed,
-            failed,
-            unsent: recorder.unsent,
-            abandoned: recorder.abandoned,
-            resent: recorder.resent,
-            connections_lost: recorder.connections_lost,
-            limited: recorder.limited,
-        },
-        calls_per_second,
-        rate_over,
-        traffic: Traffic {
-            messages_sent: completed * subject.messages_per_call,
-            messages_received: recorder.messages_received,
-            bytes_sent: recorder.bytes_sent,
-            bytes_received: recorder.bytes_received,
-        },
-        latency: quantiles(&all),
-        latency_ok: (failed > 0 && failed < completed).then(|| quantiles(&recorder.ok)),
-        service_time: is_open.then(|| quantiles(&recorder.service)),
-        histogram: histogram(&all),
-        codes: codes(recorder),
-        pacing: is_open.then(|| pacing(recorder)),
-        client: client(recorder, completed),
-        notes: Vec::new(),
-        thresholds: Vec::new(),
-        invalid: Vec::new(),
-        subject,
-    };
-    report.notes = notes(&report);
-    report.thresholds = thresholds
-        .iter()
-        .map(|threshold| judge(threshold, &report))
-        .collect();
-    report.invalid = validity::reasons(&report);
-    report
-}
-
-/// Calls a second, and over which time.
-fn rate(recorder: &Recorder, elapsed: Duration) -> (f64, RateOver) {
-    /// The share of the calls that must end while calls are sent, for that time to be typical.
-    const TYPICAL: f64 = 0.9;
-    let completed = recorder.completed() as f64;
-    let (ended, window) = (recorder.ended_in_window as f64, recorder.window);
-    if !window.is_zero() && ended > 0.0 && ended >= completed * TYPICAL {
-        return (round(ended / window.as_secs_f64()), RateOver::Sending);
-    }
-    let rate = if elapsed.is_zero() {
-        0.0
-    } else {
-        completed / elapsed.as_secs_f64()
-    };
-    (round(rate), RateOver::Elapsed)
-}
-
-/// Three decimals are more than anyone measures.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-fn microseconds(duration: Duration) -> f64 {
-    round(duration.as_nanos() as f64 / 1e3)
-}
-
-fn quantiles(latencies: &Latencies) -> Quantiles {
-    let at = |quantile| latencies.quantile(quantile).map(microseconds);
-    Quantiles {
-        count: latencies.count(),
-        min_us: latencies.least().map(microseconds),
-        p50_us: at(0.5),
-        p75_us: at(0.75),
-        p90_us: at(0.9),
-        p95_us: at(0.95),
-        p99_us: at(0.99),
-        p99_9_us: at(0.999),
-        p99_99_us: at(0.9999),
-        max_us: latencies.greatest().map(microseconds),
-        mean_us: latencies.mean().map(microseconds),
-        deviation_us: latencies.deviation().map(microseconds),
-    }
-}
-
-/// Rows from that of the shortest call to that of the longest, empty ones between them included.
-fn histogram(latencies: &Latencies) -> Vec<Bar> {
-    let (Some(least), Some(greatest)) = (latencies.least(), latencies.greatest()) else {
-        return Vec::new();
-    };
-    let mut bars = Vec::new();
-    let (mut below, mut counted) = (Duration::ZERO, 0);
-    let mut power = Duration::from_micros(1);
-    loop {
-        for step in STEPS {
-            let bound = power * step as u32;
-            let count_up_to = if bound >= greatest {
-                latencies.count()
-            } else {
-                latencies.count_up_to(bound)
-            };
-            if bound >= least || count_up_to > 0 {
-                bars.push(Bar {
-                    above_us: microseconds(below),
-                    up_to_us: microseconds(bound),
-                    count: count_up_to - counted,
-                });
-            }
-            if bound >= greatest {
-                return bars;
-            }
-            (below, counted) = (bound, count_up_to);
-        }
-        power *= 10;
-    }
-}
-
-fn codes(recorder: &Recorder) -> Vec<CodeCount> {
-    let each = recorder.codes().into_iter();
-    each.map(|(code, count, samples)| CodeCount {
-        code: code.number(),
-        name: code.name(),
-        count,
-        samples: samples.to_vec(),
-    })
-    .collect()
-}
-
-fn pacing(recorder: &Recorder) -> Pacing {
-    let lateness = &recorder.lateness;
-    Pacing {
-        late: lateness.count() - lateness.count_up_to(LATE),
-        lateness_p50_us: lateness.quantile(0.5).map(microseconds),
-        lateness_p99_us: lateness.quantile(0.99).map(microseconds),
-        lateness_max_us: lateness.greatest().map(microseconds),
-        held_back: recorder.held_back,
-    }
-}
-
-fn client(recorder: &Recorder, completed: u64) -> Client {
-    let cpu = recorder.cpu.as_secs_f64();
-    Client {
-        cpu_seconds: round(cpu),
-        cpu_seconds_per_million_calls: (completed > 0).then(|| round(cpu * 1e6 / completed as f64)),
-        busiest_thread_percent: round(recorder.busiest * 100.0),
-    }
-}
-
-fn notes(report: &Report) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Some(why) = &report.vanished {
-        notes.push(format!(
-            "ended early: the server went away and did not come back within {} ({why})",
-            crate::duration::exact(GIVE_UP)
-        ));
-    }
-    if report.interrupted {
-        notes.push("ended early: interrupted".to_owned());
-    }
-    if report.client.busiest_thread_percent > BUSY_PERCENT {
-        notes.push(format!(
-            "the client was the limit: its busiest thread was {:.0} % busy; on a machine with idle cores add \
-             `--threads N --connections N`",
-            report.client.busiest_thread_percent
-        ));
-    }
-    let completed = report.calls.completed;
-    if let Some(pacing) = &report.pacing {
-        let kept = completed.saturating_sub(pacing.held_back);
-        // One call in a hundred is what p99 shows.
-        if pacing.late * 100 > kept {
-            notes.push(format!(
-                "the client was late: {} calls were sent more than 1 ms after they were due; it or the \
-                 machine was too busy",
-                grouped(pacing.late)
-            ));
-        }
-        let held_back = pacing.held_back - report.calls.limited;
-        if held_back > 0 {
-            notes.push(format!(
-                "{} calls waited to be sent because too many were in flight (`--max-in-flight`); their \
-                 latency counts from when they were due",
-                grouped(held_back)
-            ));
-        }
-    }
-    if report.calls.limited > 0 {
-        notes.push(format!(
-            "{} calls waited to be sent because the server allows no more at a time on a connection \
-             (SETTINGS_MAX_CONCURRENT_STREAMS); add `--connections N`",
-            grouped(report.calls.limited)
-        ));
-    }
-    // What a bench that was broken off did not come to says nothing of the server.
-    if report.calls.unsent > 0 && !report.interrupted && report.vanished.is_none() {
-        notes.push(format!(
-            "{} calls were due and never sent: the server did not keep up with the rate, and latencies \
-             would be longer with them",
-            grouped(report.calls.unsent)
-        ));
-    }
-    if report.calls.abandoned > 0 {
-        notes.push(format!(
-            "{} calls were still in flight at the end; they are in none of the figures",
-            grouped(report.calls.abandoned)
-        ));
-    }
-    if report.calls.connections_lost > 0 {
-        notes.push(format!(
-            "connections that ended during the bench: {}; calls sent again because the server had not taken \
-             them: {}",
-            grouped(report.calls.connections_lost),
-            grouped(report.calls.resent)
-        ));
-    }
-    notes
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
-use crate::bench::stats::Ended;
+use crate::bench::load::Plan;
+use crate::bench::stats::{End, Ended, Latencies, Outcome, Recorder};
 use crate::code::Code;
 
 fn subject() -> Subject {
@@ -192,6 +195,7 @@ fn a_closed_loop_says_what_its_latency_leaves_out() {
         };
         recorder.record(Duration::from_nanos(90_000 + index * 500), &ended);
     }
+    recorder.bytes_sent = 200 * 7;
     let outcome = Outcome {
         recorder,
         elapsed: Duration::from_secs(2),
