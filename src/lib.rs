@@ -24,6 +24,7 @@ pub mod env_vars;
 pub mod error;
 pub mod infra;
 pub mod manifest;
+pub mod paths;
 pub mod ports;
 pub mod printer;
 pub mod project;

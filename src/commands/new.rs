@@ -10,9 +10,9 @@ use crate::context::Context;
 use crate::error::{Diagnostic, Exit, IoContext, Result};
 use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKind};
 use crate::project::{self, Project, STATE_FOLDER};
-use crate::proto;
 use crate::proto::model::Service;
 use crate::proto::options::GenConfig;
+use crate::proto::{self, Generation};
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::incoming;
 use crate::scaffold::lock::WorkspaceLock;
@@ -233,12 +233,17 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         None => vec![root.join("proto")],
     };
     let sources = protos.among(proto_roots)?;
-    let default = GenConfig::default();
-    let config = project.as_ref().map_or((&default, ""), |project| {
-        let config = &project.manifest.proto.generation;
-        (config, project.manifest_text.as_str())
-    });
-    let (compiled, generated) = proto::generate_all(&sources, config)?;
+    let usual = GenConfig::default();
+    let generation = match &project {
+        Some(project) => project.generation(&context.directory),
+        None => Generation {
+            config: &usual,
+            manifest: "",
+            root: &root,
+            directory: &context.directory,
+        },
+    };
+    let (compiled, generated) = proto::generate_all(&sources, &generation)?;
     let serves = protos.services(&compiled, &generated.services)?;
 
     let manifest = project.as_ref().map(|project| &project.manifest);
@@ -247,9 +252,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
     for (file, text) in &sources.memory {
         plan.create(format!("{proto_root}/{file}"), text.clone());
     }
-    if let Some(project) = &project {
-        protocol::plan_options(project, &mut plan)?;
-    }
+    protocol::plan_options(&generation, &mut plan)?;
     let existing = protocol::read_generated(&root)?;
     protocol::plan_sources(&generated, &compiled.encoded, &existing, &mut plan);
     let new_service = NewService {

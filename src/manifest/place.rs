@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, a place out.
 
+use serde::Serialize;
 use toml_edit::{Document, Item, TableLike};
 
 /// A step from a table or a list to what is in it.
@@ -16,7 +17,7 @@ pub enum Step {
 }
 
 /// A place in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// From 1.
     pub line: usize,

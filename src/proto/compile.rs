@@ -1,5 +1,7 @@
 //! From proto files to descriptors. The only module that calls the proto compiler.
 
+use std::path::Path;
+
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
@@ -37,19 +39,43 @@ impl Diagnostic for CompileError {
 /// # Errors
 /// The first error that the compiler finds.
 pub fn compile(sources: &Sources, names: &[String]) -> Result<Compiled, CompileError> {
-    let mut compiler = compiler(sources, names).map_err(|mut errors| {
+    let compiler = compiler(sources, names).map_err(|mut errors| {
         let first = errors.0.swap_remove(0);
         CompileError(Box::new(first))
     })?;
+    Ok(compiled(compiler))
+}
+
+fn compiled(mut compiler: Compiler) -> Compiled {
     compiler.include_imports(true).include_source_info(true);
     let descriptors = compiler.file_descriptor_set();
     let encoded = compiler
         .include_source_info(false)
         .encode_file_descriptor_set();
-    Ok(Compiled {
+    Compiled {
         descriptors,
         encoded,
-    })
+    }
+}
+
+/// Compiles files and tells all that is wrong in them, by their paths as they are shown from a folder.
+///
+/// # Errors
+/// [`CompileErrors`] with the errors of all files.
+pub fn compile_shown(
+    sources: &Sources,
+    names: &[String],
+    directory: &Path,
+) -> Result<Compiled, CompileErrors> {
+    let compiler = compiler(sources, names).map_err(|mut errors| {
+        for diagnostic in &mut errors.0 {
+            if let Some(file) = &mut diagnostic.file {
+                *file = sources.shown(file, directory);
+            }
+        }
+        errors
+    })?;
+    Ok(compiled(compiler))
 }
 
 /// Everything that keeps protos from compiling: what is found in each file, and not only in the first.

@@ -5,7 +5,6 @@ use std::fmt;
 use miette::{Diagnostic as _, LabeledSpan, SourceCode};
 use serde::Serialize;
 
-use crate::manifest;
 use crate::proto::options::Problem;
 
 /// One finding in a proto file.
@@ -95,15 +94,15 @@ impl ProtoDiagnostic {
         }
     }
 
-    /// What is wrong in `msvc.toml`, whose text is given.
-    pub fn of_manifest(problem: Problem, manifest: &str) -> Self {
+    /// What is wrong in a `msvc.toml`, shown as `file`, whose text is given.
+    pub fn of_manifest(problem: Problem, file: &str, manifest: &str) -> Self {
         let place = problem.place(manifest).map(|place| {
             let text = manifest.lines().nth(place.line - 1).unwrap_or_default();
             Place::new(place.line, place.column, place.length, text)
         });
         Self {
             message: problem.message,
-            file: Some(manifest::FILE_NAME.to_owned()),
+            file: Some(file.to_owned()),
             place,
             help: problem.help,
         }

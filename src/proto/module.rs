@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, Exit, IoContext, IoFailure};
+use crate::paths;
 use crate::project::{self, Project, ProjectError};
 use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::buf_yaml::{self, BufModule, BufYaml, BufYamlError};
@@ -128,7 +129,7 @@ impl Modules {
                     true => "the configuration".to_owned(),
                     false => "-I".to_owned(),
                 },
-                folder: modules.relative(&module.root).to_owned(),
+                folder: modules.relative(&module.root),
             }),
         }
     }
@@ -234,7 +235,7 @@ impl Modules {
                     roots: self
                         .list
                         .iter()
-                        .map(|module| self.relative(&module.root).to_owned())
+                        .map(|module| self.relative(&module.root))
                         .collect(),
                 });
             }
@@ -256,12 +257,8 @@ impl Modules {
         }
     }
 
-    fn relative<'a>(&self, path: &'a Path) -> &'a Path {
-        match path.strip_prefix(&self.directory) {
-            Ok(below) if below.as_os_str().is_empty() => Path::new("."),
-            Ok(below) => below,
-            Err(_) => path,
-        }
+    fn relative(&self, path: &Path) -> PathBuf {
+        paths::relative(&self.directory, path)
     }
 }
 

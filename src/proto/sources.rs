@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use crate::error::{IoContext, IoFailure};
+use crate::paths;
 use crate::proto::acceptance;
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::dialect::{self, Refusal};
@@ -45,6 +46,15 @@ impl Sources {
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// A file's path as it is shown from a folder; its name where it is not on disk.
+    pub fn shown(&self, name: &str, directory: &Path) -> String {
+        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        match paths.find(|path| !self.memory.contains_key(name) && path.is_file()) {
+            Some(path) => paths::relative(directory, &path).display().to_string(),
+            None => name.to_owned(),
+        }
     }
 
     /// The text of a file; none for what is built into the compiler.

@@ -11,7 +11,7 @@ use crate::scaffold::edit::handler::{self, NewField};
 use crate::scaffold::edit::{rust, wiring};
 use crate::scaffold::handlers;
 use crate::scaffold::names::ServiceName;
-use crate::scaffold::regenerate;
+use crate::scaffold::user_code;
 
 /// What a service is given.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub fn make_async(
     draft.edit(&format!("{folder}/src/main.rs"), wiring::with_async_main)?;
     let tests = project.service_folder(service.as_str()).join("tests");
     let mut warnings = Vec::new();
-    for path in regenerate::rust_files(&tests)? {
-        let relative = regenerate::relative(&project.root, &path);
+    for path in user_code::rust_files(&tests)? {
+        let relative = user_code::below(&project.root, &path);
         match wiring::with_async_test(draft.text(&relative)?) {
             Some(edited) => draft.edit(&relative, |_| Ok(edited))?,
             None => warnings.push(format!(
@@ -78,10 +78,10 @@ pub fn hand_to_handlers(
     for handler in &handlers {
         let handler = handler.handler.as_str();
         let mut file = None;
-        for path in regenerate::rust_files(&source)? {
+        for path in user_code::rust_files(&source)? {
             let text = fs::read_to_string(&path).when("read", &path)?;
             if handler::declares(&text, handler) {
-                file = Some(regenerate::relative(&project.root, &path));
+                file = Some(user_code::below(&project.root, &path));
             }
         }
         let Some(file) = file else {

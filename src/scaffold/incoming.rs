@@ -67,7 +67,7 @@ pub fn starter(name: &ServiceName) -> Result<Incoming> {
 /// When one cannot be read, does not compile, or has no name in the folders `includes`.
 pub fn given(directory: &Path, files: &[PathBuf], includes: &[PathBuf]) -> Result<Incoming> {
     let (sources, entries) = entries::resolve(directory, files, includes)?;
-    let compiled = compile::compile(&sources, &entries)?;
+    let compiled = compile::compile_shown(&sources, &entries, directory)?;
     let mut texts = BTreeMap::new();
     let names = compiled.descriptors.file.iter().map(|file| file.name());
     for name in names.filter(|name| !is_well_known(name)) {

@@ -19,4 +19,5 @@ pub mod rustfmt;
 pub mod service;
 pub mod taken;
 pub mod templates;
+pub mod user_code;
 pub mod workspace;

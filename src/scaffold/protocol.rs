@@ -9,10 +9,9 @@ use std::path::Path;
 use crate::error::{IoContext, IoFailure, Result};
 use crate::manifest::ManifestError;
 use crate::manifest::place::Step;
-use crate::project::{Project, ProjectError};
+use crate::project::ProjectError;
+use crate::proto::Generation;
 use crate::proto::codegen::Generated;
-use crate::proto::compile::CompileErrors;
-use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::options::{self, GenConfig, Problem};
 use crate::scaffold::plan::Plan;
 
@@ -49,19 +48,16 @@ pub fn plan_sources(generated: &Generated, encoded: &[u8], existing: &Existing, 
 ///
 /// # Errors
 /// When the manifest cannot be read, or has not the crates that extern paths lead to.
-pub fn plan_options(project: &Project, plan: &mut Plan) -> Result {
-    let config = &project.manifest.proto.generation;
-    let path = project.root.join(MANIFEST);
+pub fn plan_options(generation: &Generation<'_>, plan: &mut Plan) -> Result {
+    let config = generation.config;
+    let path = generation.root.join(MANIFEST);
     if *config == GenConfig::default() || !path.is_file() {
         return Ok(());
     }
     let manifest = fs::read_to_string(&path).when("read", &path)?;
-    let missing: Vec<ProtoDiagnostic> = missing_crates(config, &manifest)
-        .into_iter()
-        .map(|it| ProtoDiagnostic::of_manifest(it, &project.manifest_text))
-        .collect();
+    let missing = missing_crates(config, &manifest);
     if !missing.is_empty() {
-        return Err(CompileErrors(missing).into());
+        return Err(generation.refuse(missing).into());
     }
     if config.serde {
         let wanted = options::with_dependencies(&manifest)

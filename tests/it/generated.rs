@@ -349,7 +349,10 @@ fn a_feature_is_turned_on_by_the_line_that_the_error_names() {
 
     let manifest = sandbox.path().join("crates/chassis/Cargo.toml");
     let text = std::fs::read_to_string(&manifest).expect("there");
-    let all = text.replace("default = []", r#"default = ["auth", "http", "secrets", "tls"]"#);
+    let all = text.replace(
+        "default = []",
+        r#"default = ["auth", "http", "secrets", "tls"]"#,
+    );
     std::fs::write(&manifest, all).expect("written");
     let mut child = service().stdout(Stdio::piped()).spawn().expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();

@@ -132,18 +132,102 @@ fn a_method_that_went_is_reported_with_its_place_and_kept() {
         .flat_map(|line| [line, "\n"])
         .collect();
     fs::write(&path, without).expect("written");
-    let output = sandbox.msvc(["proto", "gen"]);
-    let warning = "`delete_user` implements no method of `user.v1.UserService`; remove it when it is not needed";
-    let line = output
-        .lines()
-        .find(|line| line.contains(warning))
-        .expect(&output);
-    assert!(
-        line.starts_with("warning: services/user-service/src/api.rs:"),
-        "{line}"
-    );
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r"
+    exit: 0
+    --- stderr ---
+           Wrote crates/protocol/src/descriptors.binpb
+           Wrote crates/protocol/src/user/v1.rs
+    warning: services/user-service/src/api.rs:102:14: `delete_user` implements no method of `user.v1.UserService`, so this does not compile
+         |
+     102 |     async fn delete_user(
+         |              ^^^^^^^^^^^
+     = help: remove it, or move it to an `impl` block without a trait
+    ");
     let code = fs::read_to_string(sandbox.path().join(API)).expect("there");
     assert!(code.contains("async fn delete_user"));
+}
+
+#[test]
+fn a_method_that_changed_is_reported_as_seen_from_the_folder_one_is_in() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("proto/user/v1/user.proto");
+    let proto = fs::read_to_string(&path).expect("there");
+    let changed = proto
+        .replace(
+            "rpc GetUser(GetUserRequest)",
+            "rpc GetUser(stream GetUserRequest)",
+        )
+        .replace("(UpdateUserRequest)", "(CreateUserRequest)");
+    fs::write(&path, changed).expect("written");
+    let service = sandbox.path().join("services/user-service");
+    let run = |args: &[&str]| {
+        let output = sandbox.command(args).current_dir(&service).output();
+        sandbox.render(output.expect("msvc starts"))
+    };
+    insta::assert_snapshot!(run(&["proto", "gen"]), @r"
+    exit: 0
+    --- stderr ---
+           Wrote crates/protocol/src/descriptors.binpb
+           Wrote crates/protocol/src/user/v1.rs
+    warning: src/api.rs:46:26: `user.v1.UserService/GetUser` takes a stream, so this does not compile
+        |
+     46 |         request: Request<GetUserRequest>,
+        |                          ^^^^^^^^^^^^^^
+     = help: write `tonic::Streaming<GetUserRequest>` here
+    warning: src/api.rs:69:26: `user.v1.UserService/UpdateUser` takes `CreateUserRequest` and not `UpdateUserRequest`, so this does not compile
+        |
+     69 |         request: Request<UpdateUserRequest>,
+        |                          ^^^^^^^^^^^^^^^^^
+     = help: write `CreateUserRequest` here
+    ");
+    fs::write(
+        &path,
+        proto.replace("service UserService", "service AccountService"),
+    )
+    .expect("written");
+    insta::assert_snapshot!(run(&["proto", "gen"]), @r"
+    exit: 0
+    --- stderr ---
+           Wrote crates/protocol/src/descriptors.binpb
+           Wrote crates/protocol/src/user/v1.rs
+    warning: src/api.rs:43:25: no proto gives `protocol::user::v1::user_service_server::UserService`, so this does not compile
+        |
+     43 | impl<R: UserRepository> UserService for UserApi<R> {
+        |                         ^^^^^^^^^^^
+     = help: remove the block, and the service from `main.rs` and `serves` in `msvc.toml`
+    warning: user-service: user.v1.UserService is in `serves`, but no proto defines it
+    ");
+    fs::write(&path, proto.replace("int64 id", "int46 id")).expect("written");
+    insta::assert_snapshot!(run(&["proto", "gen"]), @r"
+    exit: 1
+    --- stderr ---
+    error: ../../proto/user/v1/user.proto:29:3: name 'int46' is not defined
+        |
+     29 |   int46 id = 1;
+        |   ^^^^^ found here
+
+    ../../proto/user/v1/user.proto:43:3: name 'int46' is not defined
+        |
+     43 |   int46 id = 1;
+        |   ^^^^^ found here
+
+    ../../proto/user/v1/user.proto:83:3: name 'int46' is not defined
+        |
+     83 |   int46 id = 1;
+        |   ^^^^^ found here
+    ");
+    fs::write(&path, &proto).expect("written");
+    fs::write(service.join("src/api.rs"), "fn (").expect("written");
+    insta::assert_snapshot!(run(&["proto", "gen"]), @r"
+    exit: 1
+    --- stderr ---
+    error: src/api.rs:1:4: this is not valid Rust: cannot parse string into token stream
+       |
+     1 | fn (
+       |    ^
+     = help: mend it first: stubs are put into the `impl` blocks that are found by parsing it
+    ");
 }
 
 /// With the protos not found, all generated code would count as left over.

@@ -1,5 +1,7 @@
 //! `msvc add client`: one service calls another.
 
+use std::path::Path;
+
 use clap::Args;
 use tera::Context as Values;
 use toml_edit::{Array, Item};
@@ -68,17 +70,17 @@ impl Diagnostic for ClientError {
     }
 }
 
-/// Plans a client.
+/// Plans a client. Errors show files as seen from `directory`.
 ///
 /// # Errors
 /// When a service is unknown, or the code of the one that calls is not recognised.
-pub fn plan(project: &Project, args: &ClientArgs) -> Result<Planned> {
+pub fn plan(project: &Project, directory: &Path, args: &ClientArgs) -> Result<Planned> {
     project.refuse_missing_roots()?;
     let sources = Sources {
         memory: Default::default(),
         folders: project.proto_roots(),
     };
-    let (_, generated) = proto::generate_all(&sources)?;
+    let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let (of, service) = called(project, &generated.services, &args.of)?;
     let to = caller(project, &of, args.to.as_deref())?;
     if to == of {

@@ -1,6 +1,7 @@
 //! `msvc add method`: one more method of a gRPC service.
 
 use std::fs;
+use std::path::Path;
 
 use clap::Args;
 
@@ -87,11 +88,11 @@ struct Found<'a> {
     service: &'a prost_types::ServiceDescriptorProto,
 }
 
-/// Plans a method.
+/// Plans a method. Errors show files as seen from `directory`.
 ///
 /// # Errors
 /// When there is no such service, or it has the method.
-pub fn plan(project: &Project, args: &MethodArgs) -> Result<Planned> {
+pub fn plan(project: &Project, directory: &Path, args: &MethodArgs) -> Result<Planned> {
     let given = args.method.as_str();
     let (service, name) = given
         .rsplit_once(['/', '.'])
@@ -148,7 +149,7 @@ pub fn plan(project: &Project, args: &MethodArgs) -> Result<Planned> {
     let mut plan = Plan::default();
     sources.memory.insert(file, text.clone());
     plan.write(&path, text);
-    let regenerated = regenerate::plan(project, &sources, &mut plan)?;
+    let regenerated = regenerate::plan(project, directory, &sources, &mut plan)?;
     let user_code = regenerated.user_code;
     let full_name = format!("{}/{name}", found.full_name);
     let mut warnings: Vec<String> = regenerated

@@ -113,10 +113,10 @@ struct Report<'a> {
 pub fn run(context: &Context, addition: Addition) -> Result {
     match addition {
         Addition::Client(args) => make(context, args.options, |project| {
-            client::plan(project, &args)
+            client::plan(project, &context.directory, &args)
         }),
         Addition::Method(args) => make(context, args.options, |project| {
-            method::plan(project, &args)
+            method::plan(project, &context.directory, &args)
         }),
     }
 }

@@ -11,7 +11,8 @@ use crate::proto::sources::Sources;
 use crate::scaffold::apply;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{ChangeSummary, Plan};
-use crate::scaffold::regenerate::{self, Leftover, Unclear};
+use crate::scaffold::regenerate;
+use crate::scaffold::user_code::{Gone, Misfit, Unclear};
 
 /// Arguments of `msvc proto gen`.
 #[derive(Args, Debug)]
@@ -73,7 +74,8 @@ struct Report<'a> {
     dry_run: bool,
     changes: Vec<ChangeSummary<'a>>,
     stubs_added: &'a [String],
-    leftovers: &'a [Leftover],
+    mismatches: &'a [Misfit],
+    gone: &'a [Gone],
     not_implemented: &'a [String],
     not_defined: &'a [String],
     unclear: &'a [Unclear],
@@ -108,7 +110,7 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         folders: project.proto_roots(),
     };
     let mut plan = Plan::default();
-    let generated = regenerate::plan(&project, &sources, &mut plan)?;
+    let generated = regenerate::plan(&project, &context.directory, &sources, &mut plan)?;
     let user_code = generated.user_code;
 
     if args.check && !plan.is_empty() {
@@ -126,7 +128,8 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         dry_run: args.dry_run,
         changes: plan.summary(),
         stubs_added: &user_code.added,
-        leftovers: &user_code.leftovers,
+        mismatches: &user_code.mismatches,
+        gone: &user_code.gone,
         not_implemented: &user_code.not_implemented,
         not_defined: &user_code.not_defined,
         unclear: &user_code.unclear,
@@ -158,11 +161,11 @@ fn print(context: &Context, report: &Report<'_>) -> Result {
     for rename in report.renames {
         printer.line(format!("note: {rename}"));
     }
-    for leftover in report.leftovers {
-        printer.warning(format!(
-            "{}:{}: `{}` implements no method of `{}`; remove it when it is not needed",
-            leftover.file, leftover.line, leftover.function, leftover.service
-        ));
+    for mismatch in report.mismatches {
+        printer.warning(mismatch.shown());
+    }
+    for gone in report.gone {
+        printer.warning(gone.shown());
     }
     for block in report.unclear {
         printer.warning(format!(

@@ -3,6 +3,7 @@
 //! The user's file is parsed to find the `impl` block of a service and what is in it; the text is
 //! then changed by insertion alone, so every byte that was there stays. Pure: text in, text out.
 
+mod mismatch;
 mod render;
 mod resolve;
 mod scope;
@@ -12,6 +13,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use syn::spanned::Spanned;
 
+use self::mismatch::Comparison;
+pub use self::mismatch::{Implemented, Mismatch};
 pub use self::render::render_method;
 use self::resolve::{Meaning, ModuleId, Modules};
 pub use self::scope::Scope;
@@ -24,17 +27,6 @@ pub struct Insertion {
     pub offset: usize,
     /// What.
     pub text: String,
-}
-
-/// A function of a service's `impl` block that the proto does not have (any more).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Leftover {
-    /// The gRPC service.
-    pub service: String,
-    /// The function.
-    pub function: String,
-    /// Its line, from 1.
-    pub line: usize,
 }
 
 /// An `impl` block that may be a service's, but whose trait leads to another file.
@@ -55,8 +47,10 @@ pub struct FileStubs {
     pub insertions: Vec<Insertion>,
     /// The methods that are inserted: `user.v1.UserService/Ping`.
     pub added: Vec<String>,
-    /// What the protos do not have any more.
-    pub leftovers: Vec<Leftover>,
+    /// What does not fit the protos (any more).
+    pub mismatches: Vec<Mismatch>,
+    /// The traits of other services that the file implements.
+    pub others: Vec<Implemented>,
     /// What was left alone because it is not certain.
     pub unclear: Vec<Unclear>,
 }
@@ -137,9 +131,17 @@ impl Examination<'_> {
             meanings.contains(&Meaning::Full(full))
         };
         if let Some(service) = self.services.iter().find(is_trait_of) {
-            let source = (self.source, self.skipped);
-            examine_block(block, service, source, self.modules.scope(module), stubs);
+            self.service_block(block, service, module, stubs);
             return;
+        }
+        if let [Meaning::Full(path)] = meanings
+            && is_server(path)
+            && let Some((_, written, _)) = &block.trait_
+        {
+            stubs.others.push(Implemented {
+                path: path.clone(),
+                place: mismatch::place(written.span()),
+            });
         }
         if meanings.contains(&Meaning::Declared) {
             return;
@@ -159,84 +161,85 @@ impl Examination<'_> {
             line,
         }));
     }
+
+    fn service_block(
+        &self,
+        block: &syn::ItemImpl,
+        service: &Service,
+        module: ModuleId,
+        stubs: &mut FileStubs,
+    ) {
+        stubs.implements.insert(service.full_name.clone());
+        let comparison = Comparison {
+            service,
+            modules: self.modules,
+            module,
+        };
+        let mut functions = BTreeSet::new();
+        let mut types = BTreeSet::new();
+        for item in &block.items {
+            match item {
+                syn::ImplItem::Fn(function) => {
+                    stubs.mismatches.extend(comparison.function(function));
+                    functions.insert(function.sig.ident.to_string());
+                }
+                syn::ImplItem::Type(alias) => {
+                    stubs.mismatches.extend(comparison.alias(alias));
+                    types.insert(alias.ident.to_string());
+                }
+                _ => {}
+            }
+        }
+        let scope = self.modules.scope(module);
+        let missing = service
+            .methods
+            .iter()
+            .filter(|method| !functions.contains(&method.rust_name));
+        let mut rendered = Vec::new();
+        for method in missing {
+            let wants_type = method.server_streaming && !types.contains(&method.stream_type());
+            rendered.push(render_method(method, scope, wants_type));
+            stubs
+                .added
+                .push(format!("{}/{}", service.full_name, method.proto_name));
+        }
+        if rendered.is_empty() {
+            return;
+        }
+
+        let brace = block.brace_token.span.close().byte_range().start + self.skipped;
+        let (offset, indent, same_line) = place_before(self.source, brace);
+        let mut text = String::new();
+        if same_line || !block.items.is_empty() {
+            text.push('\n');
+        }
+        for (index, method) in rendered.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            for line in method.lines() {
+                if !line.is_empty() {
+                    text.push_str(indent);
+                    text.push_str("    ");
+                    text.push_str(line);
+                }
+                text.push('\n');
+            }
+        }
+        if same_line {
+            text.push_str(indent);
+        }
+        if self.source.contains("\r\n") {
+            text = text.replace('\n', "\r\n");
+        }
+        stubs.insertions.push(Insertion { offset, text });
+    }
 }
 
-fn examine_block(
-    block: &syn::ItemImpl,
-    service: &Service,
-    (source, skipped): (&str, usize),
-    scope: &Scope,
-    stubs: &mut FileStubs,
-) {
-    stubs.implements.insert(service.full_name.clone());
-    let mut functions = BTreeSet::new();
-    let mut types = BTreeSet::new();
-    for item in &block.items {
-        match item {
-            syn::ImplItem::Fn(function) => {
-                let name = function.sig.ident.to_string();
-                if !service
-                    .methods
-                    .iter()
-                    .any(|method| method.rust_name == name)
-                {
-                    stubs.leftovers.push(Leftover {
-                        service: service.full_name.clone(),
-                        function: name.clone(),
-                        line: function.sig.span().start().line,
-                    });
-                }
-                functions.insert(name);
-            }
-            syn::ImplItem::Type(alias) => {
-                types.insert(alias.ident.to_string());
-            }
-            _ => {}
-        }
-    }
-
-    let missing = service
-        .methods
-        .iter()
-        .filter(|method| !functions.contains(&method.rust_name));
-    let mut rendered = Vec::new();
-    for method in missing {
-        let wants_type = method.server_streaming && !types.contains(&method.stream_type());
-        rendered.push(render_method(method, scope, wants_type));
-        stubs
-            .added
-            .push(format!("{}/{}", service.full_name, method.proto_name));
-    }
-    if rendered.is_empty() {
-        return;
-    }
-
-    let brace = block.brace_token.span.close().byte_range().start + skipped;
-    let (offset, indent, same_line) = place_before(source, brace);
-    let mut text = String::new();
-    if same_line || !block.items.is_empty() {
-        text.push('\n');
-    }
-    for (index, method) in rendered.iter().enumerate() {
-        if index > 0 {
-            text.push('\n');
-        }
-        for line in method.lines() {
-            if !line.is_empty() {
-                text.push_str(indent);
-                text.push_str("    ");
-                text.push_str(line);
-            }
-            text.push('\n');
-        }
-    }
-    if same_line {
-        text.push_str(indent);
-    }
-    if source.contains("\r\n") {
-        text = text.replace('\n', "\r\n");
-    }
-    stubs.insertions.push(Insertion { offset, text });
+/// Whether a path is that of a service's trait in the crate `protocol`.
+fn is_server(path: &str) -> bool {
+    let mut parts = path.rsplit("::").skip(1);
+    path.starts_with("protocol::") && parts.next().is_some_and(|it| it.ends_with("_server"))
 }
 
 /// Where to insert before a closing brace: at the start of its line, or right at it when other code

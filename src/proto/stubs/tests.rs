@@ -129,14 +129,125 @@ fn a_method_that_the_proto_lost_is_reported_with_its_line() {
     let source = format!("{HEAD}{IMPLEMENTED}");
     let stubs = examine(&source, &services).expect("valid Rust");
     assert_eq!(
-        stubs.leftovers,
-        [Leftover {
-            service: "user.v1.UserService".to_owned(),
-            function: "get".to_owned(),
-            line: 7,
-        }]
+        told(&stubs),
+        [
+            "7:14 +3: `get` implements no method of `user.v1.UserService`, so this does not compile | \
+          remove it, or move it to an `impl` block without a trait"
+        ]
     );
     assert_eq!(stubs.insertions, []);
+}
+
+/// What does not fit, a line each.
+fn told(stubs: &FileStubs) -> Vec<String> {
+    let mismatches = stubs.mismatches.iter();
+    let lines = mismatches.map(|it| {
+        let place = it.place;
+        format!(
+            "{}:{} +{}: {} | {}",
+            place.line, place.column, place.length, it.message, it.help
+        )
+    });
+    lines.collect()
+}
+
+const BLOCK: &str = "impl UserService for UserApi {
+    type GetStream = BoxStream<GetResponse>;
+    type LostStream = BoxStream<GetResponse>;
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
+    }
+}
+";
+
+/// What a method was changed to, and what is then told of the block.
+fn changed_to(change: impl FnOnce(&mut Method)) -> Vec<String> {
+    let mut changed = method("Get", (false, false));
+    change(&mut changed);
+    let source = format!("{HEAD}{BLOCK}");
+    let stubs = examine(&source, &[service(vec![changed])]).expect("valid Rust");
+    assert_eq!(stubs.insertions, []);
+    told(&stubs)
+}
+
+#[test]
+fn a_method_that_the_proto_changed_is_reported_with_what_to_write() {
+    let lost = "6:10 +9: `user.v1.UserService` has no method with a stream `GetStream`, so this does not \
+        compile | remove it";
+    let other = "7:10 +10: `user.v1.UserService` has no method with a stream `LostStream`, so this does \
+        not compile | remove it";
+    assert_eq!(changed_to(|_| {}), [lost, other]);
+    let found = changed_to(|it| it.input.0 = "protocol::user::v2::Fetch".to_owned());
+    assert_eq!(
+        found[2..],
+        [
+            "9:42 +10: `user.v1.UserService/Get` takes `protocol::user::v2::Fetch` and not `GetRequest`, so \
+          this does not compile | write `protocol::user::v2::Fetch` here"
+        ]
+    );
+    let found = changed_to(|it| it.output.0 = "()".to_owned());
+    assert_eq!(
+        found[2..],
+        [
+            "9:74 +11: `user.v1.UserService/Get` returns `()` and not `GetResponse`, so this does not \
+          compile | write `()` here"
+        ]
+    );
+    let found = changed_to(|it| it.client_streaming = true);
+    assert_eq!(
+        found[2..],
+        [
+            "9:42 +10: `user.v1.UserService/Get` takes a stream, so this does not compile | write \
+          `tonic::Streaming<GetRequest>` here"
+        ]
+    );
+    let found = changed_to(|it| {
+        it.server_streaming = true;
+        it.output.0 = "protocol::user::v1::Other".to_owned();
+    });
+    assert_eq!(
+        found,
+        [
+            "6:32 +11: `user.v1.UserService/Get` streams `protocol::user::v1::Other` and not \
+             `GetResponse`, so this does not compile | write `protocol::user::v1::Other` here",
+            other,
+            "9:74 +11: `user.v1.UserService/Get` returns a stream, so this does not compile | declare \
+             `type GetStream = tonic::codegen::BoxStream<protocol::user::v1::Other>;` in the block and \
+             return `Self::GetStream`"
+        ]
+    );
+}
+
+/// What a name stands for that is defined elsewhere, only the compiler knows.
+#[test]
+fn what_is_not_certain_is_not_reported() {
+    let source = format!(
+        "use crate::types::Answer;\n{HEAD}type Alias = GetResponse;\nimpl UserService for UserApi {{\n    \
+         async fn get(&self, request: Request<crate::Asked>) -> Result<Response<Answer>, Status> {{}}\n    \
+         async fn put(&self, request: Asked) -> Outcome<Answer> {{}}\n    \
+         fn make(&self, request: Request<impl Into<GetRequest>>) -> impl Future {{}}\n}}\n"
+    );
+    let mut methods = ["Get", "Put", "Make"].map(|name| method(name, (false, false)));
+    methods[0].input.0 = "protocol::user::v2::Fetch".to_owned();
+    let stubs = examine(&source, &[service(methods.to_vec())]).expect("valid Rust");
+    assert_eq!(told(&stubs), [""; 0]);
+}
+
+#[test]
+fn a_service_that_the_protos_lost_is_found_by_its_trait() {
+    let source = format!("{HEAD}{IMPLEMENTED}impl Clone for UserApi {{}}\n");
+    let stubs = examine(&source, &[]).expect("valid Rust");
+    let [other] = stubs.others.as_slice() else {
+        panic!("{:?}", stubs.others);
+    };
+    assert_eq!(
+        other.path,
+        "protocol::user::v1::user_service_server::UserService"
+    );
+    assert_eq!(
+        (other.place.line, other.place.column, other.place.length),
+        (6, 6, 11)
+    );
 }
 
 #[test]
