@@ -12,6 +12,12 @@ fn both_manifests_have_the_same_dependencies_and_features() {
 }
 
 #[test]
+fn no_part_of_it_can_be_left_out() {
+    assert_eq!(manifest::default_features(OURS), "[]");
+    assert_eq!(manifest::default_features(USERS), "[]");
+}
+
+#[test]
 fn what_the_users_tests_need_is_what_ours_have() {
     manifest::assert_ours_has_what_the_users_tests_need(OURS, USERS);
 }
