@@ -110,11 +110,15 @@ impl Database {
     /// # }
     /// ```
     ///
+    /// `work` borrows what it needs. (It is cloned for each attempt, and not called several times: the
+    /// future of a closure that is called again borrows from the closure, and the compiler does not
+    /// see that threads can hand it to each other, as handlers have to.)
+    ///
     /// # Errors
     /// Those of `work`, and of the transaction itself.
     pub async fn transaction<T, E, W>(&self, work: W) -> Result<T, E>
     where
-        W: AsyncFn(&mut Transaction) -> Result<T, E>,
+        W: AsyncFnOnce(&mut Transaction) -> Result<T, E> + Clone,
         E: From<Error> + std::error::Error + 'static,
     {
         crate::transaction::run(self, work, self.0.settings.max_attempts).await

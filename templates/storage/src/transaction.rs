@@ -146,12 +146,12 @@ impl Drop for Busy<'_> {
 /// Runs `work` until it goes through, `attempts` times at most.
 pub(crate) async fn run<T, E, W>(database: &Database, work: W, attempts: u32) -> Result<T, E>
 where
-    W: AsyncFn(&mut Transaction) -> Result<T, E>,
+    W: AsyncFnOnce(&mut Transaction) -> Result<T, E> + Clone,
     E: From<Error> + std::error::Error + 'static,
 {
     let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
     for _ in 1..attempts {
-        match attempt(database, &work).await {
+        match attempt(database, work.clone()).await {
             Err(error) if Error::cause_of(&error).is_some_and(Error::is_transient) => {
                 database.metrics().retried();
                 tokio::time::sleep(backoff.delay()).await;
@@ -159,12 +159,12 @@ where
             outcome => return outcome,
         }
     }
-    attempt(database, &work).await
+    attempt(database, work).await
 }
 
-async fn attempt<T, E, W>(database: &Database, work: &W) -> Result<T, E>
+async fn attempt<T, E, W>(database: &Database, work: W) -> Result<T, E>
 where
-    W: AsyncFn(&mut Transaction) -> Result<T, E>,
+    W: AsyncFnOnce(&mut Transaction) -> Result<T, E>,
     E: From<Error> + std::error::Error + 'static,
 {
     let attempt = async {

@@ -1,5 +1,6 @@
 //! What is done in a transaction holds, or does not, whoever else is there.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -15,26 +16,36 @@ const MIGRATIONS: &[Migration] = &[Migration::new(
      INSERT INTO stock (item, count) VALUES ('book', 0)",
 )];
 
+struct Amount(i64);
+
+/// Handlers are futures that threads hand to each other.
+fn boxed<'f, T>(
+    future: impl Future<Output = T> + Send + 'f,
+) -> Pin<Box<dyn Future<Output = T> + Send + 'f>> {
+    Box::pin(future)
+}
+
 async fn count(database: &Database) -> i64 {
     let count = database.query("SELECT count FROM stock WHERE item = 'book'");
     count.fetch_one().await.expect("a row")
 }
 
-async fn add_one(database: &Database) -> Result<i64, Error> {
+/// As a handler would do it: with what it was asked, by reference.
+async fn add_one(database: &Database, item: &str, by: &Amount) -> Result<i64, Error> {
     database
         .transaction(async |transaction| {
             let count: i64 = transaction
                 .query("SELECT count FROM stock WHERE item = $1")
-                .bind("book")
+                .bind(item)
                 .fetch_one()
                 .await?;
             transaction
                 .query("UPDATE stock SET count = $1 WHERE item = $2")
-                .bind(count + 1)
-                .bind("book")
+                .bind(count + by.0)
+                .bind(item)
                 .execute()
                 .await?;
-            Ok(count + 1)
+            Ok(count + by.0)
         })
         .await
 }
@@ -147,6 +158,7 @@ async fn a_transaction_that_is_given_up_leaves_its_connection_usable() {
             let given_up = tokio::time::timeout(Duration::from_millis(20), slow).await;
             given_up.expect_err("it never ends");
         }
-        assert_eq!(add_one(database).await.expect("it goes through"), 1);
+        let added = boxed(add_one(database, "book", &Amount(1))).await;
+        assert_eq!(added.expect("it goes through"), 1);
     }
 }
