@@ -5,28 +5,31 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chassis::front::{Answer, Calls, Front};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use tonic::Code;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
 use crate::Error;
-use crate::forward::{Inbound, Upstreams, read_reply};
-use crate::headers::{self, Names};
-use crate::matcher::Found;
+use crate::edge::{self, Cors, REQUEST_ID};
+use crate::forward::Upstreams;
+use crate::headers::Names;
+use crate::inbound::{Arrived, Inbound};
+use crate::matcher::{Found, Segments};
 use crate::settings::Settings;
-use crate::status::{Exactly, Failure};
+use crate::status::Failure;
+use crate::stream::{Blame, Format, How};
 use crate::table::{Bound, Table};
-use crate::transcode::{self, Output};
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use crate::transcode::Output;
+use crate::web::{self, Form};
+use crate::{headers, respond};
 
 /// What stands in front of the services.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     table: ArcSwap<Table>,
     upstreams: Upstreams,
-    pub(crate) rules: Rules,
+    rules: Rules,
 }
 
 /// The settings, as they are needed for each request.
@@ -36,6 +39,7 @@ pub(crate) struct Rules {
     pub(crate) max_body: usize,
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) forward_headers: Names,
+    pub(crate) cors: Cors,
 }
 
 impl Gateway {
@@ -61,54 +65,88 @@ impl Gateway {
                 max_body: settings.max_body.bytes(),
                 body_timeout: settings.body_timeout.non_zero(),
                 forward_headers,
+                cors: Cors::new(&settings.cors).map_err(Error::Settings)?,
             },
         })
+    }
+
+    async fn sort(&self, request: Request<Body>, calls: Calls) -> Response<Body> {
+        if let Some(response) = self.rules.cors.preflight(&request) {
+            return response;
+        }
+        let table = self.table.load_full();
+        let answer = match Form::of(request.headers()) {
+            Some(form) => {
+                let response = calls.call(web::call(request, form)).await;
+                Ok(web::response(response, form))
+            }
+            None if is_grpc(&request) => match request.version() {
+                Version::HTTP_2 => Ok(calls.call(request).await),
+                _ => Err(Failure::new(
+                    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                    Code::Internal,
+                    "gRPC needs HTTP/2",
+                )),
+            },
+            None => match find(&table, &request) {
+                Ok((bound, segments)) => {
+                    let arrived = (request, bound, segments);
+                    self.transcode(Arc::clone(&table), arrived, calls).await
+                }
+                Err(failure) => Err(failure),
+            },
+        };
+        answer.unwrap_or_else(|failure| failure.into_http(&table.pool))
+    }
+
+    /// Makes a call of a request over HTTP, and a response over HTTP of what comes back.
+    async fn transcode(
+        &self,
+        table: Arc<Table>,
+        (request, bound, segments): (Request<Body>, Arc<Bound>, Segments),
+        calls: Calls,
+    ) -> Result<Response<Body>, Failure> {
+        let (parts, body) = request.into_parts();
+        let mut call = Request::new(Body::empty());
+        *call.method_mut() = Method::POST;
+        *call.uri_mut() = bound.method.uri.clone();
+        *call.headers_mut() = parts.headers.clone();
+        call.extensions_mut().clone_from(&parts.extensions);
+        let blame = Blame::default();
+        let request = parts.headers.clone();
+        call.extensions_mut().insert(Inbound::new(Arrived {
+            parts,
+            body,
+            bound: Arc::clone(&bound),
+            segments,
+            blame: blame.clone(),
+        }));
+        let response = calls.call(call).await;
+        let how = How {
+            format: Format::wanted(&request),
+            output: self.rules.output,
+            bound,
+            table,
+            blame,
+        };
+        respond::to_http(response, &request, how).await
     }
 }
 
 impl Front for Gateway {
-    fn answer(self: Arc<Self>, request: Request<Body>, calls: Calls) -> Answer {
-        let table = self.table.load_full();
-        if is_grpc(&request) {
-            return calls.call(request);
-        }
-        let path = request.uri().path();
-        let (bound, segments) = match table.matcher.find(Some(request.method().as_str()), path) {
-            (Found::One(bound), segments) => (bound, segments),
-            (Found::OtherMethods(methods), _) => {
-                let mut failure = Failure::new(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    Code::Unimplemented,
-                    format!("`{}` is not a method of `{path}`", request.method()),
-                );
-                failure.allow = Some(methods.join(", "));
-                return now(failure.into_http(&table.pool));
-            }
-            (Found::Nothing, _) => {
-                let message = format!("there is nothing at `{path}`");
-                let failure = Failure::new(StatusCode::NOT_FOUND, Code::NotFound, message);
-                return now(failure.into_http(&table.pool));
-            }
-        };
-        let method = &bound.method;
-        if method.streams_requests || method.streams_responses {
-            let status = Status::unimplemented("streams are not served over HTTP");
-            return now(Failure::from(status).into_http(&table.pool));
-        }
-        let (parts, body) = request.into_parts();
-        let mut call = Request::new(Body::empty());
-        *call.method_mut() = Method::POST;
-        *call.uri_mut() = method.uri.clone();
-        call.extensions_mut().clone_from(&parts.extensions);
-        *call.headers_mut() = parts.headers.clone();
-        let inbound = Inbound::new(parts, body, Arc::clone(&bound), segments);
-        call.extensions_mut().insert(inbound);
-        let answer = calls.call(call);
+    fn answer(self: Arc<Self>, mut request: Request<Body>, calls: Calls) -> Answer {
+        let id = edge::request_id(request.headers());
+        headers::arrived(&mut request, &id);
+        let origin = request.headers().get(ORIGIN).cloned();
+        let is_head = request.method() == Method::HEAD;
         Box::pin(async move {
-            let response = answer.await;
-            match to_json(response, &bound, self.rules.output).await {
-                Ok(response) => response,
-                Err(failure) => failure.into_http(&table.pool),
+            let mut response = self.sort(request, calls).await;
+            let headers = response.headers_mut();
+            headers.insert(&REQUEST_ID, id);
+            self.rules.cors.mark(origin.as_ref(), headers);
+            match is_head {
+                true => response.map(|_| Body::empty()),
+                false => response,
             }
         })
     }
@@ -131,8 +169,23 @@ impl Front for Gateway {
     }
 }
 
-fn now(response: Response<Body>) -> Answer {
-    Box::pin(std::future::ready(response))
+/// What a request leads to.
+fn find(table: &Table, request: &Request<Body>) -> Result<(Arc<Bound>, Segments), Failure> {
+    let path = request.uri().path();
+    match table.matcher.find(Some(request.method().as_str()), path) {
+        (Found::One(bound), segments) => Ok((bound, segments)),
+        (Found::OtherMethods(methods), _) => {
+            let message = format!("`{}` is not a method of `{path}`", request.method());
+            let http = StatusCode::METHOD_NOT_ALLOWED;
+            let mut failure = Failure::new(http, Code::Unimplemented, message);
+            failure.allow = Some(methods.join(", "));
+            Err(failure)
+        }
+        (Found::Nothing, _) => {
+            let message = format!("there is nothing at `{path}`");
+            Err(Failure::new(StatusCode::NOT_FOUND, Code::NotFound, message))
+        }
+    }
 }
 
 /// Whether a request is a call already.
@@ -143,45 +196,4 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
         Some(rest) => rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"),
         None => false,
     }
-}
-
-/// The failure that the head of a response is, if it is one.
-fn failure_of(response: &Response<Body>) -> Option<Failure> {
-    let exactly = response.extensions().get::<Exactly>().copied();
-    let status = Status::from_header_map(response.headers())?;
-    (status.code() != Code::Ok).then(|| {
-        let mut failure = Failure::from(status);
-        if let Some(Exactly(http)) = exactly {
-            failure.http = http;
-        }
-        failure
-    })
-}
-
-/// The response to a call with one message as JSON.
-async fn to_json(
-    response: Response<Body>,
-    bound: &Bound,
-    output: Output,
-) -> Result<Response<Body>, Failure> {
-    if let Some(failure) = failure_of(&response) {
-        return Err(failure);
-    }
-    let (parts, body) = response.into_parts();
-    let message = read_reply(&parts, body).await?;
-    let only = bound.binding.response_body.as_deref();
-    let json = transcode::write(&bound.method.output, &message, only, output);
-    let json = json.map_err(|problem| {
-        tracing::warn!(problem, "a response cannot be written as JSON");
-        Failure::new(
-            StatusCode::BAD_GATEWAY,
-            Code::Internal,
-            "the response of the service cannot be written as JSON",
-        )
-    })?;
-    let mut response = Response::new(Body::new(http_body_util::Full::from(json)));
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers::of_response(&parts.headers, headers);
-    headers.insert(CONTENT_TYPE, JSON);
-    Ok(response)
 }

@@ -1,6 +1,38 @@
 //! Which headers go where.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::Request;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tonic::transport::server::TcpConnectInfo;
+
+use crate::edge::REQUEST_ID;
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Notes in a request who has sent it, and its id, for the services behind.
+pub(crate) fn arrived<B>(request: &mut Request<B>, id: &HeaderValue) {
+    let connection = request.extensions().get::<TcpConnectInfo>();
+    let peer = connection.and_then(TcpConnectInfo::remote_addr);
+    let uri_host = request.uri().authority().map(|it| it.as_str().to_owned());
+    let headers = request.headers_mut();
+    headers.insert(&REQUEST_ID, id.clone());
+    if let Some(peer) = peer {
+        // What is there already was noted by whoever stands before us, or made up: the last one is
+        // certain.
+        let before = headers.get_all(&FORWARDED_FOR).iter();
+        let before = before.filter_map(|value| value.to_str().ok());
+        let mut all: Vec<String> = before.map(str::to_owned).collect();
+        all.push(peer.ip().to_string());
+        if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+            headers.insert(&FORWARDED_FOR, value);
+        }
+    }
+    let host = headers.get(header::HOST).cloned();
+    let host = host.or_else(|| HeaderValue::try_from(uri_host?).ok());
+    if let Some(host) = host {
+        headers.insert(&FORWARDED_HOST, host);
+    }
+}
 
 /// Names of headers, some with a `*` at the end.
 #[derive(Debug, Clone)]
@@ -33,7 +65,8 @@ impl Names {
     pub(crate) fn metadata(&self, headers: &HeaderMap) -> HeaderMap {
         let mut metadata = HeaderMap::with_capacity(8);
         for (name, value) in headers {
-            if self.has(name) && !is_reserved(name) {
+            let ours = [&REQUEST_ID, &FORWARDED_FOR, &FORWARDED_HOST].contains(&name);
+            if (ours || self.has(name)) && !is_reserved(name) {
                 metadata.append(name.clone(), value.clone());
             }
         }

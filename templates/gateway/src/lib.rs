@@ -31,24 +31,33 @@
 //! | what happens | where |
 //! |---|---|
 //! | what there is to set | [`Settings`] |
-//! | a request comes, and is sorted | `front` |
+//! | a request comes, and is sorted | `front`, `edge` |
 //! | `google.api.http` rules are read | `rule` |
 //! | a path finds its method | `matcher`, `table` |
 //! | JSON becomes messages and back | `transcode` |
+//! | a request becomes a call, once it may | `inbound`, `stream` |
 //! | calls go to the services | `forward` |
+//! | what comes back becomes JSON | `respond`, `stream` |
+//! | gRPC-Web | `web` |
 //! | errors become HTTP | `status` |
 
+mod compress;
+mod edge;
 mod error;
 mod forward;
 mod frame;
 mod front;
 mod headers;
+mod inbound;
 mod matcher;
+mod respond;
 mod rule;
 mod settings;
 mod status;
+mod stream;
 mod table;
 mod transcode;
+mod web;
 
 use std::fs;
 use std::sync::Arc;
@@ -58,7 +67,7 @@ use chassis::config::Config;
 use prost_reflect::DescriptorPool;
 
 pub use error::Error;
-pub use settings::{Settings, Upstream};
+pub use settings::{Cors, Settings, Upstream};
 
 use forward::Upstreams;
 use front::Gateway;

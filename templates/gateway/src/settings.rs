@@ -28,6 +28,8 @@ pub struct Settings {
     /// Which headers of requests become metadata; a `*` at the end stands for anything. Default:
     /// `authorization`, `accept-language`, `idempotency-key`.
     pub forward_headers: Vec<String>,
+    /// `[app.gateway.cors]`: pages of browsers that may read the answers.
+    pub cors: Cors,
 }
 
 impl Default for Settings {
@@ -40,6 +42,32 @@ impl Default for Settings {
             max_body: Size::from_mib(4),
             body_timeout: Duration::from_secs(30),
             forward_headers: headers.map(str::to_owned).to_vec(),
+            cors: Cors::default(),
+        }
+    }
+}
+
+/// `[app.gateway.cors]`: pages of browsers that may read the answers (WHATWG Fetch, "CORS
+/// protocol").
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// Where they come from: `"https://app.example.com"`, or `"*"` for anywhere. Default: none,
+    /// pages of other origins cannot read anything.
+    pub origins: Vec<String>,
+    /// Whether cookies and other credentials of the browser are sent along. Default: false. It
+    /// needs origins that are named.
+    pub credentials: bool,
+    /// How long a browser remembers that it may. Default: `"10m"`.
+    pub max_age: Duration,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            credentials: false,
+            max_age: Duration::from_secs(600),
         }
     }
 }

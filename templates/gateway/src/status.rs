@@ -56,6 +56,13 @@ impl Failure {
         }
     }
 
+    /// A response that JSON has no way to write.
+    pub(crate) fn unwritable(problem: String) -> Self {
+        tracing::warn!(problem, "a response cannot be written as JSON");
+        let message = "the response of the service cannot be written as JSON";
+        Self::new(StatusCode::BAD_GATEWAY, Code::Internal, message)
+    }
+
     /// As a response within the layers of the server, which look for the code in its head.
     pub(crate) fn into_grpc(self) -> Response<Body> {
         let mut response = self.status.into_http();

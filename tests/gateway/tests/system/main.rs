@@ -1,6 +1,9 @@
 //! The gateway from the outside: real servers on both sides.
 
 mod calls;
+mod edge;
 mod hostile;
+mod pass_through;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;

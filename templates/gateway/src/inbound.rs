@@ -1,0 +1,222 @@
+//! A request becomes the call that it stands for.
+//!
+//! That happens once the call has passed all layers of the server, so that nothing is read for those
+//! who may not call.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE};
+use http::{HeaderValue, Method, Request, StatusCode, request};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use prost_reflect::DynamicMessage;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::compress::{self, Packed};
+use crate::frame;
+use crate::front::Rules;
+use crate::matcher::Segments;
+use crate::status::Failure;
+use crate::stream::{Blame, Requests, reading};
+use crate::table::Bound;
+use crate::transcode::{self, Inputs};
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+/// In the extensions of a call: the request that it is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbound(Arc<Mutex<Option<Arrived>>>);
+
+/// A request, and what it leads to.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) parts: request::Parts,
+    pub(crate) body: Body,
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) segments: Segments,
+    pub(crate) blame: Blame,
+}
+
+impl Inbound {
+    pub(crate) fn new(arrived: Arrived) -> Self {
+        Self(Arc::new(Mutex::new(Some(arrived))))
+    }
+
+    /// The request, for who takes it first.
+    pub(crate) fn take(&self) -> Option<Arrived> {
+        let mut inbound = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inbound.take()
+    }
+}
+
+impl Arrived {
+    /// The call that the request stands for.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub(crate) async fn into_call(self, rules: &Rules) -> Result<Request<Body>, Failure> {
+        let Self {
+            parts,
+            body,
+            bound,
+            segments,
+            blame,
+        } = self;
+        let packed = is_packed(&parts)?;
+        let metadata = rules.forward_headers.metadata(&parts.headers);
+        let uri = bound.method.uri.clone();
+        let body = match bound.method.streams_requests {
+            true if packed => return Err(unsupported("a stream must come without encoding")),
+            true => {
+                let read = reading(move |line: &[u8]| message(&parts, &segments, &bound, line));
+                Body::new(Requests::new(body, rules.max_body, read, blame))
+            }
+            false => {
+                check_type(&parts)?;
+                let mut bytes = read_body(&parts, body, rules).await?;
+                if packed {
+                    bytes = unpack(&bytes, rules)?;
+                }
+                let message = message(&parts, &segments, &bound, &bytes)?;
+                Body::new(Full::from(frame::of(&message)))
+            }
+        };
+        let mut call = Request::new(body);
+        *call.method_mut() = Method::POST;
+        *call.uri_mut() = uri;
+        let headers = call.headers_mut();
+        *headers = metadata;
+        headers.insert(CONTENT_TYPE, GRPC);
+        headers.insert(TE, TRAILERS);
+        Ok(call)
+    }
+}
+
+/// The message that the path, the query and `body` are.
+fn message(
+    parts: &request::Parts,
+    segments: &Segments,
+    bound: &Bound,
+    body: &[u8],
+) -> Result<DynamicMessage, Failure> {
+    let path = parts.uri.path();
+    let mut variables: Vec<(&[String], Cow<'_, str>)> = Vec::new();
+    for variable in &bound.binding.template.variables {
+        let text = segments.text(path, &variable.segments, variable.is_path);
+        let text = text.map_err(|_| {
+            Status::invalid_argument(format!("`{path}` cannot be decoded as UTF-8"))
+        })?;
+        variables.push((&variable.field, text));
+    }
+    let inputs = Inputs {
+        variables,
+        query: parts.uri.query(),
+        body,
+    };
+    let message = transcode::read(&bound.method.input, &bound.binding.body, &inputs);
+    message.map_err(|error| Failure::from(invalid(error)))
+}
+
+/// With the field, for clients that show it beside the input.
+fn invalid(error: transcode::RequestError) -> Status {
+    use tonic_types::{ErrorDetails, StatusExt};
+
+    let message = error.to_string();
+    match error.field {
+        None => Status::invalid_argument(message),
+        Some(field) => {
+            let details = ErrorDetails::with_bad_request_violation(field, error.problem);
+            Status::with_error_details(Code::InvalidArgument, message, details)
+        }
+    }
+}
+
+fn unsupported(message: impl Into<String>) -> Failure {
+    let http = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Failure::new(http, Code::InvalidArgument, message)
+}
+
+/// JSON, what says nothing of what it is, and what command lines send unasked.
+fn check_type(parts: &request::Parts) -> Result<(), Failure> {
+    let Some(value) = parts.headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    let accepted = essence == "application/json"
+        || essence.ends_with("+json")
+        || essence == "application/x-www-form-urlencoded"
+        || essence == "text/plain";
+    match accepted {
+        true => Ok(()),
+        false => Err(unsupported(format!(
+            "the body must be `application/json`, not `{essence}`"
+        ))),
+    }
+}
+
+/// Whether the body is packed.
+fn is_packed(parts: &request::Parts) -> Result<bool, Failure> {
+    match parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .map(HeaderValue::as_bytes)
+    {
+        None | Some(b"identity") => Ok(false),
+        Some(b"gzip") => Ok(true),
+        Some(_) => Err(unsupported("the body must come as it is or as `gzip`")),
+    }
+}
+
+fn unpack(body: &[u8], rules: &Rules) -> Result<Bytes, Failure> {
+    match compress::unpack(body, rules.max_body) {
+        Ok(unpacked) => Ok(unpacked.into()),
+        Err(Packed::TooLarge) => Err(too_large(rules)),
+        Err(Packed::Malformed) => Err(Status::invalid_argument("the body is not gzip").into()),
+    }
+}
+
+fn too_large(rules: &Rules) -> Failure {
+    let message = format!("the body is larger than {} bytes", rules.max_body);
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        Code::ResourceExhausted,
+        message,
+    )
+}
+
+async fn read_body(parts: &request::Parts, body: Body, rules: &Rules) -> Result<Bytes, Failure> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let length = parts.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|it| it > rules.max_body as u64) {
+        return Err(too_large(rules));
+    }
+    let read = Limited::new(body, rules.max_body).collect();
+    let read = match rules.body_timeout {
+        None => read.await,
+        Some(timeout) => tokio::time::timeout(timeout, read).await.map_err(|_| {
+            let message = "the body did not come in time";
+            Failure::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+        })?,
+    };
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(rules)),
+        Err(_) => {
+            let message = "the body ended early";
+            Err(Failure::new(
+                StatusCode::BAD_REQUEST,
+                Code::Cancelled,
+                message,
+            ))
+        }
+    }
+}

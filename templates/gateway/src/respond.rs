@@ -1,0 +1,106 @@
+//! What comes back of a call becomes a response over HTTP.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http_body_util::{BodyExt, Full};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::frame::Frames;
+use crate::headers;
+use crate::status::{Exactly, Failure};
+use crate::stream::{How, Responses, outcome};
+use crate::{compress, transcode};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The failure that the head of a response is, if it is one.
+pub(crate) fn failure_of(response: &Response<Body>) -> Option<Failure> {
+    let exactly = response.extensions().get::<Exactly>().copied();
+    let status = Status::from_header_map(response.headers())?;
+    (status.code() != Code::Ok).then(|| {
+        let mut failure = Failure::from(status);
+        if let Some(Exactly(http)) = exactly {
+            failure.http = http;
+        }
+        failure
+    })
+}
+
+/// The response to a request with these headers.
+///
+/// # Errors
+/// That the call has failed before there was a response.
+pub(crate) async fn to_http(
+    response: Response<Body>,
+    request: &HeaderMap,
+    how: How,
+) -> Result<Response<Body>, Failure> {
+    // What is wrong with the requests of a stream says more than what came of it.
+    let blame = how.blame.clone();
+    let blamed = |failure: Failure| blame.take().unwrap_or(failure);
+    if let Some(failure) = failure_of(&response) {
+        return Err(blamed(failure));
+    }
+    let (parts, body) = response.into_parts();
+    if parts.status != StatusCode::OK {
+        let problem = format!("HTTP status {}", parts.status.as_u16());
+        return Err(blamed(no_grpc(&problem)));
+    }
+    let mut response = match how.bound.method.streams_responses {
+        true => {
+            let content_type = how.format.content_type();
+            let mut response = Response::new(Body::new(Responses::new(body, how)));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, content_type);
+            // Proxies on the way are not to wait for the end.
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            headers.insert("cache-control", HeaderValue::from_static("no-cache"));
+            response
+        }
+        false => {
+            let message = read_reply(&parts, body).await.map_err(blamed)?;
+            json(&message, request, &how)?
+        }
+    };
+    headers::of_response(&parts.headers, response.headers_mut());
+    Ok(response)
+}
+
+fn json(message: &[u8], request: &HeaderMap, how: &How) -> Result<Response<Body>, Failure> {
+    let only = how.bound.binding.response_body.as_deref();
+    let json = transcode::write(&how.bound.method.output, message, only, how.output);
+    let json = json.map_err(Failure::unwritable)?;
+    let packed = compress::pack(&json, request);
+    let is_packed = packed.is_some();
+    let mut response = Response::new(Body::new(Full::from(packed.unwrap_or(json))));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if is_packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    Ok(response)
+}
+
+fn no_grpc(problem: &str) -> Failure {
+    let message = format!("the service did not answer as gRPC does: {problem}");
+    Failure::new(StatusCode::BAD_GATEWAY, Code::Internal, message)
+}
+
+/// The one message of a response.
+///
+/// # Errors
+/// When the call failed, or what came is not gRPC.
+async fn read_reply(parts: &response::Parts, body: Body) -> Result<Bytes, Failure> {
+    let collected = body.collect().await.map_err(Failure::from)?;
+    outcome(collected.trailers().unwrap_or(&parts.headers))?;
+    let mut frames = Frames::default();
+    frames.push(&collected.to_bytes());
+    match frames.next()? {
+        Some(message) if frames.is_empty() => Ok(message),
+        Some(_) => Err(no_grpc("more than one message")),
+        None => Err(no_grpc("no message")),
+    }
+}

@@ -1,0 +1,144 @@
+//! gRPC and gRPC-Web through the gateway.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Full};
+use prost_reflect::prost::Message;
+use prost_reflect::{DynamicMessage, Value};
+use tonic::Status;
+use tonic::body::Body;
+use tower::ServiceExt;
+
+use crate::support::{System, framed, message, system};
+
+fn asking(fields: &[(&str, Value)]) -> Vec<u8> {
+    let mut message = DynamicMessage::new(message());
+    for (name, value) in fields {
+        message.set_field_by_name(name, value.clone());
+    }
+    message.encode_to_vec()
+}
+
+/// A call by a client of gRPC: messages, and the status.
+async fn call(system: &System, path: &str, request: &[u8]) -> (Vec<u8>, Option<Status>, HeaderMap) {
+    let request = Request::post(path)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("x-mine", "1")
+        .body(Body::new(Full::from(framed(request))))
+        .expect("a request");
+    let response = system.gateway.channel().oneshot(request).await;
+    let (parts, body) = response.expect("a response").into_parts();
+    let body = body.collect().await.expect("a body");
+    let status = body.trailers().and_then(Status::from_header_map);
+    let status = status.or_else(|| Status::from_header_map(&parts.headers));
+    (body.to_bytes().to_vec(), status, parts.headers)
+}
+
+#[tokio::test]
+async fn grpc_passes_as_it_is() {
+    let system = system().await;
+    let request = asking(&[("text", Value::String("a".to_owned()))]);
+    let (reply, status, headers) = call(&system, "/echo.v1.Echo/Get", &request).await;
+    assert_eq!(status.map(|it| it.code()), Some(tonic::Code::Ok));
+    assert_eq!(reply, framed(&request));
+    assert_eq!(headers["x-echo"], "yes");
+    assert!(headers.contains_key("x-request-id"));
+
+    let fails = asking(&[("fail_with", Value::I32(5))]);
+    let (_, status, _) = call(&system, "/echo.v1.Echo/Get", &fails).await;
+    let status = status.expect("a status");
+    assert_eq!(
+        (status.code(), status.message()),
+        (tonic::Code::NotFound, "as told")
+    );
+
+    let streams = asking(&[("replies", Value::I32(3))]);
+    let (replies, _, _) = call(&system, "/echo.v1.Echo/List", &streams).await;
+    assert_eq!(replies.len(), 3 * 5 + 2 * 2 + 3 * streams.len());
+}
+
+#[tokio::test]
+async fn what_is_not_named_is_not_there_for_grpc_either() {
+    let system = system().await;
+    for path in ["/echo.v1.Hidden/Get", "/echo.v1.Echo/Nothing", "/x"] {
+        let (_, status, _) = call(&system, path, &[]).await;
+        let code = status.map(|it| it.code());
+        assert_eq!(code, Some(tonic::Code::Unimplemented), "{path}");
+    }
+    // Its own health is.
+    let (_, status, _) = call(&system, "/grpc.health.v1.Health/Check", &[]).await;
+    assert_eq!(status.map(|it| it.code()), Some(tonic::Code::Ok));
+}
+
+#[tokio::test]
+async fn grpc_needs_http2() {
+    let system = system().await;
+    let request = Request::post("/echo.v1.Echo/Get").header("content-type", "application/grpc");
+    let reply = system
+        .send(request.body(String::new()).expect("a request"))
+        .await;
+    assert_eq!(reply.status, 505);
+}
+
+/// The answer to a browser: the content type and the frames.
+async fn web(system: &System, content_type: &str, body: Vec<u8>) -> (String, Vec<u8>) {
+    let mut request = format!(
+        "POST /echo.v1.Echo/Get HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend(body);
+    let answer = system.raw(&request).await;
+    let end = answer
+        .windows(4)
+        .position(|it| it == b"\r\n\r\n")
+        .expect("a head");
+    let head = String::from_utf8(answer[..end].to_vec()).expect("ASCII");
+    let line = head.lines().find(|line| line.starts_with("content-type: "));
+    let content_type = line.expect("a type")["content-type: ".len()..].to_owned();
+    let mut chunks = &answer[end + 4..];
+    let mut body = Vec::new();
+    // Chunked, since nobody knows the length before.
+    while let Some(at) = chunks.windows(2).position(|it| it == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..at]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        body.extend(&chunks[at + 2..at + 2 + size]);
+        chunks = &chunks[at + 2 + size + 2..];
+    }
+    (content_type, body)
+}
+
+#[tokio::test]
+async fn browsers_get_trailers_as_a_frame() {
+    let system = system().await;
+    let request = asking(&[("text", Value::String("a".to_owned()))]);
+    let frame = framed(&request).to_vec();
+    let mut expected = frame.clone();
+    expected.extend(b"\x80\0\0\0\x10grpc-status: 0\r\n");
+    let (content_type, body) = web(&system, "application/grpc-web+proto", frame.clone()).await;
+    assert_eq!(content_type, "application/grpc-web+proto");
+    assert_eq!(body, expected);
+
+    let text = STANDARD.encode(&frame).into_bytes();
+    let (content_type, body) = web(&system, "application/grpc-web-text", text).await;
+    assert_eq!(content_type, "application/grpc-web-text+proto");
+    // Each frame has padding of its own.
+    let text = String::from_utf8(body).expect("ASCII");
+    let pieces = text.split_inclusive('=').collect::<Vec<_>>();
+    let mut decoded = Vec::new();
+    let mut group = String::new();
+    for piece in pieces {
+        group.push_str(piece);
+        if group.len().is_multiple_of(4) {
+            decoded.extend(STANDARD.decode(&group).expect("base64"));
+            group.clear();
+        }
+    }
+    if !group.is_empty() {
+        decoded.extend(STANDARD.decode(&group).expect("base64"));
+    }
+    assert_eq!(decoded, expected);
+}
