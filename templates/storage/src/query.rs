@@ -25,6 +25,7 @@ const FOREVER: Duration = Duration::from_secs(86_400 * 365 * 30);
 pub struct Query<'c> {
     on: On<'c>,
     statement: Statement,
+    is_traced: bool,
 }
 
 #[derive(Debug)]
@@ -49,18 +50,32 @@ impl<'c> Query<'c> {
     pub(crate) fn on_database(database: &'c Database, sql: SqlStr) -> Self {
         let (on, values) = (On::Database(database), Vec::new());
         let statement = Statement { sql, values };
-        Self { on, statement }
+        Self {
+            on,
+            statement,
+            is_traced: true,
+        }
     }
 
     pub(crate) fn in_transaction(transaction: &'c mut Transaction, sql: SqlStr) -> Self {
         let (on, values) = (On::Transaction(transaction), Vec::new());
         let statement = Statement { sql, values };
-        Self { on, statement }
+        Self {
+            on,
+            statement,
+            is_traced: true,
+        }
     }
 
     /// The value of the next placeholder: the first call is for `$1`.
     pub fn bind(mut self, value: impl Bind) -> Self {
         self.statement.values.push(value.into_value());
+        self
+    }
+
+    /// Runs it without a span of its own: for what is asked again and again, where nobody waits for it.
+    pub fn untraced(mut self) -> Self {
+        self.is_traced = false;
         self
     }
 
@@ -106,7 +121,11 @@ impl<'c> Query<'c> {
     }
 
     async fn run(self, wanted: Wanted) -> Result<Got, Error> {
-        let Self { on, statement } = self;
+        let Self {
+            on,
+            statement,
+            is_traced,
+        } = self;
         let database = match &on {
             On::Database(database) => (*database).clone(),
             On::Transaction(transaction) => transaction.database().clone(),
@@ -142,7 +161,10 @@ impl<'c> Query<'c> {
             }
             got
         };
-        let got = span.run(work).await;
+        let got = match is_traced {
+            true => span.run(work).await,
+            false => work.await,
+        };
         let outcome = got.as_ref().map_or_else(Error::kind, |_| "ok");
         database
             .metrics()
