@@ -165,6 +165,9 @@ pub struct Service {
     /// The gRPC services that it serves, by their full names.
     #[serde(default)]
     pub serves: Vec<String>,
+    /// What `msvc up` starts for it, beside what all services need; `msvc run` tells it where that is.
+    #[serde(default)]
+    pub needs: Vec<Resource>,
 }
 
 impl Service {
@@ -202,6 +205,33 @@ impl Manifest {
         (FIRST_PORT..=u16::MAX - ADMIN_PORT_OFFSET)
             .find(|port| !taken(*port) && !taken(port + ADMIN_PORT_OFFSET))
     }
+}
+
+/// Adds to what a service needs, in the text of a manifest.
+///
+/// # Errors
+/// When the text is not TOML.
+pub fn with_need(
+    text: &str,
+    name: &ServiceName,
+    resource: Resource,
+) -> Result<String, ManifestError> {
+    let mut document: DocumentMut = text.parse().map_err(toml_edit::de::Error::from)?;
+    let service = document
+        .get_mut("services")
+        .and_then(|services| services.get_mut(name.as_str()))
+        .and_then(Item::as_table_like_mut);
+    if let Some(service) = service {
+        let needs = service
+            .entry("needs")
+            .or_insert_with(|| value(toml_edit::Array::new()));
+        if let Some(needs) = needs.as_array_mut() {
+            if !needs.iter().any(|it| it.as_str() == Some(resource.name())) {
+                needs.push(resource.name());
+            }
+        }
+    }
+    Ok(document.to_string())
 }
 
 /// Adds a service to the text of a manifest.
@@ -266,6 +296,7 @@ serves = ["user.v1.UserService"]
             port: 50052,
             admin_port: None,
             serves: vec!["order.v1.OrderService".to_owned()],
+            needs: Vec::new(),
         };
         let edited = with_service(TEXT, &name, &service).expect("valid");
         assert_eq!(
@@ -275,6 +306,17 @@ serves = ["user.v1.UserService"]
             )
         );
         assert_eq!(Manifest::parse(&edited).expect("valid").services.len(), 2);
+    }
+
+    #[test]
+    fn a_need_is_added_once() {
+        let name = ServiceName::parse("user-service").expect("valid");
+        let edited = with_need(TEXT, &name, Resource::Postgres).expect("valid");
+        assert_eq!(edited, format!("{TEXT}needs = [\"postgres\"]\n"));
+        let again = with_need(&edited, &name, Resource::Postgres).expect("valid");
+        assert_eq!(again, edited);
+        let manifest = Manifest::parse(&edited).expect("valid");
+        assert_eq!(manifest.services[&name].needs, [Resource::Postgres]);
     }
 
     #[test]

@@ -287,6 +287,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
             .iter()
             .map(|service| service.full_name.clone())
             .collect(),
+        needs: Vec::new(),
     };
     let manifest_text = manifest::with_service(&manifest_text, name, &entry)?;
     plan.write(manifest::FILE_NAME, manifest_text);

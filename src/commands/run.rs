@@ -121,6 +121,8 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
     let common = Common {
         replicas: &args.replicas,
         variables: &surroundings.variables,
+        urls: &surroundings.urls,
+        inherited: &context.environment.names,
         color: !printer.is_json() && printer.colors_stdout(),
     };
     let instances = plan::instances(&project, &programs, &common)?;

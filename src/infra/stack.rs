@@ -69,7 +69,10 @@ pub fn chosen(project: &Project, named: &[Resource]) -> Vec<Resource> {
         ([], Some(configured)) => needs::with_needs(configured.iter().copied()),
         ([], None) => {
             let texts = configurations(project);
-            needs::by_default(manifest.registry.kind, texts.iter().map(String::as_str))
+            let services = manifest.services.values();
+            let wanted = services.flat_map(|service| service.needs.iter().copied());
+            let texts = texts.iter().map(String::as_str);
+            needs::by_default(manifest.registry.kind, wanted, texts)
         }
         (named, _) => needs::with_needs(named.iter().copied()),
     }

@@ -1,5 +1,6 @@
 //! What `msvc up` has started, for the services that are about to run.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use futures_util::future::join_all;
@@ -43,6 +44,13 @@ impl Infrastructure {
     /// Where a resource is.
     pub fn url(&self, resource: Resource) -> Option<String> {
         self.0.as_ref()?.url(resource)
+    }
+
+    /// Where all is that was started.
+    pub fn urls(&self) -> BTreeMap<Resource, String> {
+        let resources = self.0.iter().flat_map(|state| state.resources.keys());
+        let urls = resources.filter_map(|resource| Some((*resource, self.url(*resource)?)));
+        urls.collect()
     }
 
     /// Whether it can call the services.

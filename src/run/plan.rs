@@ -1,10 +1,12 @@
 //! Which processes there are to be, and on which ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::manifest::{ADMIN_PORT_OFFSET, Manifest};
+use crate::infra::resource::Resource;
+use crate::manifest::{ADMIN_PORT_OFFSET, Manifest, Service};
 use crate::ports;
 use crate::project::Project;
 use crate::run::error::RunError;
@@ -95,6 +97,10 @@ pub struct Common<'a> {
     pub replicas: &'a [(String, u16)],
     /// What they are told of their surroundings: variables with their values.
     pub variables: &'a [(String, String)],
+    /// Where the resources are that `msvc up` has started.
+    pub urls: &'a BTreeMap<Resource, String>,
+    /// The names of the variables that they inherit, which are not set again.
+    pub inherited: &'a BTreeSet<OsString>,
     /// Whether their logs may be coloured.
     pub color: bool,
 }
@@ -132,12 +138,42 @@ pub fn instances(
                 folder: project.service_folder(service),
                 grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, pair.0)),
                 admin: SocketAddr::from((Ipv4Addr::LOCALHOST, pair.1)),
-                variables: common.variables.to_vec(),
+                variables: [common.variables, &needed(service, entry, common)].concat(),
                 color: common.color,
             });
         }
     }
     Ok(instances)
+}
+
+/// The settings by which a service finds what it needs and `msvc up` has started; without them its
+/// configuration says what it uses.
+fn needed(name: &str, entry: &Service, common: &Common<'_>) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for resource in &entry.needs {
+        let Some(url) = common.urls.get(resource) else {
+            continue;
+        };
+        let (variable, url) = match resource {
+            // A service has a database of its own, which it makes.
+            Resource::Postgres => {
+                let server = url
+                    .rsplit_once('/')
+                    .map_or(url.as_str(), |(server, _)| server);
+                let database = name.replace('-', "_");
+                ("APP_APP__DATABASE__URL", format!("{server}/{database}"))
+            }
+            Resource::Rabbitmq | Resource::Nats => ("APP_APP__MESSAGING__URL", url.clone()),
+            Resource::Kafka => ("APP_APP__MESSAGING__URL", format!("kafka://{url}")),
+            Resource::Redis => ("APP_APP__CACHE__URL", url.clone()),
+            _ => continue,
+        };
+        let is_new = variables.iter().all(|(other, _)| other != variable);
+        if is_new && !common.inherited.contains(OsStr::new(variable)) {
+            variables.push((variable.to_owned(), url));
+        }
+    }
+    variables
 }
 
 /// The next gRPC and admin port after `port` that nobody has or is to have.
@@ -156,5 +192,51 @@ fn next_pair(manifest: &Manifest, instances: &[Instance], port: u16) -> Option<(
         if !is_promised(port) && !is_promised(admin) {
             return Some((port, admin));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_told_where_what_it_needs_is() {
+        let urls = BTreeMap::from([
+            (
+                Resource::Postgres,
+                "postgres://a:b@127.0.0.1:5432/shop".to_owned(),
+            ),
+            (Resource::Nats, "nats://127.0.0.1:4222".to_owned()),
+        ]);
+        let told = |needs: &[Resource], inherited: &[&str]| {
+            let entry = Service {
+                port: 1,
+                admin_port: None,
+                serves: Vec::new(),
+                needs: needs.to_vec(),
+            };
+            let common = Common {
+                replicas: &[],
+                variables: &[],
+                urls: &urls,
+                inherited: &inherited.iter().map(OsString::from).collect(),
+                color: false,
+            };
+            let told = needed("user-service", &entry, &common).into_iter();
+            told.map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&[Resource::Postgres, Resource::Nats, Resource::Redis], &[]),
+            [
+                "APP_APP__DATABASE__URL=postgres://a:b@127.0.0.1:5432/user_service",
+                "APP_APP__MESSAGING__URL=nats://127.0.0.1:4222",
+            ]
+        );
+        assert_eq!(
+            told(&[Resource::Postgres], &["APP_APP__DATABASE__URL"]),
+            [""; 0]
+        );
+        assert_eq!(told(&[], &[]), [""; 0]);
     }
 }

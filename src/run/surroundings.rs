@@ -1,6 +1,7 @@
 //! What the services of a system need around them: what the environment names, else what `msvc up`
 //! has started, else what is built in.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Surroundings {
     pub registry: Option<Registry>,
     /// The variables by which the services learn of it all.
     pub variables: Vec<(String, String)>,
+    /// Where what `msvc up` started is, for the services that need it.
+    pub urls: BTreeMap<Resource, String>,
     /// The URL at which the traces of the system can be asked for.
     pub traces: Option<String>,
     _embedded: Embedded,
@@ -89,6 +92,7 @@ pub async fn provide(context: &Context, project: &Project) -> Result<Surrounding
     Ok(Surroundings {
         registry,
         variables,
+        urls: infrastructure.urls(),
         traces,
         _embedded: embedded,
     })

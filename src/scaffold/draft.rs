@@ -24,6 +24,8 @@ struct Drafted {
     /// What is on disk; nothing for a new file.
     before: Option<String>,
     after: String,
+    /// Whether it is placed as it is.
+    is_verbatim: bool,
 }
 
 impl Draft {
@@ -46,6 +48,7 @@ impl Draft {
             let drafted = Drafted {
                 before: Some(text.clone()),
                 after: text,
+                is_verbatim: false,
             };
             self.files.insert(path.to_owned(), drafted);
         }
@@ -73,8 +76,23 @@ impl Draft {
         let drafted = Drafted {
             before: None,
             after: text.into(),
+            is_verbatim: false,
         };
         self.files.insert(path.into(), drafted);
+    }
+
+    /// As [`create`](Self::create), for a file that is built in and laid out already.
+    ///
+    /// # Panics
+    /// When it is no text: what is built in is.
+    pub fn create_verbatim(&mut self, path: String, contents: &'static [u8]) {
+        let text = std::str::from_utf8(contents).expect("what is built in is text");
+        let drafted = Drafted {
+            before: None,
+            after: text.to_owned(),
+            is_verbatim: true,
+        };
+        self.files.insert(path, drafted);
     }
 
     /// Whether a file will be there.
@@ -85,11 +103,15 @@ impl Draft {
     /// Adds all that changes to a plan.
     pub fn finish(self, plan: &mut Plan) {
         for (path, drafted) in self.files {
-            let Drafted { before, after } = drafted;
+            let Drafted {
+                before,
+                after,
+                is_verbatim,
+            } = drafted;
             if before.as_ref() == Some(&after) {
                 continue;
             }
-            let after = match path.ends_with(".rs") {
+            let after = match path.ends_with(".rs") && !is_verbatim {
                 true => rustfmt::lay_out(&self.root, before.as_deref(), after),
                 false => after,
             };

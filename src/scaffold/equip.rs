@@ -22,6 +22,8 @@ pub struct Equipment<'a> {
     pub statement: &'a str,
     /// What the files of handlers import for it.
     pub imports: &'a [&'a str],
+    /// Whether `services` itself uses it after the handlers got it.
+    pub is_used_later: bool,
 }
 
 /// Has `services` of a service set things up, and all that call it wait for that. What could not be done in
@@ -53,6 +55,26 @@ pub fn make_async(
     Ok(warnings)
 }
 
+/// Has the tests of a service set something before they start it, where they do as in a new service.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn set_in_tests(
+    draft: &mut Draft,
+    project: &Project,
+    service: &ServiceName,
+    statement: &str,
+) -> Result {
+    let tests = project.service_folder(service.as_str()).join("tests");
+    for path in regenerate::rust_files(&tests)? {
+        let relative = regenerate::relative(&project.root, &path);
+        draft.edit(&relative, |text| {
+            Ok(wiring::with_test_setting(text, statement))
+        })?;
+    }
+    Ok(())
+}
+
 /// Sets something up in `services` and hands it to each handler of a service.
 ///
 /// # Errors
@@ -71,7 +93,7 @@ pub fn hand_to_handlers(
     })?;
     let handlers = handlers::handlers(served);
     let argument = match handlers.len() {
-        1 => name.to_owned(),
+        1 if !equipment.is_used_later => name.to_owned(),
         _ => format!("{name}.clone()"),
     };
     let source = project.service_folder(service.as_str()).join("src");

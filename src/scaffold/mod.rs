@@ -12,6 +12,7 @@ pub mod incoming;
 pub mod layout;
 pub mod lock;
 pub mod names;
+pub mod parts;
 pub mod plan;
 pub mod protocol;
 pub mod regenerate;

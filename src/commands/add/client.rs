@@ -122,6 +122,7 @@ pub fn plan(project: &Project, directory: &Path, args: &ClientArgs) -> Result<Pl
         },
         statement: &format!("let {field} = {module}::connect(config).await?;"),
         imports: &["chassis::client::Channel", &client],
+        is_used_later: false,
     };
     let served: Vec<Service> = served_by(project, &generated.services, &to);
     equip::hand_to_handlers(&mut draft, project, &to, &served, &equipment)?;

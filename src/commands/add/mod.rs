@@ -2,6 +2,7 @@
 //! as a whole or not at all.
 
 mod client;
+mod database;
 mod method;
 
 use anstyle::{AnsiColor, Style};
@@ -24,6 +25,8 @@ use crate::suggestion::{did_you_mean, similar};
 pub enum Addition {
     /// Give a service a client of another one.
     Client(client::ClientArgs),
+    /// Give a service a database of its own: SQLite, or PostgreSQL.
+    Database(database::DatabaseArgs),
     /// Add a method to a gRPC service: to its proto, the generated code and the handler.
     Method(method::MethodArgs),
 }
@@ -114,6 +117,9 @@ pub fn run(context: &Context, addition: Addition) -> Result {
     match addition {
         Addition::Client(args) => make(context, args.options, |project| {
             client::plan(project, &context.directory, &args)
+        }),
+        Addition::Database(args) => make(context, args.options, |project| {
+            database::plan(project, &args)
         }),
         Addition::Method(args) => make(context, args.options, |project| {
             method::plan(project, &context.directory, &args)

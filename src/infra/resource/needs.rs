@@ -21,13 +21,15 @@ const SCHEMES: [(&str, Resource); 9] = [
     ("jaeger://", Resource::Jaeger),
 ];
 
-/// What is started when nothing is named. `configurations` are the texts that the services read in
+/// What is started when nothing is named. `wanted` is what `msvc.toml` says of services, `configurations` are the texts that the services read in
 /// development.
 pub fn by_default<'a>(
     registry: RegistryKind,
+    wanted: impl IntoIterator<Item = Resource>,
     configurations: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Resource> {
     let mut needed = BTreeSet::from([Resource::Jaeger]);
+    needed.extend(wanted);
     match registry {
         RegistryKind::Consul => _ = needed.insert(Resource::Consul),
         RegistryKind::Etcd => _ = needed.insert(Resource::Etcd),
@@ -65,19 +67,20 @@ mod tests {
         let configuration = "[database]\nurl = \"postgres://127.0.0.1/shop\"\n\
                              # url = \"redis://127.0.0.1\"\n  # nats://a\nqueue = \"amqp://a\"\n";
         assert_eq!(
-            by_default(RegistryKind::Consul, [configuration]),
+            by_default(RegistryKind::Consul, [Resource::Redis], [configuration]),
             [
                 Resource::Consul,
                 Resource::Jaeger,
                 Resource::Postgres,
+                Resource::Redis,
                 Resource::Rabbitmq
             ]
         );
         assert_eq!(
-            by_default(RegistryKind::Etcd, []),
+            by_default(RegistryKind::Etcd, [], []),
             [Resource::Etcd, Resource::Jaeger]
         );
-        assert_eq!(by_default(RegistryKind::Static, []), [Resource::Jaeger]);
+        assert_eq!(by_default(RegistryKind::Static, [], []), [Resource::Jaeger]);
     }
 
     #[test]

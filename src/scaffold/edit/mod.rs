@@ -6,6 +6,7 @@
 
 pub mod cargo;
 pub mod handler;
+pub mod lock_file;
 pub mod proto;
 pub mod rust;
 pub mod settings;

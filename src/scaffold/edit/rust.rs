@@ -177,6 +177,32 @@ fn is_public_rank(visibility: &syn::Visibility) -> usize {
     usize::from(matches!(visibility, syn::Visibility::Public(_)))
 }
 
+/// Adds a constant behind the imports; `constant` is its text.
+///
+/// # Errors
+/// When the text is not Rust.
+pub fn with_constant(text: &str, name: &str, constant: &str) -> Result<String, Obstacle> {
+    let source = Source::parse(text)?;
+    let mut items = source.file.items.iter();
+    if items.any(|item| matches!(item, syn::Item::Const(it) if it.ident == name)) {
+        return Ok(text.to_owned());
+    }
+    let mut items = source.file.items.iter();
+    let last = items.rfind(|item| matches!(item, syn::Item::Use(_) | syn::Item::Mod(_)));
+    let edit = match (last, source.file.items.first()) {
+        (Some(last), _) => {
+            let end = source.range(last.span()).end;
+            (end..end, format!("\n\n{constant}"))
+        }
+        (None, Some(first)) => {
+            let start = source.range(first.span()).start;
+            (start..start, format!("{constant}\n\n"))
+        }
+        (None, None) => (text.len()..text.len(), format!("{constant}\n")),
+    };
+    Ok(splice(text, vec![edit]))
+}
+
 /// Adds `mod name;` behind the others, with what stands before it, as in `pub `.
 ///
 /// # Errors
@@ -278,6 +304,12 @@ mod tests {
         let edited = with_module(text);
         assert_eq!(edited, "mod api;\npub mod sql;\n\nstruct Settings {}\n");
         assert_eq!(with_module(&edited), edited);
+        let constant = with_constant(&edited, "A", "const A: u8 = 1;").expect("Rust");
+        assert_eq!(
+            constant,
+            edited.replace("sql;\n", "sql;\n\nconst A: u8 = 1;\n")
+        );
+        assert_eq!(with_constant(&constant, "A", "…"), Ok(constant.clone()));
 
         let field = "/// Where.\npub url: String";
         let once = with_setting(text, "url", field).expect("found");

@@ -114,6 +114,17 @@ pub fn with_async_test(text: &str) -> Option<String> {
     (!calls).then(|| text.to_owned())
 }
 
+/// Has the tests of a new service set something before they start it.
+pub fn with_test_setting(text: &str, statement: &str) -> String {
+    const PLAIN: &str = "let config = Config::<Settings>::default();";
+    const MUTABLE: &str = "let mut config = Config::<Settings>::default();";
+    let text = text.replace(PLAIN, MUTABLE);
+    match text.contains(statement) {
+        true => text,
+        false => text.replace(MUTABLE, &format!("{MUTABLE}\n{statement}")),
+    }
+}
+
 /// Adds `let name = …;` to `services`, behind what was set up before; `statement` is its text.
 ///
 /// # Errors
@@ -139,6 +150,44 @@ pub fn with_statement(text: &str, name: &str, statement: &str) -> Result<String,
         None => source.range(block.brace_token.span.open()).end,
     };
     Ok(splice(text, vec![(at..at, format!("\n    {statement}"))]))
+}
+
+/// Has a service not be ready while something does not answer; `probe` asks it.
+///
+/// # Errors
+/// When `services` does not begin with the descriptors, as in a new service.
+pub fn with_dependency(text: &str, name: &str, probe: &str) -> Result<String, Obstacle> {
+    const HEAD: &str = "Services::new(protocol::DESCRIPTOR_SET)";
+    let call = format!(".depends_on({name:?}, {probe})");
+    if text.contains(&format!(".depends_on({name:?}")) {
+        return Ok(text.to_owned());
+    }
+    match text.matches(HEAD).count() {
+        1 => Ok(text.replace(HEAD, &format!("{HEAD}{call}"))),
+        _ => Err(Obstacle::new(format!("`{HEAD}` is not in it"), call)),
+    }
+}
+
+/// Puts one expression in the place of another in `services`, for each pair.
+///
+/// # Errors
+/// When none of them is there, nor what takes their places.
+pub fn with_replacement(text: &str, pairs: &[(&str, &str)]) -> Result<String, Obstacle> {
+    let source = Source::parse(text)?;
+    let range = source.range(services(&source)?.block.span());
+    let body = &text[range.clone()];
+    let mut edited = body.to_owned();
+    for (old, new) in pairs {
+        edited = edited.replace(old, new);
+    }
+    let is_there = |(_, new): &(&str, &str)| body.contains(new);
+    if edited == body && !pairs.iter().any(is_there) {
+        let olds: Vec<String> = pairs.iter().map(|(old, _)| format!("`{old}`")).collect();
+        let news: Vec<&str> = pairs.iter().map(|(_, new)| *new).collect();
+        let what = format!("`services` has none of {}", olds.join(", "));
+        return Err(Obstacle::new(what, news.join("\n")));
+    }
+    Ok(splice(text, vec![(range, edited)]))
 }
 
 /// Hands something to a handler where `services` makes it: `Api` becomes `Api::new(argument)`, and
@@ -277,6 +326,32 @@ mod tests {
                 .replace("(Other)", "(Other::new(users))")
         );
         assert_eq!(with_argument(&handed, "Other", "users"), Ok(handed.clone()));
+    }
+
+    #[test]
+    fn expressions_are_replaced_within_services_alone() {
+        let text = format!(
+            "use a::Memory;\n\n{}",
+            PLAIN.replace("settings.a", "Memory::new()")
+        );
+        let edited = with_replacement(&text, &[("Memory::new()", "Sql::new(a)")]);
+        assert_eq!(edited, Ok(text.replace("Memory::new()", "Sql::new(a)")),);
+        let refused = with_replacement(&text, &[("Other::new()", "Sql::new(a)")]);
+        assert_eq!(
+            refused,
+            Err(Obstacle::new(
+                "`services` has none of `Other::new()`",
+                "Sql::new(a)"
+            ))
+        );
+        let depends = with_dependency("Services::new(protocol::DESCRIPTOR_SET)", "db", "probe");
+        let expected = "Services::new(protocol::DESCRIPTOR_SET).depends_on(\"db\", probe)";
+        assert_eq!(depends.as_deref(), Ok(expected));
+        assert_eq!(
+            with_dependency(expected, "db", "probe").as_deref(),
+            Ok(expected)
+        );
+        assert!(with_dependency("", "db", "probe").is_err());
     }
 
     #[test]

@@ -41,10 +41,25 @@ pub enum Error {
     Tls(TlsError),
     /// The settings of `[server.auth]`, or the file they name, cannot be used.
     Auth(String),
+    /// Something that the service needs from the start, such as its database, cannot be had.
+    Part {
+        /// What: `database`.
+        name: &'static str,
+        /// What it says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// The operating system does not let the process wait for signals.
     Signals(io::Error),
     /// A second signal asked to end before calls in flight were done.
     Interrupted,
+}
+
+impl Error {
+    /// That `name` cannot be set up, and why.
+    pub fn part(name: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self::Part { name, source }
+    }
 }
 
 impl fmt::Display for Error {
@@ -68,6 +83,7 @@ impl fmt::Display for Error {
             Self::Target(error) => fmt::Display::fmt(error, f),
             Self::Tls(error) => fmt::Display::fmt(error, f),
             Self::Auth(problem) => f.write_str(problem),
+            Self::Part { name, .. } => write!(f, "the {name} cannot be set up"),
             Self::Signals(_) => f.write_str("failed to wait for signals"),
             Self::Interrupted => f.write_str("ended by a second signal, calls in flight were cut"),
         }
@@ -93,7 +109,9 @@ impl StdError for Error {
             Self::Target(error) => error.source(),
             Self::Tls(error) => error.source(),
             Self::Bind { source, .. } | Self::Signals(source) => Some(source),
-            Self::Descriptors(source) | Self::Exporter { source, .. } => Some(&**source),
+            Self::Descriptors(source)
+            | Self::Exporter { source, .. }
+            | Self::Part { source, .. } => Some(&**source),
             Self::Auth(_) | Self::Interrupted => None,
         }
     }

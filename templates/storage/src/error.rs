@@ -263,6 +263,13 @@ impl StdError for Error {
     }
 }
 
+/// So that a service that cannot open its database does not start, and says why.
+impl From<Error> for chassis::Error {
+    fn from(error: Error) -> Self {
+        Self::part("database", error)
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let (code, message) = match &error {
