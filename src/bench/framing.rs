@@ -94,6 +94,11 @@ impl MessageCounter {
         }
     }
 
+    /// How many messages are complete so far.
+    pub fn messages(&self) -> u64 {
+        self.count
+    }
+
     /// How many bytes were taken; what comes after a wrong prefix is not.
     pub fn bytes(&self) -> u64 {
         self.bytes

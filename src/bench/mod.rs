@@ -1,7 +1,7 @@
 //! Load generation: calls of one method, many of them, and what came of it.
 //!
 //! - [`load`] says when calls start, [`payload`] what they carry, made anew by a [`template`] where it
-//!   differs from call to call, [`framing`] what the answers hold;
+//!   differs from call to call, [`dialogue`] times the messages of streams, [`framing`] counts them;
 //! - [`http2`] is the protocol between a connection's bytes and its calls;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill;
@@ -11,6 +11,7 @@
 //!
 //! All but [`engine`] are pure: no I/O, no clock, no printing.
 
+pub mod dialogue;
 pub mod engine;
 pub mod framing;
 pub mod http2;

@@ -29,8 +29,12 @@ pub enum Compression {
 pub struct Payload {
     /// The messages with their prefixes, where all calls have the same.
     pub fixed: Bytes,
-    /// The messages, where calls have different ones.
+    /// Where each of them ends.
+    pub ends: Vec<usize>,
+    /// The messages, where calls have different ones: they take turns.
     pub plans: Vec<Plan>,
+    /// How many messages a call has.
+    pub count: u64,
     /// Metadata that differs from call to call.
     pub metadata: Vec<(String, Text)>,
     /// How messages are compressed.
@@ -56,26 +60,45 @@ impl Payload {
     pub fn put_messages(&self, number: u64, now: Moment, out: &mut Vec<u8>) {
         if self.plans.is_empty() {
             out.extend_from_slice(&self.fixed);
+            return;
         }
+        for index in 0..self.count {
+            self.put_made(number, index, now, out);
+        }
+    }
+
+    /// Appends one of the messages of a call, with its prefix.
+    pub fn put_message(&self, number: u64, index: u64, now: Moment, out: &mut Vec<u8>) {
+        if !self.plans.is_empty() {
+            self.put_made(number, index, now, out);
+        } else if let Some(end) = self.ends.get(index as usize) {
+            let start = index
+                .checked_sub(1)
+                .map_or(0, |before| self.ends[before as usize]);
+            out.extend_from_slice(&self.fixed[start..*end]);
+        }
+    }
+
+    fn put_made(&self, number: u64, index: u64, now: Moment, out: &mut Vec<u8>) {
         let step = Step {
             seed: self.seed,
-            number,
+            // That of the message, of all that there are.
+            number: number.wrapping_mul(self.count).wrapping_add(index),
             now,
         };
-        for plan in &self.plans {
-            let start = out.len();
-            out.extend_from_slice(&[0; PREFIX]);
-            plan.write(&step, out);
-            if self.compression == Compression::Gzip {
-                let message = gzip(&out[start + PREFIX..]);
-                out.truncate(start + PREFIX);
-                out.extend_from_slice(&message);
-                out[start] = 1;
-            }
-            let length = u32::try_from(out.len() - start - PREFIX);
-            let length = length.expect("messages are below 4 GiB").to_be_bytes();
-            out[start + 1..start + PREFIX].copy_from_slice(&length);
+        let plan = &self.plans[index as usize % self.plans.len()];
+        let start = out.len();
+        out.extend_from_slice(&[0; PREFIX]);
+        plan.write(&step, out);
+        if self.compression == Compression::Gzip {
+            let message = gzip(&out[start + PREFIX..]);
+            out.truncate(start + PREFIX);
+            out.extend_from_slice(&message);
+            out[start] = 1;
         }
+        let length = u32::try_from(out.len() - start - PREFIX);
+        let length = length.expect("messages are below 4 GiB").to_be_bytes();
+        out[start + 1..start + PREFIX].copy_from_slice(&length);
     }
 
     /// Gives the metadata of a call that no other has.
@@ -94,17 +117,19 @@ impl Payload {
     }
 }
 
-/// The messages of one call as they go over the wire.
-pub fn encode(messages: &[DynamicMessage], compression: Compression) -> Bytes {
+/// The messages of one call as they go over the wire, and where each ends.
+pub fn encode(messages: &[DynamicMessage], compression: Compression) -> (Bytes, Vec<usize>) {
     let mut bytes = BytesMut::new();
+    let mut ends = Vec::new();
     for message in messages {
         let message = message.encode_to_vec();
         match compression {
             Compression::Identity => put(&mut bytes, 0, &message),
             Compression::Gzip => put(&mut bytes, 1, &gzip(&message)),
         }
+        ends.push(bytes.len());
     }
-    bytes.freeze()
+    (bytes.freeze(), ends)
 }
 
 fn put(bytes: &mut BytesMut, flag: u8, message: &[u8]) {
@@ -146,7 +171,8 @@ mod tests {
 
     #[test]
     fn messages_are_prefixed_with_their_length() {
-        let bytes = encode(&[message(), message()], Compression::Identity);
+        let (bytes, ends) = encode(&[message(), message()], Compression::Identity);
+        assert_eq!(ends, [8, 16]);
         assert_eq!(
             bytes.as_ref(),
             b"\0\0\0\0\x03\x0a\x01a\0\0\0\0\x03\x0a\x01a"
@@ -155,7 +181,7 @@ mod tests {
 
     #[test]
     fn compressed_messages_say_so_and_are_compressed_each_by_itself() {
-        let bytes = encode(&[message(), message()], Compression::Gzip);
+        let (bytes, _) = encode(&[message(), message()], Compression::Gzip);
         let (first, second) = bytes.split_at(bytes.len() / 2);
         assert_eq!(first, second);
         let (prefix, compressed) = first.split_at(PREFIX);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::bench::dialogue::StreamTimes;
 use crate::code::{Code, NAMES};
 
 /// The least latency that is told from 0, in nanoseconds.
@@ -175,12 +176,16 @@ pub struct Recorder {
     pub service: Latencies,
     /// How much later than intended calls were sent, unless they were held back; in open loops only.
     pub lateness: Latencies,
+    /// Of the messages of calls that are streams; boxed, for most are not.
+    pub streams: Option<Box<StreamTimes>>,
     codes: [u64; NAMES.len()],
     samples: BTreeMap<Code, Vec<Sample>>,
     /// Response messages.
     pub messages_received: u64,
     /// Bytes of response messages with their prefixes.
     pub bytes_received: u64,
+    /// Request messages.
+    pub messages_sent: u64,
     /// Bytes of request messages with their prefixes.
     pub bytes_sent: u64,
     /// A number that is higher than that of any call.
@@ -247,8 +252,12 @@ impl Recorder {
                 self.sample(*code, &sample.message, sample.count);
             }
         }
+        if let Some(streams) = &other.streams {
+            self.streams.get_or_insert_default().add(streams);
+        }
         self.messages_received += other.messages_received;
         self.bytes_received += other.bytes_received;
+        self.messages_sent += other.messages_sent;
         self.bytes_sent += other.bytes_sent;
         self.next_number = self.next_number.max(other.next_number);
         self.resent += other.resent;

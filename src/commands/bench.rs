@@ -33,7 +33,8 @@ latency counts from the intended start, so that a server that stalls is charged 
 delays. Without it the load is a closed loop: callers wait for their answers, and latency excludes the \
 queueing that a slow server causes.
 
-Methods that take a stream are sent all messages of `-d` in each call.
+Methods that take a stream are sent all messages of `-d` in each call, at once; `--messages`, \
+`--message-interval` and `--ping-pong` say otherwise.
 
 Placeholders in `-d` and in the values of `-H` stand for something else in every call: {{seq}}, {{seq FIRST}}, \
 {{uuid}}, {{randomInt LEAST GREATEST}}, {{randomString LENGTH}}, {{randomChoice A B …}}, {{now}}, {{now millis}}, \
@@ -55,6 +56,7 @@ Examples:
   msvc bench user-service GetUser --find-max 'p99<5ms,errors<0.1%' --warm-up 2s
   msvc bench localhost:50051 GetUser -d @request.json --concurrency 200 --connections 4
   msvc bench user-service GetUser -d '{\"id\": {{randomInt 1 1000}}}' -H 'x-request-id: {{uuid}}'
+  msvc bench chat-service Chat -d @talk.jsonl --messages 100 --ping-pong -c 20
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
   msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
 pub struct BenchArgs {
@@ -67,6 +69,15 @@ pub struct BenchArgs {
     /// message with a value for every field.
     #[arg(short, long, value_name = "JSON|@FILE|-")]
     data: Option<String>,
+    /// Request messages of a call, for methods that take a stream: those of `-d` in turn [default: each once].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    messages: Option<usize>,
+    /// Send the messages of a call at this distance rather than all at once.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive, conflicts_with = "ping_pong")]
+    message_interval: Option<Duration>,
+    /// Send each message of a call when the one before was answered, for methods that stream both ways.
+    #[arg(long)]
+    ping_pong: bool,
     /// The rows that `{{column NAME}}` reads, in turn: FILE.csv with a header, or FILE.jsonl.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     rows: Option<PathBuf>,

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::line::Call;
 use super::window::Window;
 use super::{Interval, Job};
+use crate::bench::dialogue::Dialogue;
 use crate::bench::load::{Model, share};
 use crate::bench::stats::{Ended, Recorder};
 use crate::bench::template::Moment;
@@ -144,6 +145,7 @@ impl Ledger {
             measured,
             refusals: 0,
             number,
+            messages: self.job.payload.count as u32,
             bytes: self.job.payload.fixed.len() as u32,
         }
     }
@@ -155,16 +157,7 @@ impl Ledger {
         give_header: impl FnMut(&str, &[u8]),
     ) -> Ref<'_, Vec<u8>> {
         let payload = &self.job.payload;
-        let now = if payload.needs_the_time() {
-            let (instant, moment) = self.clocks;
-            moment + call.sent.saturating_duration_since(instant)
-        } else {
-            Duration::ZERO
-        };
-        let now = Moment {
-            seconds: now.as_secs(),
-            nanos: now.subsec_nanos(),
-        };
+        let now = self.moment(call.sent);
         let mut made = self.made.borrow_mut();
         made.clear();
         payload.put_messages(call.number, now, &mut made);
@@ -172,6 +165,43 @@ impl Ledger {
         drop(made);
         payload.metadata(call.number, now, give_header);
         self.made.borrow()
+    }
+
+    /// One of the messages of a call, with its prefix, for those that are sent one by one.
+    pub(super) fn message(&self, call: &Call, index: u64, now: Instant) -> Ref<'_, Vec<u8>> {
+        let mut made = self.made.borrow_mut();
+        made.clear();
+        let payload = &self.job.payload;
+        payload.put_message(call.number, index, self.moment(now), &mut made);
+        drop(made);
+        self.made.borrow()
+    }
+
+    /// The headers that a call has for itself.
+    pub(super) fn metadata(&self, call: &Call, give: impl FnMut(&str, &[u8])) {
+        let payload = &self.job.payload;
+        payload.metadata(call.number, self.moment(call.sent), give);
+    }
+
+    fn moment(&self, now: Instant) -> Moment {
+        if !self.job.payload.needs_the_time() {
+            return Moment::default();
+        }
+        let (instant, moment) = self.clocks;
+        let now = moment + now.saturating_duration_since(instant);
+        Moment {
+            seconds: now.as_secs(),
+            nanos: now.subsec_nanos(),
+        }
+    }
+
+    /// Messages of a response came.
+    pub(super) fn hear(&self, call: &Call, dialogue: &mut Dialogue, messages: u64, now: Instant) {
+        let mut recorder = self.recorder.borrow_mut();
+        let times = call
+            .measured
+            .then(|| &mut **recorder.streams.get_or_insert_default());
+        dialogue.hear(messages, now, times);
     }
 
     /// The number that no call has had.
@@ -190,6 +220,7 @@ impl Ledger {
         if call.measured {
             let mut recorder = self.recorder.borrow_mut();
             recorder.record(latency, ended);
+            recorder.messages_sent += u64::from(call.messages);
             recorder.bytes_sent += u64::from(call.bytes);
             if self.is_open_loop {
                 recorder

@@ -32,7 +32,9 @@ pub(super) struct Call {
     pub refusals: u8,
     /// Which it is of those of the bench.
     pub number: u64,
-    /// Bytes of its messages, with their prefixes.
+    /// How many messages were sent for it.
+    pub messages: u32,
+    /// Their bytes, with their prefixes.
     pub bytes: u32,
 }
 

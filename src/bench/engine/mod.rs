@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Uri};
 use tokio::sync::watch;
 
+use crate::bench::dialogue::Talk;
 use crate::bench::load::Plan;
 use crate::bench::payload::Payload;
 use crate::bench::stats::{End, Latencies, Outcome, Recorder};
@@ -81,6 +82,10 @@ pub struct Job {
     pub payload: Payload,
     /// The number of the first call.
     pub first_number: u64,
+    /// How the messages of a call follow each other.
+    pub talk: Talk,
+    /// Whether requests or responses are streams.
+    pub is_stream: bool,
     /// Whether a call that succeeds has exactly one response message.
     pub one_response: bool,
     /// Whether responses may be compressed.

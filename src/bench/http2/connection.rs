@@ -26,10 +26,25 @@ const LAST_STREAM: u32 = (1 << 31) - 1;
 /// A call that is over.
 #[derive(Debug)]
 pub struct Finished<T> {
+    /// The number of its stream.
+    pub stream: u32,
     /// What the owner knows of it.
     pub call: T,
     /// How it ended.
     pub how: How,
+    /// The messages of its response with their prefixes, where they were to be [kept](Connection::keep).
+    pub kept: Option<Vec<u8>>,
+}
+
+/// Messages of a response that came at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard<T> {
+    /// The number of the call's stream.
+    pub stream: u32,
+    /// What the owner knows of the call.
+    pub call: T,
+    /// How many.
+    pub messages: u64,
 }
 
 /// How a call ended.
@@ -72,9 +87,10 @@ pub struct Connection<T> {
     /// The last stream that the server takes, and why.
     pub(super) goaway: Option<(u32, Reason)>,
     pub(super) finished: Vec<Finished<T>>,
+    pub(super) heard: Vec<Heard<T>>,
 }
 
-impl<T> Connection<T> {
+impl<T: Copy> Connection<T> {
     /// A new one; the preface is the first of its output.
     pub fn new(request: Arc<Request>) -> Self {
         let mut out = Vec::new();
@@ -99,6 +115,7 @@ impl<T> Connection<T> {
             reader: Reader::new(),
             goaway: None,
             finished: Vec::new(),
+            heard: Vec::new(),
         }
     }
 
@@ -190,6 +207,57 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Makes a call whose messages are [sent](Self::send) one by one, with headers of its own; gives the number
+    /// of its stream. There must be [room](Self::room).
+    pub fn open(&mut self, call: T, fields: &[u8]) -> u32 {
+        let id = self.next_id;
+        let mut stream = self.stream(call, 0);
+        stream.is_open = true;
+        self.outgoing.clear();
+        self.outgoing.extend_from_slice(&self.encoded.block);
+        self.outgoing.extend_from_slice(fields);
+        frame::put_headers(&mut self.out, id, &self.outgoing, self.settings.frame);
+        self.encoded.settle(&self.request.body);
+        self.smallest_table = None;
+        self.streams.insert(stream);
+        id
+    }
+
+    /// Sends messages of a call that was [opened](Self::open), as far as that is allowed now, and the rest of them
+    /// later; tells the call, unless it is over.
+    pub fn send(&mut self, id: u32, messages: &[u8], is_last: bool) -> Option<&mut T> {
+        let stream = self.streams.get(id).filter(|stream| stream.is_open)?;
+        let waits = stream.unsent > 0;
+        let from = stream.body.len() - stream.unsent;
+        let body = [&stream.body[from..], messages].concat();
+        stream.unsent = body.len();
+        stream.body = Bytes::from(body);
+        stream.is_open = !is_last;
+        // One that waits stands in the queue already.
+        if !waits && !self.send_body(id) {
+            self.unsent.push_back(id);
+        }
+        self.streams.get(id).map(|stream| &mut stream.call)
+    }
+
+    /// What the owner knows of a call in flight.
+    pub fn call(&mut self, id: u32) -> Option<&T> {
+        self.streams.get(id).map(|stream| &stream.call)
+    }
+
+    /// Keeps the body of the response to the last call that was made.
+    pub fn keep(&mut self) {
+        let last = self.next_id - 2;
+        if let Some(stream) = self.streams.get(last) {
+            stream.kept = Some(Vec::new());
+        }
+    }
+
+    /// Moves what is known of messages that came to `heard`.
+    pub fn heard(&mut self, heard: &mut Vec<Heard<T>>) {
+        heard.append(&mut self.heard);
+    }
+
     /// A new stream for a body of this length.
     fn stream(&mut self, call: T, length: usize) -> Stream<T> {
         let id = self.next_id;
@@ -200,10 +268,12 @@ impl<T> Connection<T> {
             window: self.settings.window.into(),
             body: Bytes::new(),
             unsent: length,
+            is_open: false,
             is_sent: false,
             allowed: STREAM_WINDOW,
             head: None,
             counter: MessageCounter::accepting(self.request.accepts_compressed),
+            kept: None,
         }
     }
 
@@ -271,8 +341,10 @@ impl<T> Connection<T> {
                 bytes: stream.counter.bytes(),
             };
             self.finished.push(Finished {
+                stream: id,
                 call: stream.call,
                 how: How::Ended(ended),
+                kept: None,
             });
         }
     }
@@ -330,7 +402,7 @@ impl<T> Connection<T> {
                 // It is over.
                 return true;
             };
-            if stream.is_sent {
+            if stream.is_sent || (stream.is_open && stream.unsent == 0) {
                 return true;
             }
             let allowed = self.window.min(stream.window).max(0) as usize;
@@ -343,7 +415,7 @@ impl<T> Connection<T> {
             stream.unsent -= length;
             stream.window -= length as i64;
             self.window -= length as i64;
-            stream.is_sent = stream.unsent == 0;
+            stream.is_sent = stream.unsent == 0 && !stream.is_open;
             let flags = if stream.is_sent { flag::END_STREAM } else { 0 };
             let chunk = &stream.body[from..from + length];
             frame::put(&mut self.out, kind::DATA, flags, id, chunk);

@@ -28,7 +28,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, Finished, How};
+pub use connection::{Connection, Finished, Heard, How};
 pub use hpack::put_field;
 pub use request::Request;
 

@@ -26,7 +26,7 @@ pub(super) enum Input {
     },
 }
 
-impl<T> Connection<T> {
+impl<T: Copy> Connection<T> {
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !self.partial.is_empty() {
             let wanted = wanted(&self.partial)? - self.partial.len();

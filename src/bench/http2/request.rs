@@ -19,6 +19,8 @@ pub struct Request {
     pub one_response: bool,
     /// Whether responses may be compressed.
     pub accepts_compressed: bool,
+    /// Whether messages of responses are [told](super::Connection::heard) as they come.
+    pub tells_messages: bool,
 }
 
 /// A request in the bytes that the server of one connection takes.

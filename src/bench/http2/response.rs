@@ -1,6 +1,6 @@
 //! What responses come to, stream by stream (RFC 9113, section 8.1).
 
-use super::connection::{Connection, Finished, How};
+use super::connection::{Connection, Finished, Heard, How};
 use super::frame::{self, Header, flag};
 use super::head::Head;
 use super::streams::Stream;
@@ -8,7 +8,7 @@ use super::{Reason, Violation};
 use crate::bench::stats::Ended;
 use crate::code::Code;
 
-impl<T> Connection<T> {
+impl<T: Copy> Connection<T> {
     /// Takes a part of a body.
     pub(super) fn body(&mut self, id: u32, bytes: &[u8]) {
         let Some(stream) = self.streams.get(id) else {
@@ -19,7 +19,20 @@ impl<T> Connection<T> {
         if stream.head.as_ref().and_then(|head| head.http) != Some(200) {
             return;
         }
-        if let Err(error) = stream.counter.feed(bytes) {
+        let before = stream.counter.messages();
+        let fed = stream.counter.feed(bytes);
+        if let Some(kept) = &mut stream.kept {
+            kept.extend_from_slice(bytes);
+        }
+        let messages = stream.counter.messages() - before;
+        if self.request.tells_messages && messages > 0 {
+            self.heard.push(Heard {
+                stream: id,
+                call: stream.call,
+                messages,
+            });
+        }
+        if let Err(error) = fed {
             frame::put_reset(&mut self.out, id, Reason::CANCEL);
             self.fail(id, Code::INTERNAL, error.to_string());
         }
@@ -73,8 +86,10 @@ impl<T> Connection<T> {
         }
         let ended = outcome(&stream, trailers, self.request.one_response);
         self.finished.push(Finished {
+            stream: id,
             call: stream.call,
             how: How::Ended(ended),
+            kept: stream.kept,
         });
     }
 
@@ -89,8 +104,10 @@ impl<T> Connection<T> {
     pub(super) fn give_back(&mut self, id: u32, why: String) {
         if let Some(stream) = self.streams.remove(id) {
             self.finished.push(Finished {
+                stream: id,
                 call: stream.call,
                 how: How::NotTaken(why),
+                kept: None,
             });
         }
     }

@@ -26,13 +26,17 @@ pub(super) struct Stream<T> {
     pub body: Bytes,
     /// How much of the body is not yet sent.
     pub unsent: usize,
-    /// Whether the end of the body is.
+    /// Whether more may come to be sent after it.
+    pub is_open: bool,
+    /// Whether the end of the body is sent.
     pub is_sent: bool,
     /// How much the server may send.
     pub allowed: u32,
     /// The response's headers.
     pub head: Option<Head>,
     pub counter: MessageCounter,
+    /// The response's body, where it is of interest.
+    pub kept: Option<Vec<u8>>,
 }
 
 /// All of them.
@@ -123,10 +127,12 @@ mod tests {
             window: 0,
             body: Bytes::new(),
             unsent: 0,
+            is_open: false,
             is_sent: true,
             allowed: 0,
             head: None,
             counter: MessageCounter::default(),
+            kept: None,
         }
     }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::notes::notes;
 use super::{
-    Bar, Calls, Client, CodeCount, Pacing, Quantiles, RateOver, Report, SCHEMA, Subject, Traffic,
+    Bar, Calls, Client, CodeCount, Pacing, Quantiles, RateOver, Report, SCHEMA, Streams, Subject,
+    Traffic,
 };
+use crate::bench::dialogue::StreamTimes;
 use crate::bench::load::{Model, Plan};
 use crate::bench::stats::{End, Latencies, Outcome, Recorder};
 use crate::bench::threshold::{Threshold, judge};
@@ -64,7 +66,7 @@ pub fn conclude(
         calls_per_second,
         rate_over,
         traffic: Traffic {
-            messages_sent: completed * subject.messages_per_call,
+            messages_sent: recorder.messages_sent,
             messages_received: recorder.messages_received,
             bytes_sent: recorder.bytes_sent,
             bytes_received: recorder.bytes_received,
@@ -72,6 +74,10 @@ pub fn conclude(
         latency: quantiles(&all),
         latency_ok: (failed > 0 && failed < completed).then(|| quantiles(&recorder.ok)),
         service_time: is_open.then(|| quantiles(&recorder.service)),
+        streams: recorder
+            .streams
+            .as_ref()
+            .map(|times| streams(times, recorder, calls_per_second)),
         histogram: histogram(&all),
         codes: codes(recorder),
         pacing: is_open.then(|| pacing(recorder)),
@@ -131,6 +137,17 @@ fn quantiles(latencies: &Latencies) -> Quantiles {
         max_us: latencies.greatest().map(microseconds),
         mean_us: latencies.mean().map(microseconds),
         deviation_us: latencies.deviation().map(microseconds),
+    }
+}
+
+fn streams(times: &StreamTimes, recorder: &Recorder, calls_per_second: f64) -> Streams {
+    let per_call = calls_per_second / recorder.completed().max(1) as f64;
+    Streams {
+        messages_sent_per_second: round(recorder.messages_sent as f64 * per_call),
+        messages_received_per_second: round(recorder.messages_received as f64 * per_call),
+        first_message: quantiles(&times.first),
+        gap: quantiles(&times.gap),
+        echo: (times.echo.count() > 0).then(|| quantiles(&times.echo)),
     }
 }
 

@@ -6,10 +6,12 @@
 mod conclude;
 mod csv;
 mod notes;
+mod table;
 mod text;
 
 use serde::Serialize;
 
+use crate::bench::dialogue::Talk;
 use crate::bench::load::{Arrivals, Model, Profile};
 use crate::bench::stats::Sample;
 use crate::bench::threshold::Judged;
@@ -32,6 +34,8 @@ pub struct Subject {
     pub method: String,
     /// Request messages a call.
     pub messages_per_call: u64,
+    /// How they follow each other.
+    pub messages: Talk,
     /// Bytes of request messages a call, with their prefixes; null where calls differ.
     pub bytes_per_call: Option<u64>,
     /// What random values in requests depend on; null where all requests are the same.
@@ -84,6 +88,8 @@ pub struct Report {
     pub latency_ok: Option<Quantiles>,
     /// From the actual start to the end of all calls, which hides queueing; null in closed loops.
     pub service_time: Option<Quantiles>,
+    /// When messages came, of calls that are streams; null for others, and where none came.
+    pub streams: Option<Streams>,
     /// The distribution of `latency`.
     pub histogram: Vec<Bar>,
     /// What calls ended with, by the number of the code.
@@ -181,6 +187,22 @@ pub struct Quantiles {
     pub mean_us: Option<f64>,
     /// The standard deviation.
     pub deviation_us: Option<f64>,
+}
+
+/// When messages of streams came.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Streams {
+    /// Request messages by the second, at the rate of the calls.
+    pub messages_sent_per_second: f64,
+    /// Response messages by the second, at the rate of the calls.
+    pub messages_received_per_second: f64,
+    /// From the sending of a call to its first response message.
+    pub first_message: Quantiles,
+    /// From one response message of a call to the next.
+    pub gap: Quantiles,
+    /// From a request message to the response message with the same number; null where all request
+    /// messages are sent at once.
+    pub echo: Option<Quantiles>,
 }
 
 /// One row of the histogram.

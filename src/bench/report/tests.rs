@@ -11,6 +11,7 @@ fn subject() -> Subject {
         endpoints: vec!["127.0.0.1:50051".to_owned()],
         method: "user.v1.UserService/GetUser".to_owned(),
         messages_per_call: 1,
+        messages: Talk::AtOnce,
         bytes_per_call: Some(7),
         seed: None,
     }
@@ -49,6 +50,7 @@ fn recorder() -> Recorder {
         recorder.service.record(latency / 2);
         recorder.lateness.record(Duration::from_micros(index / 10));
     }
+    recorder.messages_sent = 12_000;
     recorder.bytes_sent = 12_000 * 7;
     recorder.cpu = Duration::from_millis(9_500);
     recorder.window = Duration::from_secs(10);
@@ -195,6 +197,7 @@ fn a_closed_loop_says_what_its_latency_leaves_out() {
         };
         recorder.record(Duration::from_nanos(90_000 + index * 500), &ended);
     }
+    recorder.messages_sent = 200;
     recorder.bytes_sent = 200 * 7;
     let outcome = Outcome {
         recorder,
@@ -338,6 +341,9 @@ fn the_json_has_everything_with_its_unit() {
       ],
       "method": "user.v1.UserService/GetUser",
       "messages_per_call": 1,
+      "messages": {
+        "kind": "at_once"
+      },
       "bytes_per_call": 7,
       "seed": null,
       "model": {
@@ -416,6 +422,7 @@ fn the_json_has_everything_with_its_unit() {
         "mean_us": 3049.75,
         "deviation_us": 1732.051
       },
+      "streams": null,
       "histogram": [
         {
           "above_us": 50.0,

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Bar, CodeCount, Quantiles, RateOver, Report};
+use super::table::{latencies, messages};
+use super::{Bar, CodeCount, RateOver, Report};
 use crate::bench::load::{Arrivals, Model};
 use crate::duration;
 
@@ -11,21 +12,6 @@ use crate::duration;
 const LONGEST_BAR: usize = 40;
 /// The eighths of a character, none to seven.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-
-/// A rows' name and how it is read off a distribution.
-type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
-
-const ROWS: [Row; 9] = [
-    ("min", |all| all.min_us),
-    ("p50", |all| all.p50_us),
-    ("p75", |all| all.p75_us),
-    ("p90", |all| all.p90_us),
-    ("p95", |all| all.p95_us),
-    ("p99", |all| all.p99_us),
-    ("p99.9", |all| all.p99_9_us),
-    ("p99.99", |all| all.p99_99_us),
-    ("max", |all| all.max_us),
-];
 
 /// Renders a report for people.
 pub fn text(report: &Report) -> String {
@@ -45,10 +31,16 @@ pub fn text(report: &Report) -> String {
     }
     if report.calls.completed > 0 {
         line(&mut out, "");
-        for row in table(report) {
+        for row in latencies(report) {
             line(&mut out, &row);
         }
         line(&mut out, "");
+        if let Some(streams) = &report.streams {
+            for row in messages(streams) {
+                line(&mut out, &row);
+            }
+            line(&mut out, "");
+        }
         for row in bars(&report.histogram) {
             line(&mut out, &row);
         }
@@ -217,51 +209,6 @@ fn totals(report: &Report) -> Vec<(&'static str, String)> {
         ),
         ("client", cpu),
     ]
-}
-
-fn table(report: &Report) -> Vec<String> {
-    let is_open = report.service_time.is_some();
-    let mut columns: Vec<(&str, &Quantiles)> = vec![(
-        if is_open { "latency" } else { "latency*" },
-        &report.latency,
-    )];
-    if let Some(ok) = &report.latency_ok {
-        columns.push(("of OK calls", ok));
-    }
-    if let Some(service) = &report.service_time {
-        columns.push(("service time", service));
-    }
-    let row = |name: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>14}")).collect();
-        format!("  {name:<8}{cells}")
-    };
-    let heads = columns.iter().map(|(name, _)| (*name).to_owned());
-    let mut rows = vec![row("", heads.collect())];
-    for (name, read) in ROWS {
-        let cells = columns.iter().map(|(_, all)| time(read(all)));
-        rows.push(row(name, cells.collect()));
-    }
-    let means = columns.iter().map(|(_, all)| time(all.mean_us));
-    rows.push(row("mean", means.collect()));
-    let deviations = columns
-        .iter()
-        .map(|(_, all)| format!("± {}", time(all.deviation_us)));
-    rows.push(row("", deviations.collect()));
-    rows.push(if is_open {
-        "  latency counts from the intended start of a call, service time from its sending"
-            .to_owned()
-    } else {
-        "  * closed loop: latency excludes queueing, for a slow server is asked less".to_owned()
-    });
-    rows
-}
-
-/// A duration, or a dash where there are too few calls to tell.
-fn time(microseconds: Option<f64>) -> String {
-    match microseconds {
-        Some(value) => duration::human(Duration::from_nanos((value * 1e3).round() as u64)),
-        None => "–".to_owned(),
-    }
 }
 
 fn bars(histogram: &[Bar]) -> Vec<String> {

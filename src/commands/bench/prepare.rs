@@ -34,14 +34,15 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
     let method = methods::find(&session.pool, &args.method, &target)?;
     let messages = requests::messages(context, args, &method)?;
     let plan = plan(args, profile, session.endpoints.len());
-    let messages_per_call = messages.count() as u64;
+    let talk = requests::talk(args, &method)?;
     let payload = requests::payload(context, args, messages)?;
     let name = methods::full_name(&method);
     let subject = Subject {
         target,
         endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
         method: name.clone(),
-        messages_per_call,
+        messages_per_call: payload.count,
+        messages: talk,
         bytes_per_call: payload
             .plans
             .is_empty()
@@ -57,6 +58,8 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
         headers: headers(args, plan.timeout),
         payload,
         first_number: 0,
+        talk,
+        is_stream: method.is_client_streaming() || method.is_server_streaming(),
         one_response: !method.is_server_streaming(),
         accepts_compressed: args.gzip,
         plan,

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
 use super::BenchArgs;
+use crate::bench::dialogue::Talk;
 use crate::bench::payload::{self, Compression, Payload};
 use crate::bench::template::{
     self, Plan, Rows, RowsError, Sources, Syntax, TemplateError, Text, has_placeholders,
 };
-use crate::client::json;
 use crate::client::metadata::Header;
+use crate::client::{json, methods};
 use crate::commands::rpc;
 use crate::context::Context;
 use crate::env_vars;
@@ -37,7 +38,7 @@ impl Messages {
 
 /// Why requests cannot be made.
 #[derive(Debug, thiserror::Error)]
-enum RequestsError {
+pub(super) enum RequestsError {
     #[error("`{}` has no rows to read", .path.display())]
     Rows {
         path: PathBuf,
@@ -46,8 +47,23 @@ enum RequestsError {
     },
     #[error("`{}` is neither `.csv` nor `.jsonl`", .0.display())]
     UnknownRows(PathBuf),
+    #[error("`{method}` is no method that `{option}` is for: {}", streams(.option))]
+    NoStream {
+        option: &'static str,
+        method: String,
+    },
+    #[error("there are no messages to send: `-d` has none")]
+    NoMessages,
     #[error("the value of `{name}` has characters outside printable ASCII: `{value}`")]
     Unprintable { name: String, value: String },
+}
+
+/// What an option is for.
+fn streams(option: &str) -> &'static str {
+    match option {
+        "--ping-pong" => "it does not stream both ways",
+        _ => "its requests are no stream",
+    }
 }
 
 impl Diagnostic for RequestsError {
@@ -86,18 +102,47 @@ pub(super) fn messages(
     Ok(messages)
 }
 
+/// How the messages of a call follow each other.
+pub(super) fn talk(args: &BenchArgs, method: &MethodDescriptor) -> Result<Talk, RequestsError> {
+    let (talk, takes) = match (args.message_interval, args.ping_pong, args.messages) {
+        (Some(interval), ..) => (Talk::Every { interval }, "--message-interval"),
+        (None, true, _) => (Talk::InTurn, "--ping-pong"),
+        (None, false, Some(_)) => (Talk::AtOnce, "--messages"),
+        (None, false, None) => return Ok(Talk::AtOnce),
+    };
+    let is_wrong =
+        !method.is_client_streaming() || (talk == Talk::InTurn && !method.is_server_streaming());
+    if is_wrong {
+        return Err(RequestsError::NoStream {
+            option: takes,
+            method: methods::full_name(method),
+        });
+    }
+    Ok(talk)
+}
+
 /// What the calls carry.
 pub(super) fn payload(context: &Context, args: &BenchArgs, messages: Messages) -> Result<Payload> {
+    let count = args.messages.unwrap_or(messages.count());
+    if messages.count() == 0 && (count > 0 || args.message_interval.is_some() || args.ping_pong) {
+        return Err(RequestsError::NoMessages.into());
+    }
     let compression = match args.gzip {
         true => Compression::Gzip,
         false => Compression::Identity,
     };
     let (fixed, plans) = match messages {
-        Messages::Fixed(messages) => (payload::encode(&messages, compression), Vec::new()),
+        Messages::Fixed(messages) => {
+            let messages: Vec<_> = messages.into_iter().cycle().take(count).collect();
+            (payload::encode(&messages, compression), Vec::new())
+        }
         Messages::Templates(plans) => (payload::encode(&[], compression), plans),
     };
+    let (fixed, ends) = fixed;
     Ok(Payload {
         fixed,
+        ends,
+        count: count as u64,
         plans,
         metadata: metadata(context, args)?,
         compression,

@@ -4,6 +4,7 @@
 //! A wake-up reads what is there, looks at the clock once, ends and begins calls, and writes once.
 
 mod callers;
+mod streams;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -86,6 +87,8 @@ impl Line for Link {
                 Ok(wire) => {
                     let born = Instant::now();
                     self.wires.borrow_mut().push(Rc::clone(&wire));
+                    let talk = Rc::clone(&wire).keep_talking(Rc::clone(&self.ledger));
+                    spawn_local(talk);
                     self.state.replace(State::Up(Rc::clone(&wire)));
                     if let Some(first) = first.take() {
                         // The worker may have been told to stop meanwhile.
@@ -245,7 +248,7 @@ impl Link {
         if finished.is_empty() {
             return;
         }
-        for Finished { mut call, how } in finished.drain(..) {
+        for Finished { mut call, how, .. } in finished.drain(..) {
             match how {
                 How::Ended(ended) => self.land(&call, now, &ended),
                 How::NotTaken(why) if call.refusals + 1 == ATTEMPTS => {
@@ -326,5 +329,6 @@ fn request(job: &Job, endpoint: &Endpoint) -> Request {
         body: job.payload.fixed.clone(),
         one_response: job.one_response,
         accepts_compressed: job.accepts_compressed,
+        tells_messages: job.is_stream,
     }
 }

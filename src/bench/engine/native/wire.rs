@@ -9,8 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::sync::Notify;
 
 use super::Link;
+use super::streams::Streams;
+use crate::bench::dialogue::Talk;
 use crate::bench::engine::ledger::Ledger;
 use crate::bench::engine::line::Call;
 use crate::bench::http2::{Connection, Finished, Request, put_field};
@@ -23,7 +26,11 @@ const TOO_MUCH_OUTPUT: usize = 4 << 20;
 
 /// One connection.
 pub(super) struct Wire {
-    connection: RefCell<Connection<Call>>,
+    pub(super) connection: RefCell<Connection<Call>>,
+    pub(super) streams: RefCell<Streams>,
+    /// Told when a message is to be sent where none was.
+    pub(super) due: Notify,
+    is_lost: Cell<bool>,
     transport: RefCell<Sniffed<Box<dyn Transport>>>,
     /// The task that drives it.
     waker: RefCell<Waker>,
@@ -44,6 +51,9 @@ impl Wire {
     pub(super) fn new(transport: Sniffed<Box<dyn Transport>>, request: Arc<Request>) -> Rc<Self> {
         Rc::new(Self {
             connection: RefCell::new(Connection::new(request)),
+            streams: RefCell::default(),
+            due: Notify::new(),
+            is_lost: Cell::new(false),
             transport: RefCell::new(transport),
             waker: RefCell::new(Waker::noop().clone()),
             is_woken: Cell::new(false),
@@ -128,6 +138,9 @@ impl Wire {
             Poll::Ready(Ok(())) => Instant::now(),
         };
         let received = self.connection.borrow_mut().receive(read.filled());
+        if link.ledger.job.is_stream {
+            self.hear(&link.ledger, now);
+        }
         link.settle(self, now);
         if let Err(violation) = received {
             let why = format!("the server broke the rules of HTTP/2: {violation}");
@@ -168,7 +181,10 @@ impl Wire {
         if connection.room() == 0 {
             return false;
         }
-        if ledger.job.payload.is_fixed() {
+        if ledger.job.talk != Talk::AtOnce {
+            drop(connection);
+            self.open(ledger, call);
+        } else if ledger.job.payload.is_fixed() {
             connection.start(call);
         } else {
             let mut fields = Vec::new();
@@ -192,6 +208,7 @@ impl Wire {
         self.connection.borrow_mut().finished(finished);
         if !finished.is_empty() {
             self.has_ended_calls.set(true);
+            finished.iter().for_each(|ended| self.forget(ended.stream));
         }
     }
 
@@ -200,7 +217,14 @@ impl Wire {
         self.has_ended_calls.get()
     }
 
+    /// Whether it is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.get()
+    }
+
     pub(super) fn lose(&self, why: String) {
+        self.is_lost.set(true);
+        self.due.notify_one();
         self.connection.borrow_mut().lose(why);
     }
 
@@ -210,8 +234,10 @@ impl Wire {
         let before = late.len();
         connection.cancel(is_late, late);
         let oldest = connection.calls().map(|call| call.sent).min();
-        drop(connection);
         if late.len() > before {
+            self.streams
+                .borrow_mut()
+                .keep(|stream| connection.call(stream).is_some());
             self.wake();
         }
         oldest.unwrap_or_else(Instant::now)

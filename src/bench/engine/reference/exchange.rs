@@ -1,11 +1,20 @@
 //! One call on one connection.
 
+use std::cell::RefCell;
+use std::pin::pin;
+use std::time::Instant;
+
 use bytes::Bytes;
 use h2::client::SendRequest;
-use h2::{Reason, RecvStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use tokio::sync::Semaphore;
+use tokio::time::sleep_until;
 
 use super::super::Job;
+use super::super::ledger::Ledger;
+use super::super::line::Call;
+use crate::bench::dialogue::{Dialogue, Talk};
 use crate::bench::framing::MessageCounter;
 use crate::bench::stats::Ended;
 use crate::client::status;
@@ -28,9 +37,9 @@ pub(super) struct Made {
 /// Makes a call.
 pub(super) async fn exchange(
     mut sender: SendRequest<Bytes>,
-    job: &Job,
+    ledger: &Ledger,
     uri: &Uri,
-    made: &Made,
+    (call, made): (&mut Call, &Made),
 ) -> Result<Ended, NotTaken> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
@@ -40,16 +49,73 @@ pub(super) async fn exchange(
     let (response, mut body) = sender
         .send_request(request, false)
         .map_err(|error| not_taken(&error, true))?;
-    if let Err(error) = body.send_data(made.body.clone(), true) {
-        return broken(&error, 0, 0);
+    let begun = *call;
+    let dialogue = RefCell::new(Dialogue::new(begun.sent));
+    let answered = Semaphore::new(0);
+    let listen = async {
+        let hear = |messages| {
+            let now = Instant::now();
+            ledger.hear(&begun, &mut dialogue.borrow_mut(), messages, now);
+            answered.add_permits(messages as usize);
+        };
+        match response.await {
+            Ok(response) => receive(response, &ledger.job, hear).await,
+            Err(error) => broken(&error, 0, 0),
+        }
+    };
+    if ledger.job.talk == Talk::AtOnce {
+        if let Err(error) = body.send_data(made.body.clone(), true) {
+            return broken(&error, 0, 0);
+        }
+        return listen.await;
     }
-    match response.await {
-        Ok(response) => receive(response, job).await,
-        Err(error) => broken(&error, 0, 0),
+    (call.messages, call.bytes) = (0, 0);
+    let talk = talk(ledger, call, &mut body, (&dialogue, &answered));
+    let (mut talk, mut listen) = (pin!(talk), pin!(listen));
+    tokio::select! {
+        ended = &mut listen => ended,
+        // What is wrong with the sending shows in the response.
+        () = &mut talk => listen.await,
     }
 }
 
-async fn receive(response: Response<RecvStream>, job: &Job) -> Result<Ended, NotTaken> {
+/// Sends messages one by one.
+async fn talk(
+    ledger: &Ledger,
+    call: &mut Call,
+    body: &mut SendStream<Bytes>,
+    (dialogue, answered): (&RefCell<Dialogue>, &Semaphore),
+) {
+    let count = ledger.job.payload.count;
+    for index in 0..count {
+        match ledger.job.talk {
+            Talk::Every { interval } => {
+                let due = call.sent + interval.saturating_mul(index as u32);
+                sleep_until(due.into()).await;
+            }
+            Talk::InTurn if index > 0 => match answered.acquire().await {
+                Ok(permit) => permit.forget(),
+                Err(_) => return,
+            },
+            Talk::InTurn | Talk::AtOnce => {}
+        }
+        let now = Instant::now();
+        let message = Bytes::copy_from_slice(&ledger.message(call, index, now));
+        let length = message.len() as u32;
+        if body.send_data(message, index + 1 == count).is_err() {
+            return;
+        }
+        call.messages += 1;
+        call.bytes += length;
+        dialogue.borrow_mut().say(now);
+    }
+}
+
+async fn receive(
+    response: Response<RecvStream>,
+    job: &Job,
+    hear: impl Fn(u64),
+) -> Result<Ended, NotTaken> {
     let (head, mut body) = response.into_parts();
     let mut counter = MessageCounter::accepting(job.accepts_compressed);
     let encoding = head.headers.get("grpc-encoding");
@@ -65,7 +131,12 @@ async fn receive(response: Response<RecvStream>, job: &Job) -> Result<Ended, Not
         if head.status != StatusCode::OK {
             continue;
         }
-        if let Err(error) = counter.feed(&chunk) {
+        let before = counter.messages();
+        let fed = counter.feed(&chunk);
+        if job.is_stream && counter.messages() > before {
+            hear(counter.messages() - before);
+        }
+        if let Err(error) = fed {
             let (messages, bytes) = (counter.finish().unwrap_or(0), counter.bytes());
             return Ok(failed(Code::INTERNAL, error.to_string(), messages, bytes));
         }

@@ -122,7 +122,7 @@ impl Link {
         let job = &self.ledger.job;
         let until = call.sent + job.plan.timeout;
         let made = self.made(&mut call);
-        let ended = match timeout_at(until.into(), self.attempt(&call, &made)).await {
+        let ended = match timeout_at(until.into(), self.attempt(&mut call, &made)).await {
             Ok(ended) => ended,
             Err(_) => timed_out(job),
         };
@@ -155,14 +155,14 @@ impl Link {
     }
 
     /// Sends a call until the server takes it.
-    async fn attempt(&self, call: &Call, made: &Made) -> Ended {
+    async fn attempt(&self, call: &mut Call, made: &Made) -> Ended {
         let mut attempts = 0;
         loop {
             let (sender, generation) = match self.sender().await {
                 Ok(up) => up,
                 Err(why) => return unavailable(why),
             };
-            match exchange(sender, &self.ledger.job, &self.uri, made).await {
+            match exchange(sender, &self.ledger, &self.uri, (call, made)).await {
                 Ok(ended) => return ended,
                 Err(NotTaken { why, is_spent }) => {
                     if is_spent {

@@ -122,6 +122,7 @@ fn request(body: &[u8]) -> Arc<Request> {
         body: body.to_vec().into(),
         one_response: true,
         accepts_compressed: false,
+        tells_messages: true,
     })
 }
 

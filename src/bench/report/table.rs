@@ -1,0 +1,90 @@
+//! Quantiles of several distributions side by side, as text.
+
+use std::time::Duration;
+
+use super::{Quantiles, Report, Streams};
+use crate::duration;
+
+/// A rows' name and how it is read off a distribution.
+type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
+
+const ROWS: [Row; 9] = [
+    ("min", |all| all.min_us),
+    ("p50", |all| all.p50_us),
+    ("p75", |all| all.p75_us),
+    ("p90", |all| all.p90_us),
+    ("p95", |all| all.p95_us),
+    ("p99", |all| all.p99_us),
+    ("p99.9", |all| all.p99_9_us),
+    ("p99.99", |all| all.p99_99_us),
+    ("max", |all| all.max_us),
+];
+
+/// The latencies of calls.
+pub(super) fn latencies(report: &Report) -> Vec<String> {
+    let is_open = report.service_time.is_some();
+    let mut columns: Vec<(&str, &Quantiles)> = vec![(
+        if is_open { "latency" } else { "latency*" },
+        &report.latency,
+    )];
+    if let Some(ok) = &report.latency_ok {
+        columns.push(("of OK calls", ok));
+    }
+    if let Some(service) = &report.service_time {
+        columns.push(("service time", service));
+    }
+    let mut rows = table(&columns);
+    rows.push(if is_open {
+        "  latency counts from the intended start of a call, service time from its sending"
+            .to_owned()
+    } else {
+        "  * closed loop: latency excludes queueing, for a slow server is asked less".to_owned()
+    });
+    rows
+}
+
+/// The times of messages of streams.
+pub(super) fn messages(streams: &Streams) -> Vec<String> {
+    let mut columns = vec![
+        ("first message", &streams.first_message),
+        ("gap", &streams.gap),
+    ];
+    if let Some(echo) = &streams.echo {
+        columns.push(("echo", echo));
+    }
+    let mut rows = table(&columns);
+    rows.push(format!(
+        "  messages: {} sent/s, {} received/s",
+        super::grouped(streams.messages_sent_per_second.round() as u64),
+        super::grouped(streams.messages_received_per_second.round() as u64)
+    ));
+    rows
+}
+
+fn table(columns: &[(&str, &Quantiles)]) -> Vec<String> {
+    let row = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>14}")).collect();
+        format!("  {name:<8}{cells}")
+    };
+    let heads = columns.iter().map(|(name, _)| (*name).to_owned());
+    let mut rows = vec![row("", heads.collect())];
+    for (name, read) in ROWS {
+        let cells = columns.iter().map(|(_, all)| time(read(all)));
+        rows.push(row(name, cells.collect()));
+    }
+    let means = columns.iter().map(|(_, all)| time(all.mean_us));
+    rows.push(row("mean", means.collect()));
+    let deviations = columns
+        .iter()
+        .map(|(_, all)| format!("± {}", time(all.deviation_us)));
+    rows.push(row("", deviations.collect()));
+    rows
+}
+
+/// A duration, or a dash where there are too few calls to tell.
+fn time(microseconds: Option<f64>) -> String {
+    match microseconds {
+        Some(value) => duration::human(Duration::from_nanos((value * 1e3).round() as u64)),
+        None => "–".to_owned(),
+    }
+}
