@@ -66,8 +66,8 @@ pub fn set_in_tests(
     statement: &str,
 ) -> Result {
     let tests = project.service_folder(service.as_str()).join("tests");
-    for path in regenerate::rust_files(&tests)? {
-        let relative = regenerate::relative(&project.root, &path);
+    for path in user_code::rust_files(&tests)? {
+        let relative = user_code::below(&project.root, &path);
         draft.edit(&relative, |text| {
             Ok(wiring::with_test_setting(text, statement))
         })?;

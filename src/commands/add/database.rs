@@ -1,6 +1,7 @@
 //! `msvc add database`: a service keeps what it has in a database of its own.
 
 use std::fs;
+use std::path::Path;
 
 use clap::Args;
 use tera::Context as Values;
@@ -60,7 +61,7 @@ fn section(service: &ServiceName) -> String {
 ///
 /// # Errors
 /// When the service is unknown, has one, or its code is not recognised.
-pub fn plan(project: &Project, args: &DatabaseArgs) -> Result<Planned> {
+pub fn plan(project: &Project, directory: &Path, args: &DatabaseArgs) -> Result<Planned> {
     let to = target(&project.manifest, args.to.as_deref())?;
     let folder = format!("services/{to}");
     let lib = format!("{folder}/src/lib.rs");
@@ -93,7 +94,7 @@ pub fn plan(project: &Project, args: &DatabaseArgs) -> Result<Planned> {
             )
         }
         None => {
-            hand_database(&mut draft, project, &to, open)?;
+            hand_database(&mut draft, (project, directory), &to, open)?;
             format!("handlers have it as `self.database`; its tables come from {folder}/migrations")
         }
     };
@@ -185,7 +186,7 @@ fn keep_entities(
 /// The database itself, for handlers that were made from protos.
 fn hand_database(
     draft: &mut Draft,
-    project: &Project,
+    (project, directory): (&Project, &Path),
     service: &ServiceName,
     open: &str,
 ) -> Result {
@@ -194,7 +195,7 @@ fn hand_database(
         memory: Default::default(),
         folders: project.proto_roots(),
     };
-    let (_, generated) = proto::generate_all(&sources)?;
+    let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let serves = &project.manifest.services[service].serves;
     let served = generated.services.into_iter();
     let served: Vec<_> = served.filter(|it| serves.contains(&it.full_name)).collect();

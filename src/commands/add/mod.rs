@@ -119,7 +119,7 @@ pub fn run(context: &Context, addition: Addition) -> Result {
             client::plan(project, &context.directory, &args)
         }),
         Addition::Database(args) => make(context, args.options, |project| {
-            database::plan(project, &args)
+            database::plan(project, &context.directory, &args)
         }),
         Addition::Method(args) => make(context, args.options, |project| {
             method::plan(project, &context.directory, &args)
