@@ -1,0 +1,397 @@
+//! Work on one saga, from what is kept of it to its end, or until another process has it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::background::Stop;
+use chassis::backoff::{Backoff, random};
+use chassis::trace::{Kind, Span, TraceContext};
+use serde_json::Value;
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+
+use crate::definition::{Call, Definition};
+use crate::machine::{Decision, Doing, Event, State, decide};
+use crate::sagas::{Shared, now};
+use crate::store::Claimed;
+use crate::{Error, Failure, Settings, Status, metrics};
+
+/// How long a saga with a step that this program does not know is left to others.
+const LEAVE: Duration = Duration::from_secs(30);
+
+/// The pauses between attempts to write.
+const MIN_PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// Until when a process has a saga that says so now: microseconds since 1970.
+pub(crate) fn lease_until(settings: &Settings, now: i64) -> i64 {
+    now.saturating_add(microseconds(settings.lease.get()))
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Why work on a saga ends before the saga.
+enum Halt {
+    /// Another process has it.
+    Lost,
+    /// The process is told to stop.
+    Stopped,
+}
+
+/// Works on `claimed`, in a span of the trace in which it was started.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    definition: Arc<Definition>,
+    mut claimed: Claimed,
+    stop: Stop,
+) {
+    let _running = metrics::Running::of(definition.name);
+    if let Some(step) = definition.plan.unknown(&claimed.journal) {
+        let (saga, id) = (definition.name, &*claimed.key.id);
+        tracing::error!(
+            saga,
+            id,
+            step,
+            "a saga has a step that this program does not know"
+        );
+        let later = now().saturating_add(microseconds(LEAVE));
+        let _ = shared.store.renew(&claimed, later).await;
+        return;
+    }
+    let mut span = Span::new(Kind::Internal, format!("saga {}", definition.name))
+        .attribute("saga.name", definition.name)
+        .attribute("saga.id", claimed.key.id.to_string());
+    let traces = Traces::of(&claimed.trace);
+    span = span.below(traces.started);
+    if let Some(last) = traces.last {
+        metrics::resumed(definition.name);
+        // It went on in another span, whose process may have died with it.
+        span = span.link(last);
+    }
+    let work = async {
+        claimed.trace = with_run(&claimed.trace);
+        let worker = Worker {
+            lease_ends: Instant::now() + shared.settings.lease.get(),
+            shared,
+            definition,
+            claimed,
+            stop,
+            going_on: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            ids: HashMap::new(),
+            is_dirty: false,
+        };
+        worker.work().await;
+    };
+    span.wrap(work).await;
+}
+
+/// What is kept of the traces that a saga is part of: a list of headers, `traceparent` and others of
+/// where it was started, and `last` of where it was worked on last.
+struct Traces {
+    started: TraceContext,
+    last: Option<TraceContext>,
+}
+
+const LAST: &str = "last";
+
+impl Traces {
+    fn of(kept: &str) -> Self {
+        let headers = headers(kept);
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let last = headers.iter().find(|(name, _)| name == LAST);
+        Self {
+            started: TraceContext::from_headers(pairs),
+            last: last
+                .map(|(_, value)| TraceContext::from_headers([("traceparent", value.as_str())])),
+        }
+    }
+}
+
+fn headers(kept: &str) -> Vec<(String, String)> {
+    serde_json::from_str(kept).unwrap_or_default()
+}
+
+/// What is kept, with the current span as the last in which the saga was worked on.
+fn with_run(kept: &str) -> String {
+    let mut headers = headers(kept);
+    headers.retain(|(name, _)| name != LAST);
+    let current = TraceContext::current().traceparent().unwrap_or_default();
+    headers.push((LAST.to_owned(), current));
+    serde_json::to_string(&headers).unwrap_or_default()
+}
+
+/// Work on one saga.
+struct Worker {
+    shared: Arc<Shared>,
+    definition: Arc<Definition>,
+    claimed: Claimed,
+    stop: Stop,
+    going_on: BTreeMap<&'static str, Doing>,
+    tasks: JoinSet<Result<Value, Failure>>,
+    ids: HashMap<Id, (&'static str, Doing)>,
+    /// When this process no longer has the saga unless it says so before.
+    lease_ends: Instant,
+    /// Whether something has happened that is not kept.
+    is_dirty: bool,
+}
+
+impl Worker {
+    async fn work(mut self) {
+        let name = self.definition.name;
+        let id = Arc::clone(&self.claimed.key.id);
+        match self.run_to_end().await {
+            Ok(Status::Stuck) => {
+                let errors = self.claimed.journal.steps.iter();
+                let mut errors = errors.filter(|(_, it)| it.state == State::Stuck);
+                let (step, entry) = errors.next().unzip();
+                let error = entry.and_then(|it| it.error.as_deref());
+                tracing::error!(saga = name, id = &*id, step, error, "a saga is stuck");
+                metrics::ended(name, Status::Stuck);
+                self.shared.ended.notify_waiters();
+            }
+            Ok(status) => {
+                let (status_name, error) = (status.name(), self.claimed.journal.error.as_deref());
+                tracing::info!(
+                    saga = name,
+                    id = &*id,
+                    status = status_name,
+                    error,
+                    "a saga has ended"
+                );
+                metrics::ended(name, status);
+                self.shared.ended.notify_waiters();
+            }
+            Err(Halt::Lost) => {
+                // What goes on in it is cut here: another process goes on with it.
+                tracing::warn!(saga = name, id = &*id, "a saga was lost to another process");
+                metrics::lost(name);
+            }
+            Err(Halt::Stopped) => {
+                tracing::info!(saga = name, id = &*id, "a saga is left to other processes");
+            }
+        }
+    }
+
+    async fn run_to_end(&mut self) -> Result<Status, Halt> {
+        loop {
+            let going_on: BTreeSet<&'static str> = self.going_on.keys().copied().collect();
+            let journal = &self.claimed.journal;
+            match decide(&self.definition.plan, journal, &going_on, now()) {
+                Decision::Start(..) if self.stop.is_requested() => {
+                    if self.going_on.is_empty() {
+                        self.save(now()).await?;
+                        return Err(Halt::Stopped);
+                    }
+                    self.wait(None).await?;
+                }
+                Decision::Start(doing, steps) => self.start(doing, &steps).await?,
+                Decision::Wait(until) => self.wait(until).await?,
+                Decision::TurnBack => {
+                    let error = self.claimed.journal.error.as_deref();
+                    let (saga, id) = (self.definition.name, &*self.claimed.key.id);
+                    tracing::warn!(saga, id, error, "a saga is undone");
+                    self.claimed.journal.turn_back();
+                    self.is_dirty = true;
+                }
+                Decision::Finish(status) => {
+                    self.claimed.journal.status = status;
+                    self.save(now()).await?;
+                    return Ok(status);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, step: &'static str, event: Event) {
+        let plan = &self.definition.plan;
+        self.claimed
+            .journal
+            .note(plan, step, event, now(), random());
+        self.is_dirty = true;
+    }
+
+    /// Notes down that `steps` begin, and then begins with them.
+    async fn start(&mut self, doing: Doing, steps: &[&'static str]) -> Result<(), Halt> {
+        for step in steps {
+            self.note(step, Event::Began(doing));
+        }
+        self.save_and_keep().await?;
+        let acted = self.claimed.journal.steps.iter();
+        let acted = acted.filter(|(_, entry)| entry.state == State::Acted);
+        let outputs = acted.map(|(name, entry)| {
+            let output = entry.output.clone().unwrap_or_default();
+            (name.clone(), output)
+        });
+        let outputs = Arc::new(outputs.collect::<BTreeMap<String, Value>>());
+        let context = TraceContext::current();
+        for step in steps {
+            let entry = &self.claimed.journal.steps[*step];
+            let (saga, id) = (self.definition.name, Arc::clone(&self.claimed.key.id));
+            let call = Call {
+                input: Arc::clone(&self.claimed.input),
+                key: format!("{saga}/{id}/{step}"),
+                id,
+                attempt: match doing {
+                    Doing::Act => entry.attempts,
+                    Doing::Undo => entry.undo_attempts,
+                },
+                outputs: Arc::clone(&outputs),
+                output: entry.output.clone(),
+            };
+            let (definition, context) = (Arc::clone(&self.definition), context.clone());
+            let work = perform(definition, context, step, doing, call);
+            let task = self.tasks.spawn(work);
+            self.ids.insert(task.id(), (*step, doing));
+            self.going_on.insert(*step, doing);
+        }
+        Ok(())
+    }
+
+    /// Until a step ends, or `until`: microseconds since 1970.
+    async fn wait(&mut self, until: Option<i64>) -> Result<(), Halt> {
+        if self.is_dirty {
+            self.save_and_keep().await?;
+        }
+        let left = until.map(|until| until.saturating_sub(now()).max(0).unsigned_abs());
+        let is_idle = self.going_on.is_empty();
+        if is_idle && self.stop.is_requested() {
+            self.save(until.unwrap_or_default()).await?;
+            return Err(Halt::Stopped);
+        }
+        let left = left.map_or(Duration::MAX, Duration::from_micros);
+        let keep = self.shared.settings.lease.get() / 3;
+        let renew = self.lease_ends - self.shared.settings.lease.get() + keep;
+        tokio::select! {
+            Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            () = tokio::time::sleep(left.min(keep)) => {}
+            () = self.stop.requested(), if is_idle => {}
+        }
+        if Instant::now() >= renew {
+            self.renew().await?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Result<Value, Failure>), tokio::task::JoinError>) {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            // The panic itself has been logged where it happened.
+            Err(error) => (error.id(), Err(Failure::retry("it panicked"))),
+        };
+        let Some((step, doing)) = self.ids.remove(&id) else {
+            return;
+        };
+        self.going_on.remove(step);
+        let event = match (doing, outcome) {
+            (Doing::Act, Ok(output)) => Event::Acted(output),
+            (Doing::Undo, Ok(_)) => Event::Undone,
+            (doing, Err(failure)) => {
+                let error = failure.to_string();
+                let (saga, id) = (self.definition.name, &*self.claimed.key.id);
+                tracing::warn!(saga, id, step, part = doing.name(), error, "a step failed");
+                match failure {
+                    Failure::Retry(_) => Event::Failed(doing, error),
+                    Failure::Refused(_) => Event::Refused(doing, error),
+                }
+            }
+        };
+        self.note(step, event);
+    }
+
+    /// Keeps what has happened, and the saga.
+    async fn save_and_keep(&mut self) -> Result<(), Halt> {
+        let due_at = lease_until(&self.shared.settings, now());
+        self.save(due_at).await
+    }
+
+    /// Keeps what has happened; the saga is for others from `due_at` on.
+    async fn save(&mut self, due_at: i64) -> Result<(), Halt> {
+        self.insist(Write::Journal, due_at).await?;
+        self.is_dirty = false;
+        Ok(())
+    }
+
+    /// Keeps the saga.
+    async fn renew(&mut self) -> Result<(), Halt> {
+        let due_at = lease_until(&self.shared.settings, now());
+        self.insist(Write::Lease, due_at).await
+    }
+
+    /// Writes, again and again as long as this process has the saga.
+    async fn insist(&mut self, what: Write, due_at: i64) -> Result<(), Halt> {
+        let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
+        let lease_ends = Instant::now() + self.shared.settings.lease.get();
+        loop {
+            let write = self.write(what, due_at);
+            match tokio::time::timeout_at(self.lease_ends, write).await {
+                Ok(Ok(true)) => {
+                    self.lease_ends = lease_ends;
+                    return Ok(());
+                }
+                Ok(Ok(false)) | Err(_) => return Err(Halt::Lost),
+                Ok(Err(error)) => tracing::warn!(error = ?error, "a saga cannot be written"),
+            }
+            let next = Instant::now() + backoff.delay();
+            tokio::time::sleep_until(next.min(self.lease_ends)).await;
+        }
+    }
+
+    async fn write(&self, what: Write, due_at: i64) -> Result<bool, Error> {
+        let store = &self.shared.store;
+        match what {
+            Write::Journal => store.save(&self.claimed, due_at, now()).await,
+            Write::Lease => store.renew(&self.claimed, due_at).await,
+        }
+    }
+}
+
+/// What is written of a saga that this process has.
+#[derive(Clone, Copy)]
+enum Write {
+    /// What has happened, and until when this process has it.
+    Journal,
+    /// Until when this process has it.
+    Lease,
+}
+
+/// Does or undoes a step, in a span and within its time.
+async fn perform(
+    definition: Arc<Definition>,
+    saga: TraceContext,
+    step: &'static str,
+    doing: Doing,
+    call: Call,
+) -> Result<Value, Failure> {
+    let name = match doing {
+        Doing::Act => format!("step {step}"),
+        Doing::Undo => format!("compensate {step}"),
+    };
+    // A task begins outside of all spans.
+    let span = Span::new(Kind::Internal, name)
+        .below(saga)
+        .attribute("saga.name", definition.name)
+        .attribute("saga.id", call.id.to_string())
+        .attribute("saga.step", step)
+        .attribute("saga.attempt", i64::from(call.attempt));
+    let limit = definition.policy(step).timeout;
+    let began = Instant::now();
+    let work = async {
+        let work = definition.perform(step, doing, call);
+        let outcome = tokio::time::timeout(limit, work).await;
+        outcome.unwrap_or_else(|_| Err(Failure::retry(format!("no answer within {limit:?}"))))
+    };
+    let outcome = span.run(work).await;
+    let outcome_name = match &outcome {
+        Ok(_) => "ok",
+        Err(Failure::Retry(_)) => "retry",
+        Err(Failure::Refused(_)) => "refused",
+    };
+    metrics::step(definition.name, step, doing, outcome_name, began.elapsed());
+    outcome
+}

@@ -1,0 +1,9 @@
+//! The part `saga` from the outside: sagas that complete, that are undone, whose process is killed.
+
+mod flow;
+mod killed;
+mod outage;
+#[path = "../../../storage/tests/support/postgres.rs"]
+mod postgres;
+mod replicas;
+mod world;
