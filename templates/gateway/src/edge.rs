@@ -80,6 +80,17 @@ impl Cors {
         self.origins.iter().any(is_named).then(|| origin.clone())
     }
 
+    /// Whether a request from a page of this origin may be served at all: that is asked where the
+    /// browser itself asks nobody, for WebSockets.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(ORIGIN) else {
+            return true;
+        };
+        let host = headers.get(http::header::HOST).map(HeaderValue::as_bytes);
+        let own = origin.as_bytes().splitn(3, |byte| *byte == b'/').nth(2);
+        own == host && own.is_some() || self.allowed(origin).is_some()
+    }
+
     /// The answer to a browser that asks whether it may send a request.
     pub(crate) fn preflight(&self, request: &Request<Body>) -> Option<Response<Body>> {
         let headers = request.headers();
@@ -153,5 +164,27 @@ mod tests {
             assert_eq!(made.len(), 32, "{made:?}");
             assert_ne!(made, id(other));
         }
+    }
+
+    #[test]
+    fn a_page_of_our_own_and_no_page_at_all_are_admitted() {
+        let cors = Cors::new(&settings::Cors {
+            origins: vec!["https://app.example.com".to_owned()],
+            ..settings::Cors::default()
+        });
+        let cors = cors.expect("it fits");
+        let admits = |origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static("api.example.com:8080"));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            cors.admits(&headers)
+        };
+        assert!(admits(None));
+        assert!(admits(Some("http://api.example.com:8080")));
+        assert!(admits(Some("https://app.example.com")));
+        assert!(!admits(Some("https://evil.example.com")));
+        assert!(!admits(Some("null")));
     }
 }

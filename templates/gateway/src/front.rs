@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use chassis::front::{Answer, Calls, Front};
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use tonic::Code;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use crate::Error;
 use crate::edge::{self, Cors, REQUEST_ID};
@@ -22,6 +22,7 @@ use crate::stream::{Blame, Format, How};
 use crate::table::{Bound, Table};
 use crate::transcode::Output;
 use crate::web::{self, Form};
+use crate::websocket::{self, Conversation};
 use crate::{headers, respond};
 
 /// What stands in front of the services.
@@ -88,13 +89,7 @@ impl Gateway {
                     "gRPC needs HTTP/2",
                 )),
             },
-            None => match find(&table, &request) {
-                Ok((bound, segments)) => {
-                    let arrived = (request, bound, segments);
-                    self.transcode(Arc::clone(&table), arrived, calls).await
-                }
-                Err(failure) => Err(failure),
-            },
+            None => self.transcode(&table, request, calls).await,
         };
         answer.unwrap_or_else(|failure| failure.into_http(&table.pool))
     }
@@ -102,35 +97,55 @@ impl Gateway {
     /// Makes a call of a request over HTTP, and a response over HTTP of what comes back.
     async fn transcode(
         &self,
-        table: Arc<Table>,
-        (request, bound, segments): (Request<Body>, Arc<Bound>, Segments),
+        table: &Arc<Table>,
+        request: Request<Body>,
         calls: Calls,
     ) -> Result<Response<Body>, Failure> {
-        let (parts, body) = request.into_parts();
-        let mut call = Request::new(Body::empty());
-        *call.method_mut() = Method::POST;
-        *call.uri_mut() = bound.method.uri.clone();
-        *call.headers_mut() = parts.headers.clone();
-        call.extensions_mut().clone_from(&parts.extensions);
-        let blame = Blame::default();
-        let request = parts.headers.clone();
-        call.extensions_mut().insert(Inbound::new(Arrived {
-            parts,
-            body,
-            bound: Arc::clone(&bound),
-            segments,
-            blame: blame.clone(),
-        }));
-        let response = calls.call(call).await;
+        let is_websocket = websocket::is_asked_for(&request);
+        let (bound, segments) = find(table, &request, is_websocket)?;
         let how = How {
-            format: Format::wanted(&request),
+            format: match is_websocket {
+                true => Format::Lines,
+                false => Format::wanted(request.headers()),
+            },
             output: self.rules.output,
             bound,
-            table,
-            blame,
+            table: Arc::clone(table),
+            blame: Blame::default(),
         };
-        respond::to_http(response, &request, how).await
+        if is_websocket {
+            // A browser lets any page open one.
+            if !self.rules.cors.admits(request.headers()) {
+                let problem = "pages of this origin are not admitted (`cors.origins`)";
+                return Err(Status::permission_denied(problem).into());
+            }
+            let max = self.rules.max_body;
+            let (arrived, conversation) = Conversation::new(request, &how, segments, max)?;
+            return conversation.begin(call(arrived), calls, how).await;
+        }
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers.clone();
+        let response = calls.call(call(Arrived {
+            parts,
+            body,
+            bound: Arc::clone(&how.bound),
+            segments,
+            blame: how.blame.clone(),
+            admitted: None,
+        }));
+        respond::to_http(response.await, &headers, how).await
     }
+}
+
+/// The call that a request stands for, as the layers of the server see it.
+fn call(arrived: Arrived) -> Request<Body> {
+    let mut call = Request::new(Body::empty());
+    *call.method_mut() = Method::POST;
+    *call.uri_mut() = arrived.bound.method.uri.clone();
+    *call.headers_mut() = arrived.parts.headers.clone();
+    call.extensions_mut().clone_from(&arrived.parts.extensions);
+    call.extensions_mut().insert(Inbound::new(arrived));
+    call
 }
 
 impl Front for Gateway {
@@ -169,10 +184,18 @@ impl Front for Gateway {
     }
 }
 
-/// What a request leads to.
-fn find(table: &Table, request: &Request<Body>) -> Result<(Arc<Bound>, Segments), Failure> {
+/// What a request leads to; by its path alone when `any` method will do and its own does not.
+fn find(
+    table: &Table,
+    request: &Request<Body>,
+    any: bool,
+) -> Result<(Arc<Bound>, Segments), Failure> {
     let path = request.uri().path();
-    match table.matcher.find(Some(request.method().as_str()), path) {
+    let found = match table.matcher.find(Some(request.method().as_str()), path) {
+        (Found::OtherMethods(_), _) if any => table.matcher.find(None, path),
+        found => found,
+    };
+    match found {
         (Found::One(bound), segments) => Ok((bound, segments)),
         (Found::OtherMethods(methods), _) => {
             let message = format!("`{}` is not a method of `{path}`", request.method());

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, StatusCode, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use prost_reflect::DynamicMessage;
+use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -39,6 +40,8 @@ pub(crate) struct Arrived {
     pub(crate) bound: Arc<Bound>,
     pub(crate) segments: Segments,
     pub(crate) blame: Blame,
+    /// Who wants to know that the call has passed all layers.
+    pub(crate) admitted: Option<oneshot::Sender<()>>,
 }
 
 impl Inbound {
@@ -65,7 +68,12 @@ impl Arrived {
             bound,
             segments,
             blame,
+            admitted,
         } = self;
+        if let Some(admitted) = admitted {
+            // Who does not wait any more does not want to know.
+            let _ = admitted.send(());
+        }
         let packed = is_packed(&parts)?;
         let metadata = rules.forward_headers.metadata(&parts.headers);
         let uri = bound.method.uri.clone();

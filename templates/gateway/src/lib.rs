@@ -38,7 +38,7 @@
 //! | a request becomes a call, once it may | `inbound`, `stream` |
 //! | calls go to the services | `forward` |
 //! | what comes back becomes JSON | `respond`, `stream` |
-//! | gRPC-Web | `web` |
+//! | gRPC-Web, WebSockets | `web`, `websocket` |
 //! | errors become HTTP | `status` |
 
 mod compress;
@@ -58,6 +58,7 @@ mod stream;
 mod table;
 mod transcode;
 mod web;
+mod websocket;
 
 use std::fs;
 use std::sync::Arc;

@@ -7,3 +7,4 @@ mod pass_through;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod websocket;

@@ -1,0 +1,289 @@
+//! Conversations of browsers: a WebSocket (RFC 6455) for a call, a text message for a message.
+//!
+//! What the client says is JSON; an empty message says that it has no more requests. It hears lines
+//! as those of a stream (`{"result":…}`, `{"error":…}`), and the close: 1000 when the call has ended
+//! well, 1011 when it has not, 1001 when the gateway stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chassis::front::{Answer, Calls};
+use futures_util::{SinkExt, StreamExt};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use http_body_util::channel::{Channel, Sender};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::inbound::Arrived;
+use crate::respond::failure_of;
+use crate::rule;
+use crate::status::Failure;
+use crate::stream::{How, Responses};
+
+/// The only version there is (RFC 6455, section 4.1).
+const VERSION: &str = "13";
+
+/// How often a client that says nothing is asked whether it is there, which also keeps proxies on
+/// the way from closing the connection.
+const PING: Duration = Duration::from_secs(30);
+
+/// Requests that wait for the service.
+const WAITING: usize = 16;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
+    let has = |name, wanted: &str| {
+        let values = request.headers().get_all(name).iter();
+        let mut values = values.filter_map(|value: &HeaderValue| value.to_str().ok());
+        values.any(|value| {
+            let mut tokens = value.split(',');
+            tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
+        })
+    };
+    request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has(UPGRADE, "websocket")
+        && has(CONNECTION, "upgrade")
+}
+
+/// A conversation, before it begins.
+pub(crate) struct Conversation {
+    upgrade: OnUpgrade,
+    accept: HeaderValue,
+    requests: Sender<Bytes>,
+    /// How many messages the client sends; `None` is any number.
+    wanted: Option<usize>,
+    admitted: oneshot::Receiver<()>,
+    max_message: usize,
+}
+
+impl Conversation {
+    /// The call that a request asks to talk with, and the conversation about it.
+    ///
+    /// # Errors
+    /// When the handshake is wrong.
+    pub(crate) fn new(
+        mut request: Request<Body>,
+        how: &How,
+        segments: crate::matcher::Segments,
+        max_message: usize,
+    ) -> Result<(Arrived, Self), Failure> {
+        let accept = accept(request.headers())?;
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (requests, body) = Channel::new(WAITING);
+        let (admit, admitted) = oneshot::channel();
+        let wanted = match (how.bound.method.streams_requests, &how.bound.binding.body) {
+            (true, _) => None,
+            (false, rule::Body::None) => Some(0),
+            (false, _) => Some(1),
+        };
+        let arrived = Arrived {
+            parts: request.into_parts().0,
+            body: Body::new(body),
+            bound: Arc::clone(&how.bound),
+            segments,
+            blame: how.blame.clone(),
+            admitted: Some(admit),
+        };
+        let conversation = Self {
+            upgrade,
+            accept,
+            requests,
+            wanted,
+            admitted,
+            max_message,
+        };
+        Ok((arrived, conversation))
+    }
+
+    /// Makes the call, and begins once it has passed all layers.
+    ///
+    /// # Errors
+    /// Why it may not be made.
+    pub(crate) async fn begin(
+        self,
+        call: Request<Body>,
+        calls: Calls,
+        how: How,
+    ) -> Result<Response<Body>, Failure> {
+        let mut answer = calls.call(call);
+        let mut admitted = self.admitted;
+        let early = tokio::select! {
+            biased;
+            Ok(()) = &mut admitted => None,
+            response = &mut answer => Some(response),
+        };
+        if let Some(failure) = early.as_ref().and_then(failure_of) {
+            return Err(failure);
+        }
+        let answer: Answer = match early {
+            Some(response) => Box::pin(std::future::ready(response)),
+            None => answer,
+        };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept);
+        let (upgrade, max_message) = (self.upgrade, self.max_message);
+        let requests = Requests {
+            sender: Some(self.requests),
+            wanted: self.wanted,
+        };
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgrade.await else {
+                return;
+            };
+            let config = WebSocketConfig::default()
+                .max_message_size(Some(max_message))
+                .max_frame_size(Some(max_message));
+            let io = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            talk(socket, requests, answer, how).await;
+        });
+        Ok(response)
+    }
+}
+
+fn accept(headers: &HeaderMap) -> Result<HeaderValue, Failure> {
+    let version = headers.get(SEC_WEBSOCKET_VERSION);
+    if version.is_none_or(|version| version != VERSION) {
+        let message = format!("the version of WebSocket must be {VERSION}");
+        let http = StatusCode::UPGRADE_REQUIRED;
+        return Err(Failure::new(http, Code::InvalidArgument, message));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY);
+    let key = key.ok_or_else(|| Status::invalid_argument("`sec-websocket-key` is missing"))?;
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
+    accept.map_err(|_| Status::internal("a digest is no header").into())
+}
+
+/// Where the client's messages go.
+struct Requests {
+    sender: Option<Sender<Bytes>>,
+    wanted: Option<usize>,
+}
+
+impl Requests {
+    /// `false` when it is no text.
+    async fn push(&mut self, message: Message) -> bool {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return false,
+            _ => return true,
+        };
+        if text.trim().is_empty() {
+            self.sender = None;
+            return true;
+        }
+        if let Some(sender) = &mut self.sender {
+            // Within JSON the end of a line is a blank, and outside it is the end of a message.
+            let mut line = text.replace(['\n', '\r'], " ");
+            line.push('\n');
+            // When nobody takes it any more, the call has ended, and says so itself.
+            let _ = sender.send_data(line.into()).await;
+        }
+        if let Some(wanted) = &mut self.wanted {
+            *wanted = wanted.saturating_sub(1);
+        }
+        self.end_when_full();
+        true
+    }
+
+    fn end_when_full(&mut self) {
+        if self.wanted == Some(0) {
+            self.sender = None;
+        }
+    }
+}
+
+/// Talks until the call or the connection ends.
+async fn talk(socket: Socket, mut requests: Requests, answer: Answer, how: How) {
+    let (mut out, mut incoming) = socket.split();
+    requests.end_when_full();
+    let hearing = async {
+        while let Some(Ok(message)) = incoming.next().await {
+            if message.is_close() {
+                return CloseCode::Normal;
+            }
+            if !requests.push(message).await {
+                return CloseCode::Unsupported;
+            }
+        }
+        // What is too large, or malformed, or a connection that is gone.
+        CloseCode::Protocol
+    };
+    let speaking = async {
+        let mut lines = match failure_of_head(answer.await, &how) {
+            Ok(body) => Responses::new(body, how),
+            Err(line) => {
+                let _ = out.send(Message::text(line)).await;
+                return CloseCode::Error;
+            }
+        };
+        let mut outcome = CloseCode::Normal;
+        let mut ping = tokio::time::interval(PING);
+        loop {
+            let frame = tokio::select! {
+                frame = lines.frame() => frame,
+                _ = ping.tick() => {
+                    let _ = out.send(Message::Ping(Bytes::new())).await;
+                    continue;
+                }
+            };
+            let Some(Ok(frame)) = frame else {
+                return outcome;
+            };
+            let text = frame.into_data().unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            for line in text.lines() {
+                if line.starts_with("{\"error\"") {
+                    outcome = CloseCode::Error;
+                }
+                if out.send(Message::text(line)).await.is_err() {
+                    return outcome;
+                }
+            }
+        }
+    };
+    let code = tokio::select! {
+        code = speaking => code,
+        code = hearing => code,
+        () = chassis::stopping() => CloseCode::Away,
+    };
+    let close = CloseFrame {
+        code,
+        reason: "".into(),
+    };
+    let _ = out.send(Message::Close(Some(close))).await;
+    // A connection that is closed with something unread would take the close back.
+    let rest = async { while let Some(Ok(_)) = incoming.next().await {} };
+    let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+}
+
+/// The messages of a response, or the line that says why there are none.
+fn failure_of_head(response: Response<Body>, how: &How) -> Result<Body, String> {
+    match failure_of(&response) {
+        None => Ok(response.into_body()),
+        Some(failure) => {
+            let failure = how.blame.take().unwrap_or(failure);
+            Err(failure.to_json(&how.table.pool).to_string())
+        }
+    }
+}
