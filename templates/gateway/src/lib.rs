@@ -33,6 +33,7 @@
 //! | what there is to set | [`Settings`] |
 //! | a request comes, and is sorted | `front`, `edge` |
 //! | `google.api.http` rules are read | `rule` |
+//! | descriptors are read, and read again | `descriptors` |
 //! | a path finds its method | `matcher`, `table` |
 //! | JSON becomes messages and back | `transcode` |
 //! | a request becomes a call, once it may | `inbound`, `stream` |
@@ -42,6 +43,7 @@
 //! | errors become HTTP | `status` |
 
 mod compress;
+mod descriptors;
 mod edge;
 mod error;
 mod forward;
@@ -60,19 +62,17 @@ mod transcode;
 mod web;
 mod websocket;
 
-use std::fs;
 use std::sync::Arc;
 
 use chassis::Services;
 use chassis::config::Config;
-use prost_reflect::DescriptorPool;
 
 pub use error::Error;
 pub use settings::{Cors, Settings, Upstream};
 
+use descriptors::File;
 use forward::Upstreams;
 use front::Gateway;
-use table::Table;
 
 /// Serves as a gateway until SIGTERM or SIGINT, then ends gently.
 ///
@@ -100,28 +100,18 @@ pub async fn services<A>(
     settings: Settings,
     descriptor_set: &'static [u8],
 ) -> Result<Services, Error> {
-    let read;
-    let encoded = match &settings.descriptors {
-        None => descriptor_set,
-        Some(path) => {
-            let path = path.clone();
-            read = fs::read(&path).map_err(|source| Error::File { path, source })?;
-            &read
-        }
-    };
-    let table = table(encoded, &settings)?;
+    let file = settings
+        .descriptors
+        .as_deref()
+        .map(File::read)
+        .transpose()?;
+    let encoded = file.as_ref().map_or(descriptor_set, File::encoded);
+    let table = descriptors::table(encoded, &settings.services)?;
     let upstreams = Upstreams::connect(config, &settings, encoded).await?;
-    let gateway = Gateway::new(settings, table, upstreams)?;
-    Ok(Services::new(&[]).behind(Arc::new(gateway)))
-}
-
-fn table(encoded: &[u8], settings: &Settings) -> Result<Table, Error> {
-    let invalid = |error: prost_reflect::DescriptorError| Error::Descriptors(error.to_string());
-    let mut pool = DescriptorPool::decode(encoded).map_err(invalid)?;
-    // The types of the details of errors.
-    let known = tonic_types::pb::FILE_DESCRIPTOR_SET;
-    if pool.get_message_by_name("google.rpc.ErrorInfo").is_none() {
-        pool.decode_file_descriptor_set(known).map_err(invalid)?;
+    let (services, every) = (settings.services.clone(), settings.reload.non_zero());
+    let gateway = Arc::new(Gateway::new(settings, table, upstreams)?);
+    if let (Some(file), Some(every)) = (file, every) {
+        file.follow(&gateway, services, every);
     }
-    Table::new(pool, &settings.services).map_err(Error::Descriptors)
+    Ok(Services::new(&[]).behind(gateway))
 }

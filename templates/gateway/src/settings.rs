@@ -18,6 +18,9 @@ pub struct Settings {
     /// A file with a descriptor set, which is read instead of the one that is built in. Default:
     /// none.
     pub descriptors: Option<PathBuf>,
+    /// How often that file is looked at, for what is new in it to be served. Default: `"1s"`;
+    /// `"0s"` is never.
+    pub reload: Duration,
     /// Whether fields that have their default value are in JSON too. Default: false, as in the
     /// canonical mapping of proto3.
     pub emit_defaults: bool,
@@ -38,6 +41,7 @@ impl Default for Settings {
         Self {
             services: Vec::new(),
             descriptors: None,
+            reload: Duration::from_secs(1),
             emit_defaults: false,
             max_body: Size::from_mib(4),
             body_timeout: Duration::from_secs(30),

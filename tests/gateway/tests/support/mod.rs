@@ -28,17 +28,20 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// The descriptors of the service, as `msvc proto gen` writes them.
-pub(crate) static DESCRIPTOR_SET: LazyLock<&'static [u8]> = LazyLock::new(|| {
+pub(crate) static DESCRIPTOR_SET: LazyLock<&'static [u8]> =
+    LazyLock::new(|| descriptor_set(include_str!("echo.proto")).leak());
+
+/// The descriptors of what `proto` says.
+pub(crate) fn descriptor_set(proto: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("echo.proto"), proto).expect("written");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let includes = [
-        here.join("tests/support"),
-        here.join("../../templates/protos"),
-    ];
+    let includes = [folder.path(), &here.join("../../templates/protos")];
     let mut compiler = protox::Compiler::new(includes).expect("the folders are there");
     compiler.include_imports(true).include_source_info(true);
     compiler.open_file("echo.proto").expect("it compiles");
-    Vec::leak(compiler.encode_file_descriptor_set())
-});
+    compiler.encode_file_descriptor_set()
+}
 
 pub(crate) static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(*DESCRIPTOR_SET).expect("it is valid"));

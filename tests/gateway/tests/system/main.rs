@@ -4,6 +4,7 @@ mod calls;
 mod edge;
 mod hostile;
 mod pass_through;
+mod reload;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
