@@ -28,16 +28,35 @@ pub struct Broker {
 
 impl Broker {
     /// Connects to the broker of `settings`. One that is not there yet is no error: it is tried again
-    /// when it is needed. Where messages are kept in memory, each call makes a broker of its own.
+    /// when it is needed. (A database is waited for: it needs its tables.) Where messages are kept in
+    /// memory, each call makes a broker of its own.
     ///
     /// # Errors
     /// When the URL is not understood, or is that of a broker whose feature is off.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        Self::over(backend(settings).await?, settings)
+    }
+
+    /// The same, with the messages in tables of a database that is open already, such as the service's
+    /// own. The `url` of `settings` is not looked at.
+    ///
+    /// # Errors
+    /// When the tables cannot be made.
+    #[cfg(feature = "database")]
+    pub async fn in_database(
+        database: &storage::Database,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let tables = crate::database::Tables::open(database).await?;
+        Self::over(Arc::new(tables), settings)
+    }
+
+    fn over(backend: Arc<dyn Backend>, settings: &Settings) -> Result<Self, Error> {
         if !settings.prefix.is_empty() {
             name::check(&settings.prefix)?;
         }
         Ok(Self {
-            backend: backend(settings).await?,
+            backend,
             prefix: settings.prefix.as_str().into(),
             partitions: settings.partitions.max(1),
             publish_timeout: settings.publish_timeout.get(),
@@ -240,6 +259,13 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         .ok_or_else(|| Error::Url("it has no scheme, as in `memory:`".to_owned()))?;
     Ok(match scheme {
         "memory" => Arc::new(Memory::default()),
+        #[cfg(feature = "database")]
+        "sqlite" | "postgres" | "postgresql" => {
+            let database = storage::Database::open(&storage::Settings::at(url), &[]).await?;
+            Arc::new(crate::database::Tables::open(&database).await?)
+        }
+        #[cfg(not(feature = "database"))]
+        "sqlite" | "postgres" | "postgresql" => return Err(is_off(scheme, "database")),
         #[cfg(not(feature = "rabbitmq-tls"))]
         "amqps" => return Err(is_off(scheme, "rabbitmq-tls")),
         #[cfg(feature = "rabbitmq")]
@@ -256,7 +282,7 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     })
 }
 
-#[cfg(not(feature = "rabbitmq-tls"))]
+#[cfg(not(all(feature = "database", feature = "rabbitmq-tls")))]
 fn is_off(scheme: &str, feature: &'static str) -> Error {
     Error::FeatureIsOff {
         scheme: scheme.to_owned(),

@@ -58,6 +58,10 @@ pub enum Error {
     /// The broker refused, and would again.
     #[error("the broker refused: {0}")]
     Refused(String),
+    /// The database has something against it.
+    #[cfg(feature = "database")]
+    #[error("the database refused")]
+    Database(#[from] storage::Error),
     /// The broker cannot be reached, or the connection was lost.
     #[error("the broker cannot be reached: {0}")]
     Unreachable(String),

@@ -63,13 +63,15 @@
 //! | what a group wants of a topic | [`Subscription`], [`Retry`] |
 //! | messages are handled: order, retries, dead letters, the end | `consumer` |
 //! | what a broker must be able to do | `backend` |
-//! | the brokers | `memory`, `rabbitmq` |
+//! | the brokers | `memory`, `database`, `rabbitmq` |
 //! | spans, and trace context in headers | `trace` |
 //! | counters and histograms | `metrics` |
 
 mod backend;
 mod broker;
 mod consumer;
+#[cfg(feature = "database")]
+mod database;
 mod delivery;
 mod error;
 mod failure;

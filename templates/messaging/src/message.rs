@@ -101,6 +101,19 @@ impl Message {
         &self.payload
     }
 
+    /// The headers, as one text.
+    #[cfg(feature = "database")]
+    pub(crate) fn headers_as_json(&self) -> String {
+        // Texts that belong to texts are always JSON.
+        serde_json::to_string(&self.headers).unwrap_or_default()
+    }
+
+    /// The headers of a text that [`headers_as_json`](Self::headers_as_json) made.
+    #[cfg(feature = "database")]
+    pub(crate) fn set_headers_from_json(&mut self, json: &str) {
+        self.headers = serde_json::from_str(json).unwrap_or_default();
+    }
+
     /// Refuses what some broker would change or refuse.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |part, value: &str, rule| {

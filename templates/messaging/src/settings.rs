@@ -17,6 +17,8 @@ pub struct Settings {
     /// | URL | broker |
     /// |---|---|
     /// | `memory:` | within this process: for tests |
+    /// | `sqlite:.msvc/data/messaging.db` | tables in SQLite, shared by the processes of a machine |
+    /// | `postgres://user:password@host/name` | tables in PostgreSQL |
     /// | `amqp://user:password@host:5672/vhost` | RabbitMQ; `amqps:` over TLS |
     ///
     /// Default: `"memory:"`.
@@ -26,8 +28,8 @@ pub struct Settings {
     pub prefix: String,
     /// How many parts a topic is divided into by key. The messages of a part are handled by one
     /// member of a group at a time, so no more members than parts handle messages with keys. All
-    /// services that use a topic must say the same, and a change needs an empty topic. It means
-    /// nothing in memory. Default: 8.
+    /// services that use a topic must say the same, and a change needs an empty topic. In memory and in
+    /// a database there are none, and none are needed. Default: 8.
     pub partitions: u16,
     /// How long a message may take to be confirmed, lost connections and new attempts included.
     /// Default: `"10s"`.

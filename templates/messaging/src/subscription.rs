@@ -48,6 +48,18 @@ impl Subscription {
         }
     }
 
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
     /// How many messages a member holds and handles at once, at least 1. Default: 16. What waits for
     /// another message of its key counts too.
     #[must_use]

@@ -15,9 +15,9 @@ fn both_manifests_have_the_same_dependencies_and_features() {
 fn every_feature_is_on_here_and_few_for_users() {
     assert_eq!(
         manifest::default_features(OURS),
-        r#"["rabbitmq","rabbitmq-tls"]"#
+        r#"["database","rabbitmq","rabbitmq-tls"]"#
     );
-    assert_eq!(manifest::default_features(USERS), "[]");
+    assert_eq!(manifest::default_features(USERS), r#"["database"]"#);
 }
 
 #[test]

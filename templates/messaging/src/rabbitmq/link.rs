@@ -16,8 +16,9 @@ use crate::backend::Topic;
 /// The code of AMQP for an end without a fault.
 pub(super) const OK: u16 = 200;
 
-/// A broker that does not answer within this time, while a connection is made, is taken for dead.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A broker that does not answer within this time, while a connection is made and groups are declared,
+/// is taken for dead.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection over which nothing comes for about twice this time is taken for lost, in seconds.
 /// The URL may say another (`?heartbeat=30`).
@@ -38,8 +39,13 @@ pub(super) fn parse(url: &str) -> Result<AMQPUri, Error> {
 pub(super) async fn connect(uri: &AMQPUri) -> Result<Connection, Error> {
     let properties = ConnectionProperties::default();
     let connection = Connection::connect_uri(uri.clone(), properties);
-    match tokio::time::timeout(CONNECT_TIMEOUT, connection).await {
-        Ok(connection) => connection.map_err(unreachable),
+    connection.await.map_err(unreachable)
+}
+
+/// Waits for what a broker that is well does soon.
+pub(super) async fn in_time<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, future).await {
+        Ok(result) => result,
         Err(_) => Err(Error::Unreachable(format!(
             "no answer within {CONNECT_TIMEOUT:?}"
         ))),

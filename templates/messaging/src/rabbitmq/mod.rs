@@ -42,7 +42,7 @@ impl RabbitMq {
         if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
             return Ok(Arc::clone(link));
         }
-        let new = Arc::new(Link::open(&self.uri).await?);
+        let new = Arc::new(link::in_time(Link::open(&self.uri)).await?);
         *link = Some(Arc::clone(&new));
         Ok(new)
     }
@@ -86,7 +86,9 @@ impl Backend for RabbitMq {
     }
 
     fn declare<'a>(&'a self, route: &'a Route) -> Boxed<'a, Result<(), Error>> {
-        Box::pin(async move { topology::declare(&self.link().await?.connection, route).await })
+        Box::pin(link::in_time(async move {
+            topology::declare(&self.link().await?.connection, route).await
+        }))
     }
 
     fn subscribe<'a>(

@@ -126,8 +126,13 @@ impl Fetching {
         }
     }
 
-    /// Connects, and asks for the messages of all parts.
+    /// Connects, and asks for the messages of all parts, in time: a broker that dies meanwhile may leave
+    /// a request without an answer.
     async fn open(&self) -> Result<Fetcher, Error> {
+        link::in_time(self.subscribe()).await
+    }
+
+    async fn subscribe(&self) -> Result<Fetcher, Error> {
         let connection = link::connect(&self.uri).await?;
         topology::declare(&connection, &self.route).await?;
         let channel = connection.create_channel().await.map_err(unreachable)?;

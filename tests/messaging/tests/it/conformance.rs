@@ -52,6 +52,8 @@ macro_rules! all_brokers {
 
 all_brokers! {
     memory: async { Some(messaging::Settings::default()) },
+    sqlite: crate::servers::databases::sqlite(),
+    postgres: crate::servers::databases::postgres(),
     rabbitmq: crate::servers::rabbitmq::shared(),
 }
 

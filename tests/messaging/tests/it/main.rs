@@ -1,6 +1,7 @@
 //! The part `messaging`, with each broker that it speaks to.
 
 mod conformance;
+mod faults;
 mod servers;
 
 mod support;

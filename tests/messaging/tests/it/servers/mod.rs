@@ -1,5 +1,6 @@
 //! Real brokers, each a process of this one with a folder and ports of its own.
 
+pub mod databases;
 pub mod rabbitmq;
 
 use std::fs::{self, File};
@@ -8,6 +9,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use messaging::Settings;
 
 /// How long a broker may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -24,6 +27,17 @@ pub fn skip(program: &str) {
     assert!(!is_ci, "in CI there must be {program}");
     let text = format!("skipped: no {program} here\n");
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// A broker of a test's own, to be hurt.
+pub trait Server: Send {
+    fn settings(&self) -> Settings;
+
+    /// Sends a signal, by its name.
+    fn signal(&self, signal: &str);
+
+    /// Ends it without a warning, and starts it again with what it has on disk.
+    fn kill_and_boot(&mut self);
 }
 
 /// A folder below the system's temporary ones; it goes when this is dropped.
@@ -51,6 +65,7 @@ impl Folder {
 
 /// A program that ends with this value, or with the test process, however that ends.
 pub struct Process {
+    pid: u32,
     shell: Child,
 }
 
@@ -72,7 +87,17 @@ impl Process {
         let output = shell.stdout.take().expect("an output");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).expect("a line");
-        Self { shell }
+        Self {
+            pid: line.trim().parse().expect("a process id"),
+            shell,
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        kill.args([format!("-{signal}"), self.pid.to_string()]);
+        assert!(kill.status().expect("kill").success(), "kill -{signal}");
     }
 }
 

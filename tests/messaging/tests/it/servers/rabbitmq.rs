@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use messaging::Settings;
 
-use super::{Folder, Process, free_port, skip, wait_until};
+use super::{Folder, Process, Server, free_port, skip, wait_until};
 
 /// The program without the wrapper that changes the user.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -92,6 +92,23 @@ impl RabbitMq {
             url: chassis::config::Secret::new(format!("amqp://127.0.0.1:{}", self.port)),
             ..Settings::default()
         }
+    }
+}
+
+impl Server for RabbitMq {
+    fn settings(&self) -> Settings {
+        self.settings()
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("a process");
+        process.signal(signal);
+    }
+
+    fn kill_and_boot(&mut self) {
+        self.signal("KILL");
+        self.process = None;
+        self.boot();
     }
 }
 
