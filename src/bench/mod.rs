@@ -1,7 +1,8 @@
 //! Load generation: calls of one method, many of them, and what came of it.
 //!
 //! - [`load`] says when calls start, [`payload`] what they carry, made anew by a [`template`] where it
-//!   differs from call to call, [`dialogue`] times the messages of streams, [`framing`] counts them;
+//!   differs from call to call, [`dialogue`] times the messages of streams, [`framing`] counts
+//!   them, [`responses`] looks into some;
 //! - [`http2`] is the protocol between a connection's bytes and its calls;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill;
@@ -19,6 +20,7 @@ pub mod load;
 pub mod payload;
 pub mod random;
 pub mod report;
+pub mod responses;
 pub mod search;
 pub mod stats;
 pub mod template;

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::bench::dialogue::StreamTimes;
+use crate::bench::responses::Findings;
 use crate::code::{Code, NAMES};
 
 /// The least latency that is told from 0, in nanoseconds.
@@ -178,6 +179,8 @@ pub struct Recorder {
     pub lateness: Latencies,
     /// Of the messages of calls that are streams; boxed, for most are not.
     pub streams: Option<Box<StreamTimes>>,
+    /// What was found in the responses that were looked at.
+    pub findings: Findings,
     codes: [u64; NAMES.len()],
     samples: BTreeMap<Code, Vec<Sample>>,
     /// Response messages.
@@ -255,6 +258,7 @@ impl Recorder {
         if let Some(streams) = &other.streams {
             self.streams.get_or_insert_default().add(streams);
         }
+        self.findings.add(&other.findings);
         self.messages_received += other.messages_received;
         self.bytes_received += other.bytes_received;
         self.messages_sent += other.messages_sent;

@@ -17,6 +17,7 @@ use clap_complete::engine::ArgValueCompleter;
 use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
 use crate::bench::load::{Arrivals, HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 use crate::bench::report::{self, Report, Subject};
+use crate::bench::responses::{Expectation, Extraction, PathError};
 use crate::bench::threshold::{Threshold, ThresholdError, Verdict};
 use crate::client::completion;
 use crate::commands::rpc::{self, RpcArgs};
@@ -136,6 +137,16 @@ pub struct BenchArgs {
     /// `--duration` (5s), from `--rate` (100) on.
     #[arg(long, value_name = "EXPRS", conflicts_with_all = ["concurrency", "profile", "requests", "thresholds"])]
     find_max: Option<Limits>,
+    /// What must hold of responses, such as `user.id==7`, `total>0` or `tags~new`; may be given several times.
+    /// One of `--sample` calls is looked at.
+    #[arg(long = "expect", value_name = "EXPR")]
+    expectations: Vec<Expectation>,
+    /// A value of responses to count, such as `region=user.address.region`; may be given several times.
+    #[arg(long = "extract", value_name = "[NAME=]FIELD")]
+    extractions: Vec<Extraction>,
+    /// Look at the response to one of so many calls, for `--expect` and `--extract`.
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "100")]
+    sample: usize,
     /// Write the report to this file as well: FILE.json, or FILE.csv for a header and one row.
     #[arg(long, value_name = "FILE.json|FILE.csv", value_parser = output_file, value_hint = ValueHint::FilePath)]
     output: Option<OutputFile>,
@@ -220,6 +231,18 @@ enum BenchError {
     },
     #[error("thresholds breached: {}", .0.join(", "))]
     Breached(Vec<String>),
+    #[error("responses of {failed} of {sampled} calls are not what was expected: {}", .unmet.join(", "))]
+    Unexpected {
+        failed: u64,
+        sampled: u64,
+        unmet: Vec<String>,
+    },
+    #[error("`{given}` cannot be found in responses")]
+    Path {
+        given: String,
+        #[source]
+        source: PathError,
+    },
     #[error("there is no rate at which they hold: not even {0} calls/s")]
     NoRate(f64),
     #[error("the search ended at {rate} calls/s: {why}")]
@@ -236,7 +259,12 @@ impl Diagnostic for BenchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Invalid { hint, .. } => hint.clone(),
-            Self::Breached(_) | Self::NoRate(_) | Self::Ended { .. } | Self::Profile { .. } => None,
+            Self::Breached(_)
+            | Self::Unexpected { .. }
+            | Self::Path { .. }
+            | Self::NoRate(_)
+            | Self::Ended { .. }
+            | Self::Profile { .. } => None,
         }
     }
 
@@ -244,8 +272,8 @@ impl Diagnostic for BenchError {
         match self {
             Self::Invalid { .. } => Exit::Inconclusive,
             Self::Ended { .. } => Exit::Inconclusive,
-            Self::Breached(_) | Self::NoRate(_) => Exit::Failed,
-            Self::Profile { .. } => Exit::Usage,
+            Self::Breached(_) | Self::Unexpected { .. } | Self::NoRate(_) => Exit::Failed,
+            Self::Profile { .. } | Self::Path { .. } => Exit::Usage,
         }
     }
 }
@@ -300,7 +328,11 @@ fn measure(
     let outcome = outcome?;
     // Another bench makes other requests.
     job.first_number = outcome.recorder.next_number.max(job.first_number);
-    Ok(report::conclude(subject, &plan, &outcome, thresholds))
+    let mut report = report::conclude(subject, &plan, &outcome, thresholds);
+    if let Some(checks) = &job.checks {
+        report.responses = Some(outcome.recorder.findings.conclude(checks.every));
+    }
+    Ok(report)
 }
 
 /// Writes a report where it was asked for.
@@ -334,6 +366,16 @@ fn verdict(context: &Context, report: &Report) -> Result {
         }
     } else if !breached.is_empty() {
         BenchError::Breached(breached)
+    } else if let Some(responses) = report.responses.as_ref().filter(|found| found.failed > 0) {
+        BenchError::Unexpected {
+            failed: responses.failed,
+            sampled: responses.sampled,
+            unmet: responses
+                .unmet
+                .iter()
+                .map(|unmet| format!("`{}`", unmet.expectation))
+                .collect(),
+        }
     } else {
         return Ok(());
     };

@@ -46,10 +46,10 @@ fn each_message_waits_for_the_answer_to_the_one_before() {
         assert_eq!(streams["first_message"]["count"], 50, "{streams:#}");
         assert_eq!(streams["gap"]["count"], 300);
         assert_eq!(streams["echo"]["count"], 300);
-        // A call is no shorter than what it waits for, one after the other.
+        // A call is no shorter than what it waits for, one after the other, but for the rounding.
         let calls = number(&report["latency"]["mean_us"]) * 50.0;
         let echoes = number(&streams["echo"]["mean_us"]) * 300.0;
-        assert!(echoes < calls, "{echoes} of {calls}");
+        assert!(echoes <= calls * 1.0001, "{echoes} of {calls}");
     }
 }
 

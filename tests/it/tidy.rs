@@ -42,6 +42,8 @@ fn pure_modules_do_no_io() {
         "bench/payload.rs",
         "bench/random.rs",
         "bench/report/",
+        "bench/responses.rs",
+        "bench/responses/",
         "bench/search.rs",
         "bench/stats.rs",
         "bench/template/",

@@ -204,6 +204,19 @@ impl Ledger {
         dialogue.hear(messages, now, times);
     }
 
+    /// Whether the response to a call is to be looked at.
+    pub(super) fn samples(&self, call: &Call) -> bool {
+        let checks = self.job.checks.as_ref();
+        call.measured && checks.is_some_and(|checks| checks.samples(call.number))
+    }
+
+    /// Looks at the response to a call that succeeded.
+    pub(super) fn look(&self, body: &[u8]) {
+        if let Some(checks) = &self.job.checks {
+            checks.look(body, &mut self.recorder.borrow_mut().findings);
+        }
+    }
+
     /// The number that no call has had.
     pub(super) fn next_number(&self) -> u64 {
         self.number.get()

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use crate::bench::dialogue::Talk;
 use crate::bench::load::Plan;
 use crate::bench::payload::Payload;
+use crate::bench::responses::Checks;
 use crate::bench::stats::{End, Latencies, Outcome, Recorder};
 use crate::client::connect::{ConnectError, Tls};
 use crate::client::target::Endpoint;
@@ -86,6 +87,8 @@ pub struct Job {
     pub talk: Talk,
     /// Whether requests or responses are streams.
     pub is_stream: bool,
+    /// What is looked for in responses; none: they are counted only.
+    pub checks: Option<Checks>,
     /// Whether a call that succeeds has exactly one response message.
     pub one_response: bool,
     /// Whether responses may be compressed.

@@ -81,6 +81,7 @@ pub fn conclude(
         histogram: histogram(&all),
         codes: codes(recorder),
         pacing: is_open.then(|| pacing(recorder)),
+        responses: None,
         client: client(recorder, completed),
         notes: Vec::new(),
         thresholds: Vec::new(),

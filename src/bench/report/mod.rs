@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::bench::dialogue::Talk;
 use crate::bench::load::{Arrivals, Model, Profile};
+use crate::bench::responses::Responses;
 use crate::bench::stats::Sample;
 use crate::bench::threshold::Judged;
 
@@ -96,6 +97,8 @@ pub struct Report {
     pub codes: Vec<CodeCount>,
     /// How well the schedule was kept; null in closed loops.
     pub pacing: Option<Pacing>,
+    /// What was found in responses; null where nothing was looked for.
+    pub responses: Option<Responses>,
     /// What the load generator itself took.
     pub client: Client,
     /// What to know before believing any of it.

@@ -461,6 +461,7 @@ fn the_json_has_everything_with_its_unit() {
         "lateness_max_us": 1199.0,
         "held_back": 0
       },
+      "responses": null,
       "client": {
         "cpu_seconds": 9.5,
         "cpu_seconds_per_million_calls": 791.667,

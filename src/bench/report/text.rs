@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::table::{latencies, messages};
-use super::{Bar, CodeCount, RateOver, Report};
+use super::{Bar, CodeCount, RateOver, Report, Responses};
 use crate::bench::load::{Arrivals, Model};
 use crate::duration;
 
@@ -46,6 +46,12 @@ pub fn text(report: &Report) -> String {
         }
         line(&mut out, "");
         for row in codes(&report.codes) {
+            line(&mut out, &row);
+        }
+    }
+    if let Some(responses) = &report.responses {
+        line(&mut out, "");
+        for row in looked_at(responses) {
             line(&mut out, &row);
         }
     }
@@ -258,6 +264,36 @@ fn codes(codes: &[CodeCount]) -> Vec<String> {
                 "      {} ({count} times)",
                 one_line(&sample.message)
             ));
+        }
+    }
+    rows
+}
+
+fn looked_at(responses: &Responses) -> Vec<String> {
+    let mut rows = vec![format!(
+        "  responses of {} looked at, one of {}: {} not as expected",
+        plural(responses.sampled, "call"),
+        grouped(responses.every),
+        grouped(responses.failed)
+    )];
+    for unmet in &responses.unmet {
+        let count = plural(unmet.count, "message");
+        rows.push(format!(
+            "      {} does not hold of {count}",
+            unmet.expectation
+        ));
+        for found in &unmet.found {
+            rows.push(format!("          {}", one_line(&found.to_string())));
+        }
+    }
+    for extracted in &responses.extracted {
+        rows.push(format!("      {}", extracted.name));
+        for found in &extracted.values {
+            rows.push(format!("          {}", one_line(&found.to_string())));
+        }
+        if extracted.others > 0 {
+            let others = grouped(extracted.others);
+            rows.push(format!("          others ({others} times)"));
         }
     }
     rows

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use super::BenchArgs;
+use super::{BenchArgs, BenchError};
 use crate::bench::dialogue::Talk;
 use crate::bench::payload::{self, Compression, Payload};
+use crate::bench::responses::{Checks, Expectation, Extraction};
 use crate::bench::template::{
     self, Plan, Rows, RowsError, Sources, Syntax, TemplateError, Text, has_placeholders,
 };
@@ -119,6 +120,31 @@ pub(super) fn talk(args: &BenchArgs, method: &MethodDescriptor) -> Result<Talk, 
         });
     }
     Ok(talk)
+}
+
+/// What is looked for in responses.
+pub(super) fn checks(
+    args: &BenchArgs,
+    method: &MethodDescriptor,
+) -> Result<Option<Checks>, BenchError> {
+    if args.expectations.is_empty() && args.extractions.is_empty() {
+        return Ok(None);
+    }
+    let expected = args.expectations.iter().map(Expectation::path);
+    let extracted = args.extractions.iter().map(Extraction::path);
+    for path in expected.chain(extracted) {
+        path.check(&method.output())
+            .map_err(|source| BenchError::Path {
+                given: path.to_string(),
+                source,
+            })?;
+    }
+    Ok(Some(Checks {
+        descriptor: method.output(),
+        every: args.sample as u64,
+        expectations: args.expectations.clone(),
+        extractions: args.extractions.clone(),
+    }))
 }
 
 /// What the calls carry.

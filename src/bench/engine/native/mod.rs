@@ -27,6 +27,7 @@ use crate::bench::http2::{Finished, How, Request};
 use crate::client::CONNECT_TIMEOUT;
 use crate::client::connect::{self, ConnectError};
 use crate::client::target::Endpoint;
+use crate::code::Code;
 
 /// Calls are given up in steps of this, as the timers of the runtime are no finer.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -248,9 +249,20 @@ impl Link {
         if finished.is_empty() {
             return;
         }
-        for Finished { mut call, how, .. } in finished.drain(..) {
+        for ended in finished.drain(..) {
+            let Finished {
+                mut call,
+                how,
+                kept,
+                ..
+            } = ended;
             match how {
-                How::Ended(ended) => self.land(&call, now, &ended),
+                How::Ended(ended) => {
+                    if let (Code::OK, Some(kept)) = (ended.code, kept) {
+                        self.ledger.look(&kept);
+                    }
+                    self.land(&call, now, &ended);
+                }
                 How::NotTaken(why) if call.refusals + 1 == ATTEMPTS => {
                     self.land(&call, now, &unavailable(why));
                 }

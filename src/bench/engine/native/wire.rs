@@ -177,21 +177,24 @@ impl Wire {
 
     /// Makes a call, if there is room for it.
     pub(super) fn start(&self, ledger: &Ledger, mut call: Call) -> bool {
-        let mut connection = self.connection.borrow_mut();
-        if connection.room() == 0 {
+        if self.room() == 0 {
             return false;
         }
+        let is_sampled = ledger.samples(&call);
         if ledger.job.talk != Talk::AtOnce {
-            drop(connection);
             self.open(ledger, call);
         } else if ledger.job.payload.is_fixed() {
-            connection.start(call);
+            self.connection.borrow_mut().start(call);
         } else {
             let mut fields = Vec::new();
             let body = ledger.make(&mut call, |name, value| {
                 put_field(&mut fields, name.as_bytes(), value);
             });
+            let mut connection = self.connection.borrow_mut();
             connection.start_with(call, &fields, &body);
+        }
+        if is_sampled {
+            self.connection.borrow_mut().keep();
         }
         true
     }

@@ -32,6 +32,8 @@ pub(super) struct NotTaken {
 pub(super) struct Made {
     pub(super) body: Bytes,
     pub(super) headers: HeaderMap,
+    /// Where the response is kept, if it is to be looked at.
+    pub(super) kept: Option<RefCell<Vec<u8>>>,
 }
 
 /// Makes a call.
@@ -59,7 +61,7 @@ pub(super) async fn exchange(
             answered.add_permits(messages as usize);
         };
         match response.await {
-            Ok(response) => receive(response, &ledger.job, hear).await,
+            Ok(response) => receive(response, &ledger.job, (hear, &made.kept)).await,
             Err(error) => broken(&error, 0, 0),
         }
     };
@@ -114,7 +116,7 @@ async fn talk(
 async fn receive(
     response: Response<RecvStream>,
     job: &Job,
-    hear: impl Fn(u64),
+    (hear, kept): (impl Fn(u64), &Option<RefCell<Vec<u8>>>),
 ) -> Result<Ended, NotTaken> {
     let (head, mut body) = response.into_parts();
     let mut counter = MessageCounter::accepting(job.accepts_compressed);
@@ -133,6 +135,9 @@ async fn receive(
         }
         let before = counter.messages();
         let fed = counter.feed(&chunk);
+        if let Some(kept) = kept {
+            kept.borrow_mut().extend_from_slice(&chunk);
+        }
         if job.is_stream && counter.messages() > before {
             hear(counter.messages() - before);
         }

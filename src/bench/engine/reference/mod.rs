@@ -26,6 +26,7 @@ use crate::bench::stats::Ended;
 use crate::client::connect::{self, ConnectError, FirstBytes, Sniffed, Transport};
 use crate::client::status;
 use crate::client::target::Endpoint;
+use crate::code::Code;
 
 /// How much a server may send on a stream before it is read; large, for reading is all we do.
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -127,6 +128,9 @@ impl Link {
             Err(_) => timed_out(job),
         };
         let end = Instant::now();
+        if let (Code::OK, Some(kept)) = (ended.code, &made.kept) {
+            self.ledger.look(&kept.borrow());
+        }
         self.ledger.land(&call, &ended, end);
         self.ledger.announce();
         end
@@ -135,10 +139,12 @@ impl Link {
     /// What a call carries.
     fn made(&self, call: &mut Call) -> Made {
         let job = &self.ledger.job;
+        let kept = self.ledger.samples(call).then(RefCell::default);
         if job.payload.is_fixed() {
             return Made {
                 body: job.payload.fixed.clone(),
                 headers: job.headers.clone(),
+                kept,
             };
         }
         let mut headers = job.headers.clone();
@@ -151,6 +157,7 @@ impl Link {
         Made {
             body: Bytes::copy_from_slice(&body),
             headers,
+            kept,
         }
     }
 
