@@ -225,10 +225,10 @@ pub fn with_need(
         let needs = service
             .entry("needs")
             .or_insert_with(|| value(toml_edit::Array::new()));
-        if let Some(needs) = needs.as_array_mut() {
-            if !needs.iter().any(|it| it.as_str() == Some(resource.name())) {
-                needs.push(resource.name());
-            }
+        if let Some(needs) = needs.as_array_mut()
+            && !needs.iter().any(|it| it.as_str() == Some(resource.name()))
+        {
+            needs.push(resource.name());
         }
     }
     Ok(document.to_string())
