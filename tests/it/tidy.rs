@@ -107,7 +107,7 @@ fn pure_modules_do_no_io() {
         "std::net",
         "tokio::",
         "println!",
-        "SystemTime",
+        "SystemTime::",
         "std::process",
     ];
     let sources = sources("src");

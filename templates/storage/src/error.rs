@@ -22,6 +22,7 @@ use tonic::{Code, Status};
 /// | [`Timeout`](Self::Timeout) | `DEADLINE_EXCEEDED` |
 /// | [`CommitUnknown`](Self::CommitUnknown) | `UNKNOWN` |
 /// | others | `INTERNAL` |
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The settings name no database that can be opened.
@@ -33,14 +34,14 @@ pub enum Error {
         /// What kind of rule.
         rule: Violation,
         /// What the database says.
-        source: sqlx::Error,
+        source: Arc<sqlx::Error>,
     },
     /// The transaction collides with others. It may succeed when it is tried again.
-    Conflict(sqlx::Error),
+    Conflict(Arc<sqlx::Error>),
     /// The database cannot be reached, or the connection was lost: nothing of the transaction holds.
-    Unavailable(sqlx::Error),
+    Unavailable(Arc<sqlx::Error>),
     /// The connection was lost while the transaction was committed: it may hold or not.
-    CommitUnknown(sqlx::Error),
+    CommitUnknown(Arc<sqlx::Error>),
     /// The statement took longer than `statement_timeout`.
     Timeout(Duration),
     /// A migration failed. Those before it hold.
@@ -56,7 +57,7 @@ pub enum Error {
         name: String,
     },
     /// Anything else: a statement that is wrong, a column of another type.
-    Query(sqlx::Error),
+    Query(Arc<sqlx::Error>),
 }
 
 /// What kind of rule a statement breaks.
@@ -146,10 +147,10 @@ impl From<sqlx::Error> for Error {
         let reported = match &error {
             E::RowNotFound => return Self::NotFound,
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
-                return Self::Unavailable(error);
+                return Self::Unavailable(Arc::new(error));
             }
             E::Database(reported) => reported,
-            _ => return Self::Query(error),
+            _ => return Self::Query(Arc::new(error)),
         };
         let rule = match reported.kind() {
             ErrorKind::UniqueViolation => Some(Violation::Unique),
@@ -158,17 +159,16 @@ impl From<sqlx::Error> for Error {
             ErrorKind::CheckViolation => Some(Violation::Check),
             _ => None,
         };
+        let class = class(reported.code().as_deref().unwrap_or_default());
+        let source = Arc::new(error);
         if let Some(rule) = rule {
-            return Self::Violated {
-                rule,
-                source: error,
-            };
+            return Self::Violated { rule, source };
         }
-        match class(reported.code().as_deref().unwrap_or_default()) {
-            Class::Conflict => Self::Conflict(error),
-            Class::Unavailable => Self::Unavailable(error),
+        match class {
+            Class::Conflict => Self::Conflict(source),
+            Class::Unavailable => Self::Unavailable(source),
             Class::Cancelled => Self::Timeout(Duration::ZERO),
-            Class::Other => Self::Query(error),
+            Class::Other => Self::Query(source),
         }
     }
 }
@@ -256,7 +256,7 @@ impl StdError for Error {
             | Self::Conflict(source)
             | Self::Unavailable(source)
             | Self::CommitUnknown(source)
-            | Self::Query(source) => Some(source),
+            | Self::Query(source) => Some(&**source),
             Self::Migration { source, .. } => Some(&**source),
             Self::Settings(_) | Self::NotFound | Self::Timeout(_) | Self::Changed { .. } => None,
         }
@@ -322,12 +322,14 @@ mod tests {
 
     #[test]
     fn a_status_says_little_and_keeps_its_cause() {
-        let status = Status::from(Error::Query(sqlx::Error::Protocol("secret".to_owned())));
+        let status = Status::from(Error::Query(Arc::new(sqlx::Error::Protocol(
+            "secret".to_owned(),
+        ))));
         assert_eq!(
             (status.code(), status.message()),
             (Code::Internal, "the database failed")
         );
-        let status = Status::from(Error::Conflict(sqlx::Error::PoolClosed));
+        let status = Status::from(Error::Conflict(Arc::new(sqlx::Error::PoolClosed)));
         let cause = Error::cause_of(&status).expect("it has a cause");
         assert!(cause.is_transient());
     }

@@ -36,6 +36,7 @@
 //! | values go in and come out | [`Bind`], [`Row`], [`FromRow`] |
 //! | transactions, again when they collide with others | [`Database::transaction`], [`Transaction`] |
 //! | what went wrong, and what a caller is told | [`Error`] |
+//! | values that are read often, kept near | [`cache`] |
 //! | a fresh database for each test | [`testing`] |
 //!
 //! # One SQL for both
@@ -55,6 +56,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("storage needs one of the features `sqlite` and `postgres`");
 
+pub mod cache;
 mod connection;
 mod database;
 mod error;
@@ -69,6 +71,7 @@ pub mod testing;
 mod transaction;
 mod value;
 
+pub use cache::{Cache, CacheSettings};
 pub use database::{Database, System};
 pub use error::{Error, Violation};
 pub use migrate::Migration;

@@ -1,5 +1,6 @@
 //! Statements that hold together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::backoff::Backoff;
@@ -60,7 +61,9 @@ impl Transaction {
     pub async fn commit(mut self) -> Result<(), Error> {
         match self.end("COMMIT").await {
             Err(Error::Unavailable(source)) => Err(Error::CommitUnknown(source)),
-            Err(Error::Timeout(_)) => Err(Error::CommitUnknown(sqlx::Error::PoolTimedOut)),
+            Err(Error::Timeout(_)) => {
+                Err(Error::CommitUnknown(Arc::new(sqlx::Error::PoolTimedOut)))
+            }
             outcome => outcome,
         }
     }

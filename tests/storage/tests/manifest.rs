@@ -13,7 +13,10 @@ fn both_manifests_have_the_same_dependencies_and_features() {
 
 #[test]
 fn every_feature_is_on_here_and_few_for_users() {
-    assert_eq!(manifest::default_features(OURS), r#"["postgres","sqlite"]"#);
+    assert_eq!(
+        manifest::default_features(OURS),
+        r#"["postgres","redis","sqlite"]"#
+    );
     assert_eq!(manifest::default_features(USERS), r#"["sqlite"]"#);
 }
 

@@ -1,9 +1,12 @@
-//! The part `storage` from the outside, on SQLite and on a real PostgreSQL.
+//! The part `storage` from the outside, on SQLite and on a real PostgreSQL and Redis.
 
+mod cache;
 mod each;
 mod migrations;
 mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod queries;
+#[path = "../support/redis.rs"]
+mod redis;
 mod transactions;

@@ -1,6 +1,7 @@
 //! What is done in a transaction holds, or does not, whoever else is there.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ async fn a_transaction_is_tried_as_often_as_it_is_allowed_to() {
     let outcome = fresh
         .transaction(async |_| {
             attempts.fetch_add(1, Ordering::Relaxed);
-            Err::<(), Error>(Error::Conflict(sqlx::Error::PoolClosed))
+            Err::<(), Error>(Error::Conflict(Arc::new(sqlx::Error::PoolClosed)))
         })
         .await;
     assert!(outcome.expect_err("always").is_transient());
