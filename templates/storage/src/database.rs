@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::connection::{Connection, Pool, Statement};
 use crate::metrics::Metrics;
 use crate::open::{Opened, open};
+use crate::transaction::bounded;
 use crate::{Error, Migration, Query, Settings, Transaction};
 
 /// A database. Clones share its connections.
@@ -20,7 +21,7 @@ pub struct Database(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: Pool,
+    pool: Arc<Pool>,
     system: System,
     name: String,
     server: Option<(String, u16)>,
@@ -61,8 +62,8 @@ impl Database {
             name,
             server,
         } = open(settings)?;
-        let metrics = Metrics::of(&name);
-        metrics.follow(pool.clone());
+        let (pool, metrics) = (Arc::new(pool), Metrics::of(&name));
+        metrics.follow(&pool);
         let database = Self(Arc::new(Inner {
             pool,
             system,
@@ -144,7 +145,9 @@ impl Database {
         };
         // Neither measured nor traced: it is asked every few seconds.
         let mut connection = self.0.pool.acquire().await?;
-        connection.execute(statement).await?;
+        let limit = self.0.settings.acquire_timeout.get();
+        let ask = async |it: &mut Connection| Ok(it.execute(statement).await?);
+        bounded(&mut connection, limit, ask).await?;
         Ok(())
     }
 

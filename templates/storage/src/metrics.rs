@@ -1,7 +1,8 @@
 //! Connections and statements, by the names of OpenTelemetry's conventions for database clients
 //! (<https://opentelemetry.io/docs/specs/semconv/database/database-metrics/>).
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -112,39 +113,60 @@ impl Metrics {
         self.retries.inc();
     }
 
-    /// Tells how many connections `pool` has, for as long as the process lives.
-    pub(crate) fn follow(&self, pool: Pool) {
-        chassis::metrics::collect(Connections {
-            database: self.database.clone(),
-            pool,
-        });
+    /// Tells how many connections `pool` has, for as long as it is there.
+    pub(crate) fn follow(&self, pool: &Arc<Pool>) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| chassis::metrics::collect(Connections));
+        let mut pools = pools();
+        pools.retain(|(_, pool)| pool.strong_count() > 0);
+        pools.push((self.database.clone(), Arc::downgrade(pool)));
     }
 }
 
-/// The connections of a pool, counted when somebody asks.
+/// The pools of all databases that are open, by the databases' names.
+fn pools() -> MutexGuard<'static, Vec<(String, Weak<Pool>)>> {
+    static POOLS: Mutex<Vec<(String, Weak<Pool>)>> = Mutex::new(Vec::new());
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The connections of all pools, counted when somebody asks.
 #[derive(Debug)]
-struct Connections {
-    database: String,
-    pool: Pool,
+struct Connections;
+
+/// How many connections a database has.
+#[derive(Debug, Default)]
+struct Count {
+    idle: u32,
+    used: u32,
+    max: u32,
 }
 
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        if self.pool.is_closed() {
-            return Ok(());
+        // A database that was opened twice is one to those who look at it.
+        let mut counts = BTreeMap::<String, Count>::new();
+        for (database, pool) in &*pools() {
+            let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else {
+                continue;
+            };
+            let (open, idle) = pool.connections();
+            let count = counts.entry(database.clone()).or_default();
+            count.idle += idle;
+            count.used += open.saturating_sub(idle);
+            count.max += pool.max_connections();
         }
-        let (open, idle) = self.pool.connections();
-        let used = open.saturating_sub(idle);
         let mut descriptor = encoder.encode_descriptor(
             "db_client_connections",
             "Connections, by what they do",
             None,
             MetricType::Gauge,
         )?;
-        for (state, count) in [("idle", idle), ("used", used)] {
-            let labels = [("database", self.database.as_str()), ("state", state)];
-            let gauge = ConstGauge::new(i64::from(count));
-            gauge.encode(descriptor.encode_family(&labels)?)?;
+        for (database, count) in &counts {
+            for (state, count) in [("idle", count.idle), ("used", count.used)] {
+                let labels = [("database", database.as_str()), ("state", state)];
+                let gauge = ConstGauge::new(i64::from(count));
+                gauge.encode(descriptor.encode_family(&labels)?)?;
+            }
         }
         let mut descriptor = encoder.encode_descriptor(
             "db_client_connections_max",
@@ -152,8 +174,11 @@ impl Collector for Connections {
             None,
             MetricType::Gauge,
         )?;
-        let labels = [("database", self.database.as_str())];
-        let gauge = ConstGauge::new(i64::from(self.pool.max_connections()));
-        gauge.encode(descriptor.encode_family(&labels)?)
+        for (database, count) in &counts {
+            let labels = [("database", database.as_str())];
+            let gauge = ConstGauge::new(i64::from(count.max));
+            gauge.encode(descriptor.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }

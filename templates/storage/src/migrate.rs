@@ -10,6 +10,8 @@ use std::time::Duration;
 use chassis::backoff::Backoff;
 use tokio::time::Instant;
 
+use crate::connection::Connection;
+use crate::transaction::bounded;
 use crate::{Database, Error, System, Transaction};
 
 /// The pauses while the database does not answer.
@@ -147,7 +149,7 @@ async fn apply(database: &Database, migration: &Migration, deadline: Instant) ->
         return Ok(());
     }
     let began = Instant::now();
-    transaction.connection()?.script(sql).await?;
+    script(&mut transaction, sql, deadline).await?;
     transaction
         .query("INSERT INTO _migrations (name, checksum, applied_at) VALUES ($1, $2, $3)")
         .bind(&name)
@@ -169,13 +171,22 @@ async fn locked(database: &Database, deadline: Instant) -> Result<Transaction, E
         let left = left.as_millis().max(1);
         let limits =
             format!("SET LOCAL lock_timeout = {left}; SET LOCAL statement_timeout = {left}");
-        let connection = transaction.connection()?;
-        connection.script(limits).await?;
-        connection
-            .script(format!("SELECT pg_advisory_xact_lock({LOCK})"))
-            .await?;
+        script(&mut transaction, limits, deadline).await?;
+        let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
+        script(&mut transaction, lock, deadline).await?;
     }
     Ok(transaction)
+}
+
+/// Runs a script until `deadline`, however long a statement may take otherwise.
+async fn script(
+    transaction: &mut Transaction,
+    sql: impl Into<String>,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let run = async |it: &mut Connection| Ok(it.script(sql).await?);
+    bounded(transaction.connection()?, left, run).await
 }
 
 async fn is_applied(transaction: &mut Transaction, name: &str, sql: &str) -> Result<bool, Error> {

@@ -70,11 +70,15 @@ fn sqlite(settings: &Settings, url: &str) -> Result<Opened, Error> {
         make_folder(path)?;
         let name = path.file_stem().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
+        let synchronous = match settings.synchronous_commit {
+            true => SqliteSynchronous::Full,
+            false => SqliteSynchronous::Normal,
+        };
         // Readers and the writer do not wait for each other, and a commit is one write.
         let options = options
             .create_if_missing(!url.contains("mode="))
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal);
+            .synchronous(synchronous);
         (options, pool, name)
     };
     Ok(Opened {
@@ -113,7 +117,14 @@ fn postgres(settings: &Settings, url: &str) -> Result<Opened, Error> {
     let options = PgConnectOptions::from_str(url).map_err(|it| wrong(&it))?;
     // The server's own limit lets go of its locks as well.
     let limit = settings.statement_timeout.get().as_millis();
-    let options = options.options([("statement_timeout", limit.to_string())]);
+    let commit = match settings.synchronous_commit {
+        true => "on",
+        false => "off",
+    };
+    let options = options.options([
+        ("statement_timeout", limit.to_string()),
+        ("synchronous_commit", commit.to_owned()),
+    ]);
     let name = options.get_database().unwrap_or(options.get_username());
     let name = name.to_owned();
     let server = Some((options.get_host().to_owned(), options.get_port()));

@@ -26,6 +26,9 @@ pub struct Settings {
     /// The longest wait at the start for the database to answer, and for other instances that are
     /// migrating it. Default: `"60s"`.
     pub migration_timeout: Duration,
+    /// Whether a commit waits until it is on the disk. Without it, the last moments before a failure of
+    /// power may be lost, though not those before the end of a process. Default: true.
+    pub synchronous_commit: bool,
     /// How often a transaction is tried that collides with others. Default: 5.
     pub max_attempts: u32,
 }
@@ -41,6 +44,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(10 * 60),
             max_lifetime: Duration::from_secs(30 * 60),
             migration_timeout: Duration::from_secs(60),
+            synchronous_commit: true,
             max_attempts: 5,
         }
     }

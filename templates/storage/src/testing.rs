@@ -55,7 +55,12 @@ pub async fn database(migrations: &[Migration]) -> TestDatabase {
     let name = format!("storage-test-{}-{number}", std::process::id());
     let folder = Folder(std::env::temp_dir().join(name));
     let url = format!("sqlite:{}", folder.0.join("test.db").display());
-    let opened = Database::open(&Settings::at(url.as_str()), migrations).await;
+    let settings = Settings {
+        // It is not meant to last.
+        synchronous_commit: false,
+        ..Settings::at(url.as_str())
+    };
+    let opened = Database::open(&settings, migrations).await;
     TestDatabase {
         database: opened.expect("the test database opens"),
         url,
