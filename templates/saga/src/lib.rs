@@ -82,6 +82,7 @@ mod handle;
 mod machine;
 mod metrics;
 mod page;
+mod perform;
 mod policy;
 mod run;
 mod sagas;
@@ -89,6 +90,7 @@ mod settings;
 mod status;
 mod step;
 mod store;
+mod traces;
 mod worker;
 
 pub use definition::{Saga, Stage};

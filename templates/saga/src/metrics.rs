@@ -59,7 +59,7 @@ static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
     );
     let help = "Sagas that were taken up after another process had begun with them";
     chassis::metrics::register("sagas_resumed", help, families.resumed.clone());
-    let help = "Sagas that another process took over from this one";
+    let help = "Sagas that another process took over from this one, or may have";
     chassis::metrics::register("sagas_lost", help, families.lost.clone());
     let help = "Sagas that have ended, by how";
     chassis::metrics::register("sagas_ended", help, families.ended.clone());

@@ -13,8 +13,10 @@ use tokio::time::Instant;
 
 use crate::definition::{Call, Definition};
 use crate::machine::{Decision, Doing, Event, State, decide};
+use crate::perform::perform;
 use crate::sagas::{Shared, now};
 use crate::store::Claimed;
+use crate::traces::{Traces, with_run};
 use crate::{Error, Failure, Settings, Status, metrics};
 
 /// How long a saga with a step that this program does not know is left to others.
@@ -35,17 +37,18 @@ fn microseconds(duration: Duration) -> i64 {
 
 /// Why work on a saga ends before the saga.
 enum Halt {
-    /// Another process has it.
+    /// Another process has it, or may have it, since nothing could be written for so long.
     Lost,
     /// The process is told to stop.
     Stopped,
 }
 
-/// Works on `claimed`, in a span of the trace in which it was started.
+/// Works on `claimed`, which was asked for at `asked`, in a span of the trace in which it was started.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     definition: Arc<Definition>,
     mut claimed: Claimed,
+    asked: Instant,
     stop: Stop,
 ) {
     let _running = metrics::Running::of(definition.name);
@@ -74,7 +77,7 @@ pub(crate) async fn run(
     let work = async {
         claimed.trace = with_run(&claimed.trace);
         let worker = Worker {
-            lease_ends: Instant::now() + shared.settings.lease.get(),
+            lease_ends: asked + shared.settings.lease.get(),
             shared,
             definition,
             claimed,
@@ -87,43 +90,6 @@ pub(crate) async fn run(
         worker.work().await;
     };
     span.wrap(work).await;
-}
-
-/// What is kept of the traces that a saga is part of: a list of headers, `traceparent` and others of
-/// where it was started, and `last` of where it was worked on last.
-struct Traces {
-    started: TraceContext,
-    last: Option<TraceContext>,
-}
-
-const LAST: &str = "last";
-
-impl Traces {
-    fn of(kept: &str) -> Self {
-        let headers = headers(kept);
-        let pairs = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let last = headers.iter().find(|(name, _)| name == LAST);
-        Self {
-            started: TraceContext::from_headers(pairs),
-            last: last
-                .map(|(_, value)| TraceContext::from_headers([("traceparent", value.as_str())])),
-        }
-    }
-}
-
-fn headers(kept: &str) -> Vec<(String, String)> {
-    serde_json::from_str(kept).unwrap_or_default()
-}
-
-/// What is kept, with the current span as the last in which the saga was worked on.
-fn with_run(kept: &str) -> String {
-    let mut headers = headers(kept);
-    headers.retain(|(name, _)| name != LAST);
-    let current = TraceContext::current().traceparent().unwrap_or_default();
-    headers.push((LAST.to_owned(), current));
-    serde_json::to_string(&headers).unwrap_or_default()
 }
 
 /// Work on one saga.
@@ -168,8 +134,9 @@ impl Worker {
                 self.shared.ended.notify_waiters();
             }
             Err(Halt::Lost) => {
-                // What goes on in it is cut here: another process goes on with it.
-                tracing::warn!(saga = name, id = &*id, "a saga was lost to another process");
+                // What goes on in it is cut here.
+                let message = "a saga was lost: another process may have it";
+                tracing::warn!(saga = name, id = &*id, "{message}");
                 metrics::lost(name);
             }
             Err(Halt::Stopped) => {
@@ -358,40 +325,4 @@ enum Write {
     Journal,
     /// Until when this process has it.
     Lease,
-}
-
-/// Does or undoes a step, in a span and within its time.
-async fn perform(
-    definition: Arc<Definition>,
-    saga: TraceContext,
-    step: &'static str,
-    doing: Doing,
-    call: Call,
-) -> Result<Value, Failure> {
-    let name = match doing {
-        Doing::Act => format!("step {step}"),
-        Doing::Undo => format!("compensate {step}"),
-    };
-    // A task begins outside of all spans.
-    let span = Span::new(Kind::Internal, name)
-        .below(saga)
-        .attribute("saga.name", definition.name)
-        .attribute("saga.id", call.id.to_string())
-        .attribute("saga.step", step)
-        .attribute("saga.attempt", i64::from(call.attempt));
-    let limit = definition.policy(step).timeout;
-    let began = Instant::now();
-    let work = async {
-        let work = definition.perform(step, doing, call);
-        let outcome = tokio::time::timeout(limit, work).await;
-        outcome.unwrap_or_else(|_| Err(Failure::retry(format!("no answer within {limit:?}"))))
-    };
-    let outcome = span.run(work).await;
-    let outcome_name = match &outcome {
-        Ok(_) => "ok",
-        Err(Failure::Retry(_)) => "retry",
-        Err(Failure::Refused(_)) => "refused",
-    };
-    metrics::step(definition.name, step, doing, outcome_name, began.elapsed());
-    outcome
 }

@@ -53,7 +53,7 @@ async fn take_up(
         if room == 0 {
             return Ok(());
         }
-        let now = now();
+        let (now, asked) = (now(), Instant::now());
         let claim = Claim {
             owner: &shared.owner,
             now,
@@ -62,7 +62,7 @@ async fn take_up(
         for claimed in shared.store.claim(definition.name, claim, room).await? {
             let (shared, stop) = (Arc::clone(shared), stop.clone());
             let definition: Arc<Definition> = Arc::clone(&definition);
-            running.spawn(Box::pin(run::run(shared, definition, claimed, stop)));
+            running.spawn(Box::pin(run::run(shared, definition, claimed, asked, stop)));
         }
     }
     Ok(())

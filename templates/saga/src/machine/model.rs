@@ -1,7 +1,12 @@
 //! Sagas in a small world: steps have effects or not, fail, answer late; the process dies whenever it
 //! likes. Whatever happens, in the end all effects are there, or none.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::*;
+use crate::Policy;
 
 /// Numbers that look like chance and are the same each time (Marsaglia, "Xorshift RNGs", 2003).
 struct Chance(u64);

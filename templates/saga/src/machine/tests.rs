@@ -1,4 +1,8 @@
+use serde_json::Value;
+
+use super::journal::pause;
 use super::*;
+use crate::Policy;
 
 fn step(name: &'static str) -> PlannedStep {
     PlannedStep {

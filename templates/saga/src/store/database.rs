@@ -92,7 +92,8 @@ pub(super) async fn claim(
          ORDER BY due_at LIMIT $3",
     );
     let due = due.bind(saga).bind(claim.now).bind(limit);
-    let due: Vec<(String, i64)> = due.fetch_all().await?;
+    // Asked again and again, where nobody waits for it.
+    let due: Vec<(String, i64)> = due.untraced().fetch_all().await?;
     let mut claimed = Vec::with_capacity(due.len());
     for (id, fence) in due {
         let taken = database
@@ -108,7 +109,7 @@ pub(super) async fn claim(
             .bind(fence)
             .bind(claim.now);
         // Another process may have been faster.
-        let Some(taken) = taken.fetch_optional::<Taken>().await? else {
+        let Some(taken) = taken.untraced().fetch_optional::<Taken>().await? else {
             continue;
         };
         claimed.push(Claimed {
@@ -158,7 +159,7 @@ pub(super) async fn renew(
         .bind(&claimed.key.saga)
         .bind(&*claimed.key.id)
         .bind(claimed.fence);
-    Ok(renew.execute().await? == 1)
+    Ok(renew.untraced().execute().await? == 1)
 }
 
 pub(super) async fn resume(database: &Database, key: &Key, now: i64) -> Result<bool, Error> {
@@ -182,7 +183,7 @@ pub(super) async fn resume(database: &Database, key: &Key, now: i64) -> Result<b
 pub(super) async fn find(database: &Database, key: &Key) -> Result<Option<Journal>, Error> {
     let journal = database.query("SELECT journal FROM sagas WHERE saga = $1 AND id = $2");
     let journal = journal.bind(&key.saga).bind(&*key.id);
-    let journal: Option<String> = journal.fetch_optional().await?;
+    let journal: Option<String> = journal.untraced().fetch_optional().await?;
     Ok(journal.map(|it| serde_json::from_str(&it)).transpose()?)
 }
 
@@ -247,5 +248,5 @@ pub(super) async fn forget(database: &Database, before: i64) -> Result<u64, Erro
     let forget = database.query(
         "DELETE FROM sagas WHERE status IN ('completed', 'compensated') AND updated_at < $1",
     );
-    Ok(forget.bind(before).execute().await?)
+    Ok(forget.bind(before).untraced().execute().await?)
 }
