@@ -6,4 +6,5 @@ mod outage;
 #[path = "../../../storage/tests/support/postgres.rs"]
 mod postgres;
 mod replicas;
+mod service;
 mod world;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod each;
+mod killed;
 mod migrations;
 mod outage;
 #[path = "../support/postgres.rs"]
