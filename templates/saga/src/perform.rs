@@ -33,6 +33,8 @@ pub(crate) async fn perform(
     let began = Instant::now();
     let work = async {
         let work = definition.perform(step, doing, call);
+        // The services that it calls are told how long it waits.
+        let work = chassis::deadline::scope(Some(began + limit), work);
         let outcome = tokio::time::timeout(limit, work).await;
         outcome.unwrap_or_else(|_| Err(Failure::retry(format!("no answer within {limit:?}"))))
     };

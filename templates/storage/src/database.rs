@@ -73,6 +73,8 @@ impl Database {
             metrics,
         }));
         database.migrate(migrations).await?;
+        let (name, system) = (&database.0.name, database.0.system.name());
+        tracing::info!(database = name, system, "the database is ready");
         Ok(database)
     }
 

@@ -44,6 +44,9 @@ pub enum Error {
     CommitUnknown(Arc<sqlx::Error>),
     /// The statement took longer than `statement_timeout`.
     Timeout(Duration),
+    /// A statement of the transaction failed before: nothing of it holds, and nothing more can be done
+    /// in it. So it is in PostgreSQL, and here in SQLite as well.
+    Aborted,
     /// A migration failed. Those before it hold.
     Migration {
         /// As in `orders/0002_index`.
@@ -119,6 +122,7 @@ impl Error {
             Self::Unavailable(_) => "unavailable",
             Self::CommitUnknown(_) => "commit_unknown",
             Self::Timeout(_) => "timeout",
+            Self::Aborted => "aborted",
             Self::Migration { .. } | Self::Changed { .. } => "migration",
             Self::Query(_) => "query",
         }
@@ -227,6 +231,7 @@ impl fmt::Display for Error {
             }
             Self::Timeout(limit) if limit.is_zero() => f.write_str("the statement was cancelled"),
             Self::Timeout(limit) => write!(f, "the statement took longer than {limit:?}"),
+            Self::Aborted => f.write_str("a statement of the transaction failed before"),
             Self::Migration { name, .. } => write!(f, "migration `{name}` failed"),
             Self::Changed { name } => write!(
                 f,
@@ -258,7 +263,11 @@ impl StdError for Error {
             | Self::CommitUnknown(source)
             | Self::Query(source) => Some(&**source),
             Self::Migration { source, .. } => Some(&**source),
-            Self::Settings(_) | Self::NotFound | Self::Timeout(_) | Self::Changed { .. } => None,
+            Self::Settings(_)
+            | Self::NotFound
+            | Self::Timeout(_)
+            | Self::Aborted
+            | Self::Changed { .. } => None,
         }
     }
 }

@@ -148,10 +148,16 @@ impl<'c> Query<'c> {
                     Ok(mut connection) => run(&mut connection, statement, wanted, limit).await,
                     Err(error) => Err(error),
                 },
-                On::Transaction(transaction) => match transaction.connection() {
-                    Ok(connection) => run(connection, statement, wanted, limit).await,
-                    Err(error) => Err(error),
-                },
+                On::Transaction(transaction) => {
+                    let got = match transaction.for_statement() {
+                        Ok(connection) => run(connection, statement, wanted, limit).await,
+                        Err(error) => Err(error),
+                    };
+                    if got.is_ok() {
+                        transaction.succeeded();
+                    }
+                    got
+                }
             };
             if let Err(error) = &got {
                 chassis::trace::attribute("error.type", error.kind());

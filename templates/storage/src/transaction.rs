@@ -21,12 +21,15 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(60);
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A transaction. What was done in it holds when it is committed; it is rolled back when it is
-/// dropped.
+/// dropped. When a statement fails, nothing more can be done in it: insert with `ON CONFLICT DO NOTHING`
+/// where a row may be there.
 #[derive(Debug)]
 pub struct Transaction {
     database: Database,
     /// Until it has ended.
     connection: Option<Connection>,
+    /// Whether a statement has failed. PostgreSQL would answer a commit as if all were well.
+    has_failed: bool,
 }
 
 impl Transaction {
@@ -35,6 +38,7 @@ impl Transaction {
         let mut transaction = Self {
             database: database.clone(),
             connection: Some(database.connection().await?),
+            has_failed: false,
         };
         let limit = transaction.limit();
         let begin = async |it: &mut Connection| Ok(it.begin().await?);
@@ -56,9 +60,12 @@ impl Transaction {
     /// Makes it hold.
     ///
     /// # Errors
-    /// [`Error::CommitUnknown`] when the connection is lost on the way; what the database has against
-    /// it, in which case nothing holds.
+    /// [`Error::CommitUnknown`] when the connection is lost on the way; [`Error::Aborted`] when a
+    /// statement has failed, and what else the database has against it: then nothing holds.
     pub async fn commit(mut self) -> Result<(), Error> {
+        if self.has_failed {
+            return Err(Error::Aborted);
+        }
         match self.end("COMMIT").await {
             Err(Error::Unavailable(source)) => Err(Error::CommitUnknown(source)),
             Err(Error::Timeout(_)) => {
@@ -91,7 +98,21 @@ impl Transaction {
 
     pub(crate) fn connection(&mut self) -> Result<&mut Connection, Error> {
         // It is there until `commit` or `rollback`, which take the transaction with them.
-        self.connection.as_mut().ok_or(Error::NotFound)
+        self.connection.as_mut().ok_or(Error::Aborted)
+    }
+
+    /// The same for a statement, which has failed unless it [succeeds](Self::succeeded): whoever gives
+    /// up waiting for it does not know either.
+    pub(crate) fn for_statement(&mut self) -> Result<&mut Connection, Error> {
+        match std::mem::replace(&mut self.has_failed, true) {
+            true => Err(Error::Aborted),
+            false => self.connection(),
+        }
+    }
+
+    /// A statement has succeeded.
+    pub(crate) fn succeeded(&mut self) {
+        self.has_failed = false;
     }
 }
 

@@ -52,6 +52,9 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
     let mut lost = database.begin().await.expect("a transaction");
     let insert_lost = lost.query("INSERT INTO items (id) VALUES (2)");
     insert_lost.execute().await.expect("it works");
+    let mut unknown = database.begin().await.expect("a transaction");
+    let insert_unknown = unknown.query("INSERT INTO items (id) VALUES (3)");
+    insert_unknown.execute().await.expect("it works");
 
     server.kill();
     let error = lost
@@ -60,16 +63,18 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
         .await
         .expect_err("it is gone");
     assert_eq!(Status::from(error).code(), Code::Unavailable);
-    let unknown = lost.commit().await.expect_err("it is gone");
+    let aborted = lost.commit().await.expect_err("it is gone");
+    assert!(matches!(aborted, Error::Aborted), "{aborted:?}");
+    let unknown = unknown.commit().await.expect_err("it is gone");
     assert!(matches!(unknown, Error::CommitUnknown(_)), "{unknown:?}");
-    let error = insert(&database, 3).await.expect_err("it is gone");
+    let error = insert(&database, 4).await.expect_err("it is gone");
     assert_eq!(Status::from(error).code(), Code::Unavailable);
     database.ping().await.expect_err("it is gone");
 
     server.run();
-    until_it_works(&database, 4).await;
+    until_it_works(&database, 5).await;
     let ids = database.query("SELECT id FROM items ORDER BY id");
-    assert_eq!(ids.fetch_all::<i64>().await.expect("rows"), [1, 4]);
+    assert_eq!(ids.fetch_all::<i64>().await.expect("rows"), [1, 5]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,32 @@ async fn what_is_not_committed_does_not_hold() {
     }
 }
 
+#[tokio::test]
+async fn nothing_of_a_transaction_holds_in_which_a_statement_failed() {
+    for fresh in each(MIGRATIONS).await {
+        let database = fresh.database();
+        let insert = "INSERT INTO stock (item, count) VALUES ($1, 1)";
+        let mut transaction = database.begin().await.expect("a transaction");
+        let pen = transaction.query(insert).bind("pen").execute().await;
+        pen.expect("no error");
+        let book = transaction.query(insert).bind("book").execute().await;
+        assert!(book.is_err_and(|error| error.is_unique_violation()));
+        let more = transaction.query("SELECT 1").execute().await;
+        assert!(matches!(more, Err(Error::Aborted)), "{more:?}");
+        let committed = transaction.commit().await;
+        assert!(matches!(committed, Err(Error::Aborted)), "{committed:?}");
+        let items = database.query("SELECT item FROM stock");
+        assert_eq!(items.fetch_all::<String>().await.expect("rows"), ["book"]);
+
+        // That there is no row is no failure.
+        let mut transaction = database.begin().await.expect("a transaction");
+        let none = transaction.query("SELECT item FROM stock WHERE count = 7");
+        let none = none.fetch_one::<String>().await;
+        assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
+        transaction.commit().await.expect("no error");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_collide_are_tried_again_until_all_hold() {
     for fresh in each(MIGRATIONS).await {
