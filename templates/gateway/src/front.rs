@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use chassis::config::Config;
 use chassis::front::{Answer, Calls, Front};
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -15,7 +16,9 @@ use crate::edge::{self, Cors, REQUEST_ID};
 use crate::forward::Upstreams;
 use crate::headers::Names;
 use crate::inbound::{Arrived, Inbound};
+use crate::login::Login;
 use crate::matcher::{Found, Segments};
+use crate::pages::Pages;
 use crate::settings::Settings;
 use crate::status::Failure;
 use crate::stream::{Blame, Format, How};
@@ -41,12 +44,15 @@ pub(crate) struct Rules {
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) forward_headers: Names,
     pub(crate) cors: Cors,
+    pages: Pages,
+    login: Option<Login>,
 }
 
 impl Gateway {
     /// # Errors
     /// When a setting is wrong.
-    pub(crate) fn new(
+    pub(crate) fn new<A>(
+        config: &Config<A>,
         settings: Settings,
         table: Table,
         upstreams: Upstreams,
@@ -67,6 +73,13 @@ impl Gateway {
                 body_timeout: settings.body_timeout.non_zero(),
                 forward_headers,
                 cors: Cors::new(&settings.cors).map_err(Error::Settings)?,
+                login: Login::new(&settings.login, config).map_err(Error::Settings)?,
+                pages: Pages::new(
+                    settings.docs,
+                    &config.service.name,
+                    &config.service.version,
+                    config.server.auth.enabled,
+                ),
             },
         })
     }
@@ -94,20 +107,42 @@ impl Gateway {
                     "gRPC needs HTTP/2",
                 )),
             },
-            None => self.transcode(&table, request, calls).await,
+            None => self.answer_http(&table, request, calls).await,
         };
         answer.unwrap_or_else(|failure| failure.into_http(&table.pool))
     }
 
-    /// Makes a call of a request over HTTP, and a response over HTTP of what comes back.
-    async fn transcode(
+    /// Answers a request that is no call. What protos say comes first.
+    async fn answer_http(
         &self,
         table: &Arc<Table>,
         request: Request<Body>,
         calls: Calls,
     ) -> Result<Response<Body>, Failure> {
         let is_websocket = websocket::is_asked_for(&request);
-        let (bound, segments) = find(table, &request, is_websocket)?;
+        match find(table, &request, is_websocket) {
+            Ok(found) => self.transcode(table, request, found, calls).await,
+            Err(failure) => {
+                if let Some(page) = self.rules.pages.answer(table, &request) {
+                    return Ok(page);
+                }
+                match &self.rules.login {
+                    Some(login) if login.is_asked(&request) => login.answer(request).await,
+                    _ => Err(failure),
+                }
+            }
+        }
+    }
+
+    /// Makes a call of a request, and a response over HTTP of what comes back.
+    async fn transcode(
+        &self,
+        table: &Arc<Table>,
+        request: Request<Body>,
+        (bound, segments): (Arc<Bound>, Segments),
+        calls: Calls,
+    ) -> Result<Response<Body>, Failure> {
+        let is_websocket = websocket::is_asked_for(&request);
         let how = How {
             format: match is_websocket {
                 true => Format::Lines,

@@ -41,6 +41,7 @@
 //! | what comes back becomes JSON | `respond`, `stream` |
 //! | gRPC-Web, WebSockets | `web`, `websocket` |
 //! | errors become HTTP | `status` |
+//! | pages about it all, tokens for development | `pages`, `login` |
 
 mod compress;
 mod descriptors;
@@ -51,7 +52,9 @@ mod frame;
 mod front;
 mod headers;
 mod inbound;
+mod login;
 mod matcher;
+mod pages;
 mod respond;
 mod rule;
 mod settings;
@@ -68,7 +71,7 @@ use chassis::Services;
 use chassis::config::Config;
 
 pub use error::Error;
-pub use settings::{Cors, Settings, Upstream};
+pub use settings::{Cors, Docs, Login, Settings, Upstream};
 
 use descriptors::File;
 use forward::Upstreams;
@@ -109,7 +112,7 @@ pub async fn services<A>(
     let table = descriptors::table(encoded, &settings.services)?;
     let upstreams = Upstreams::connect(config, &settings, encoded).await?;
     let (services, every) = (settings.services.clone(), settings.reload.non_zero());
-    let gateway = Arc::new(Gateway::new(settings, table, upstreams)?);
+    let gateway = Arc::new(Gateway::new(config, settings, table, upstreams)?);
     if let (Some(file), Some(every)) = (file, every) {
         file.follow(&gateway, services, every);
     }

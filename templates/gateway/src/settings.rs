@@ -33,6 +33,10 @@ pub struct Settings {
     pub forward_headers: Vec<String>,
     /// `[app.gateway.cors]`: pages of browsers that may read the answers.
     pub cors: Cors,
+    /// `[app.gateway.docs]`: what can be called, for people and for tools.
+    pub docs: Docs,
+    /// `[app.gateway.login]`: tokens for development.
+    pub login: Login,
 }
 
 impl Default for Settings {
@@ -47,6 +51,8 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             forward_headers: headers.map(str::to_owned).to_vec(),
             cors: Cors::default(),
+            docs: Docs::default(),
+            login: Login::default(),
         }
     }
 }
@@ -72,6 +78,52 @@ impl Default for Cors {
             origins: Vec::new(),
             credentials: false,
             max_age: Duration::from_secs(600),
+        }
+    }
+}
+
+/// `[app.gateway.docs]`: what can be called, for people and for tools.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Docs {
+    /// Default: true.
+    pub enabled: bool,
+    /// The page for people. Default: `"/docs"`.
+    pub path: String,
+    /// The OpenAPI 3.1 document. Default: `"/openapi.json"`.
+    pub openapi: String,
+}
+
+impl Default for Docs {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            path: "/docs".to_owned(),
+            openapi: "/openapi.json".to_owned(),
+        }
+    }
+}
+
+/// `[app.gateway.login]`: tokens for development, for whoever asks. They are signed with
+/// `server.auth.secret`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Login {
+    /// Default: false. In the environments `prod`, `production` and `live` the gateway does not
+    /// start with it.
+    pub enabled: bool,
+    /// Where `POST` gets one. Default: `"/login"`.
+    pub path: String,
+    /// How long tokens are valid. Default: `"1h"`.
+    pub lifetime: Duration,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            path: "/login".to_owned(),
+            lifetime: Duration::from_secs(3600),
         }
     }
 }

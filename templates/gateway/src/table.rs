@@ -4,7 +4,7 @@
 //! being answered goes on with the old one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::Uri;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
@@ -20,6 +20,9 @@ pub(crate) struct Table {
     methods: HashMap<String, Arc<Method>>,
     pub(crate) matcher: Matcher<Arc<Bound>>,
     pub(crate) pool: DescriptorPool,
+    /// In the order of the descriptors.
+    bindings: Vec<Arc<Bound>>,
+    openapi: OnceLock<String>,
 }
 
 /// A method of a service behind the gateway.
@@ -27,6 +30,7 @@ pub(crate) struct Table {
 pub(crate) struct Method {
     /// `/user.v1.UserService/GetUser`
     pub(crate) uri: Uri,
+    pub(crate) descriptor: MethodDescriptor,
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
     pub(crate) streams_requests: bool,
@@ -40,6 +44,8 @@ pub(crate) struct Method {
 pub(crate) struct Bound {
     pub(crate) method: Arc<Method>,
     pub(crate) binding: Binding,
+    /// 0 for the first way, and so on.
+    pub(crate) additional: usize,
 }
 
 impl Table {
@@ -53,6 +59,8 @@ impl Table {
             methods: HashMap::new(),
             matcher: Matcher::default(),
             pool,
+            bindings: Vec::new(),
+            openapi: OnceLock::new(),
         };
         for name in upstreams.iter().flat_map(|upstream| &upstream.names) {
             if !table.pool.services().any(|it| fits(name, &it)) {
@@ -78,6 +86,7 @@ impl Table {
         let path = format!("/{service}/{}", descriptor.name());
         let method = Arc::new(Method {
             uri: path.parse().map_err(|_| format!("`{path}` is no path"))?,
+            descriptor: descriptor.clone(),
             input: descriptor.input(),
             output: descriptor.output(),
             streams_requests: descriptor.is_client_streaming(),
@@ -93,10 +102,11 @@ impl Table {
                 response_body: None,
             });
         }
-        for binding in bindings {
+        for (additional, binding) in bindings.into_iter().enumerate() {
             let bound = Arc::new(Bound {
                 method: Arc::clone(&method),
                 binding,
+                additional,
             });
             let Binding { verb, template, .. } = &bound.binding;
             self.matcher
@@ -105,6 +115,7 @@ impl Table {
                     let other = other.method.uri.path().trim_start_matches('/');
                     format!("`{verb} {template}` leads to `{other}` already")
                 })?;
+            self.bindings.push(bound);
         }
         self.methods.insert(path, method);
         Ok(())
@@ -113,6 +124,16 @@ impl Table {
     /// The method at `path`.
     pub(crate) fn method(&self, path: &str) -> Option<&Arc<Method>> {
         self.methods.get(path)
+    }
+
+    /// All ways to call a method over HTTP.
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = &Bound> {
+        self.bindings.iter().map(|bound| &**bound)
+    }
+
+    /// The OpenAPI document, which `make` makes when somebody asks for the first time.
+    pub(crate) fn openapi(&self, make: impl FnOnce() -> String) -> &str {
+        self.openapi.get_or_init(make)
     }
 
     /// The paths of all methods.

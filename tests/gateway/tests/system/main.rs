@@ -3,6 +3,7 @@
 mod calls;
 mod edge;
 mod hostile;
+mod pages;
 mod pass_through;
 mod reload;
 mod streams;
