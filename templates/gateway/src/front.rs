@@ -19,6 +19,7 @@ use crate::inbound::{Arrived, Inbound};
 use crate::login::Login;
 use crate::matcher::{Found, Segments};
 use crate::pages::Pages;
+use crate::proxy::Routes;
 use crate::settings::Settings;
 use crate::status::Failure;
 use crate::stream::{Blame, Format, How};
@@ -33,6 +34,7 @@ use crate::{headers, respond};
 pub(crate) struct Gateway {
     table: ArcSwap<Table>,
     upstreams: Upstreams,
+    routes: Routes,
     rules: Rules,
 }
 
@@ -65,6 +67,7 @@ impl Gateway {
         Ok(Self {
             table: ArcSwap::from_pointee(table),
             upstreams,
+            routes: Routes::new(&settings.routes, config)?,
             rules: Rules {
                 output: Output {
                     emit_defaults: settings.emit_defaults,
@@ -126,9 +129,14 @@ impl Gateway {
                 if let Some(page) = self.rules.pages.answer(table, &request) {
                     return Ok(page);
                 }
-                match &self.rules.login {
-                    Some(login) if login.is_asked(&request) => login.answer(request).await,
-                    _ => Err(failure),
+                if let Some(login) = &self.rules.login
+                    && login.is_asked(&request)
+                {
+                    return login.answer(request).await;
+                }
+                match self.routes.find(request.uri().path()) {
+                    Some(route) => route.answer(request, calls).await,
+                    None => Err(failure),
                 }
             }
         }
@@ -208,6 +216,9 @@ impl Front for Gateway {
 
     fn forward(self: Arc<Self>, request: Request<Body>) -> Answer {
         Box::pin(async move {
+            if let Some(proxied) = self.routes.forwarded(&request) {
+                return proxied.await.unwrap_or_else(Failure::into_grpc);
+            }
             let table = self.table.load_full();
             let answer = self.upstreams.forward(&table, &self.rules, request).await;
             answer.unwrap_or_else(Failure::into_grpc)
@@ -216,11 +227,13 @@ impl Front for Gateway {
 
     fn streams_responses(&self, path: &str) -> bool {
         let table = self.table.load();
-        table.method(path).is_none_or(|it| it.streams_responses)
+        let method = table.method(path);
+        // What comes of a route does not count: it is the head that is waited for.
+        method.is_some_and(|it| it.streams_responses)
     }
 
     fn has_method(&self, fits: &dyn Fn(&str) -> bool) -> bool {
-        self.table.load().paths().any(fits)
+        self.table.load().paths().any(fits) || self.routes.paths().any(fits)
     }
 }
 

@@ -96,6 +96,31 @@ fn is_reserved(name: &HeaderName) -> bool {
         || name_of_grpc()
 }
 
+/// Leaves out what belongs to one connection, and what it names as such (RFC 9110, section 7.6.1).
+pub(crate) fn end_to_end(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let always = [
+        header::CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ];
+    for name in named.iter().chain(&always) {
+        headers.remove(name);
+    }
+}
+
 /// What of the metadata of a response goes to the client.
 pub(crate) fn of_response(metadata: &HeaderMap, response: &mut HeaderMap) {
     for (name, value) in metadata {

@@ -38,6 +38,7 @@
 //! | JSON becomes messages and back | `transcode` |
 //! | a request becomes a call, once it may | `inbound`, `stream` |
 //! | calls go to the services | `forward` |
+//! | other paths are passed on as they are | `proxy` |
 //! | what comes back becomes JSON | `respond`, `stream` |
 //! | gRPC-Web, WebSockets | `web`, `websocket` |
 //! | errors become HTTP | `status` |
@@ -55,6 +56,7 @@ mod inbound;
 mod login;
 mod matcher;
 mod pages;
+mod proxy;
 mod respond;
 mod rule;
 mod settings;
@@ -71,7 +73,7 @@ use chassis::Services;
 use chassis::config::Config;
 
 pub use error::Error;
-pub use settings::{Cors, Docs, Login, Settings, Upstream};
+pub use settings::{Cors, Docs, Login, Route, Settings, Upstream};
 
 use descriptors::File;
 use forward::Upstreams;

@@ -15,6 +15,9 @@ pub struct Settings {
     /// `[[app.gateway.services]]`: the services behind it. Those that are not named are not there
     /// for its clients. Default: none.
     pub services: Vec<Upstream>,
+    /// `[[app.gateway.routes]]`: paths that are passed on over HTTP/1 as they are. What protos say
+    /// comes first, then the longest path. Default: none.
+    pub routes: Vec<Route>,
     /// A file with a descriptor set, which is read instead of the one that is built in. Default:
     /// none.
     pub descriptors: Option<PathBuf>,
@@ -44,6 +47,7 @@ impl Default for Settings {
         let headers = ["authorization", "accept-language", "idempotency-key"];
         Self {
             services: Vec::new(),
+            routes: Vec::new(),
             descriptors: None,
             reload: Duration::from_secs(1),
             emit_defaults: false,
@@ -126,6 +130,22 @@ impl Default for Login {
             lifetime: Duration::from_secs(3600),
         }
     }
+}
+
+/// One of `[[app.gateway.routes]]`: paths that are passed on over HTTP/1 as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name in metrics and logs. Rules and limits know it as the method `http/<name>`. Letters,
+    /// digits and underscores.
+    pub name: String,
+    /// What paths begin with: `"/files"` is `/files` and all below it.
+    pub path: String,
+    /// Where they go: as the targets of services.
+    pub target: String,
+    /// Whether `path` is left out of what is passed on. Default: false.
+    #[serde(default)]
+    pub strip: bool,
 }
 
 /// One of `[[app.gateway.services]]`: services that are found in one place.

@@ -25,6 +25,8 @@
 //! | how many calls are in flight | `bulkhead.rs` | `client.max_in_flight` |
 //! | connections | `endpoint` | `client.connect_timeout`, `client.min_backoff`, … |
 
+#[cfg(feature = "http")]
+mod addresses;
 mod balance;
 mod breaker;
 mod bulkhead;
@@ -49,6 +51,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 
+#[cfg(feature = "http")]
+pub use addresses::Addresses;
 pub use breaker::{BreakerChange, BreakerState, on_breaker_change};
 pub use fallback::{Fallback, is_server_fault};
 pub use target::{KubernetesService, Target, TargetError};

@@ -5,6 +5,7 @@ mod edge;
 mod hostile;
 mod pages;
 mod pass_through;
+mod proxy;
 mod reload;
 mod streams;
 #[path = "../support/mod.rs"]
