@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tonic::Status;
+
 /// Why a broker did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,4 +72,23 @@ pub enum Error {
 fn because(last: &Option<String>) -> String {
     last.as_ref()
         .map_or_else(String::new, |last| format!(" ({last})"))
+}
+
+impl From<Error> for Status {
+    /// `UNAVAILABLE` while the broker is away, what the database has to say, and `INTERNAL` else. A
+    /// caller is told no more; the rest is logged.
+    fn from(error: Error) -> Self {
+        match error {
+            #[cfg(feature = "database")]
+            Error::Database(error) => error.into(),
+            Error::NotConfirmed { .. } | Error::Unreachable(_) => {
+                tracing::warn!(%error, "a message was not published");
+                Self::unavailable("messages cannot be published now")
+            }
+            error => {
+                tracing::error!(%error, "a message was not published");
+                Self::internal("a message could not be published")
+            }
+        }
+    }
 }

@@ -64,6 +64,7 @@
 //! | messages are handled: order, retries, dead letters, the end | `consumer` |
 //! | what a broker must be able to do | `backend` |
 //! | the brokers | `memory`, `database`, `rabbitmq` |
+//! | messages that a transaction publishes, and handlers that are idempotent | `outbox` |
 //! | spans, and trace context in headers | `trace` |
 //! | counters and histograms | `metrics` |
 
@@ -80,6 +81,8 @@ mod memory;
 mod message;
 mod metrics;
 mod name;
+#[cfg(feature = "database")]
+mod outbox;
 #[cfg(any(test, feature = "rabbitmq"))]
 mod partition;
 #[cfg(feature = "rabbitmq")]
@@ -94,5 +97,7 @@ pub use delivery::Delivery;
 pub use error::Error;
 pub use failure::Failure;
 pub use message::Message;
+#[cfg(feature = "database")]
+pub use outbox::{Inbox, Outbox};
 pub use settings::Settings;
 pub use subscription::{Retry, Subscription};

@@ -6,11 +6,15 @@ use chassis::trace::{Kind, Span, TraceContext};
 use crate::backend::{Route, Topic};
 use crate::{Delivery, Message};
 
-/// The span of publishing a message.
+/// The span of publishing a message. One that is passed on outside of any trace, such as from an
+/// outbox, belongs to the trace that it came from.
 pub(crate) fn publishing(system: &'static str, topic: &Topic, message: &Message) -> Span {
-    let span = Span::new(Kind::Producer, format!("publish {}", topic.name))
+    let mut span = Span::new(Kind::Producer, format!("publish {}", topic.name))
         .attribute("messaging.operation.name", "publish")
         .attribute("messaging.operation.type", "send");
+    if TraceContext::current().traceparent().is_none() {
+        span = span.below(TraceContext::from_headers(message.headers()));
+    }
     about(span, system, topic, message)
 }
 

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod outbox;
 mod servers;
 
 mod support;

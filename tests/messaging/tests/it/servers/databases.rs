@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 
 use chassis::config::Secret;
 use messaging::Settings;
+use storage::Database;
 
 use super::{Folder, Server};
+use crate::support::unique;
 
 #[path = "../../../../storage/tests/support/postgres.rs"]
 pub mod postgres;
@@ -26,6 +28,14 @@ pub async fn postgres() -> Option<Settings> {
     let server = postgres::shared()?;
     let url = URL.get_or_init(|| server.create("messaging"));
     Some(at(url.clone()))
+}
+
+/// An empty database of that PostgreSQL.
+pub async fn fresh_postgres() -> Option<Database> {
+    let url = postgres::shared()?.create(&unique("outbox"));
+    let settings = storage::Settings::at(url);
+    let database = Database::open(&settings, &[]).await;
+    Some(database.expect("a database"))
 }
 
 /// A PostgreSQL of a test's own.
