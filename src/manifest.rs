@@ -197,13 +197,29 @@ impl Manifest {
     /// The first gRPC port from [`FIRST_PORT`] on that no service of the workspace has, with its
     /// admin port; `None` when all are taken.
     pub fn free_port(&self) -> Option<u16> {
+        self.free_port_from(FIRST_PORT)
+    }
+
+    /// As [`free_port`](Self::free_port), from another one on.
+    pub fn free_port_from(&self, first: u16) -> Option<u16> {
         let taken = |port: u16| {
             self.services
                 .values()
                 .any(|service| service.port == port || service.admin_port() == port)
         };
-        (FIRST_PORT..=u16::MAX - ADMIN_PORT_OFFSET)
+        (first..=u16::MAX - ADMIN_PORT_OFFSET)
             .find(|port| !taken(*port) && !taken(port + ADMIN_PORT_OFFSET))
+    }
+
+    /// The service that has a port, or the admin port that would go with it.
+    pub fn holder(&self, port: u16) -> Option<&ServiceName> {
+        let wanted = [port, port.saturating_add(ADMIN_PORT_OFFSET)];
+        let holds = |service: &Service| {
+            wanted.contains(&service.port) || wanted.contains(&service.admin_port())
+        };
+        let mut services = self.services.iter();
+        let found = services.find(|(_, service)| holds(service));
+        found.map(|(name, _)| name)
     }
 }
 

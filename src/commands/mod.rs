@@ -28,7 +28,21 @@ use crate::error::Result;
 /// Whatever the command fails with.
 pub fn dispatch(context: &Context, command: Command) -> Result {
     match command {
-        Command::New(args) => new::run(context, args),
+        Command::New(args) => match args.kind {
+            new::Kind::Service => new::run(context, args),
+            new::Kind::Gateway => {
+                let context = new::of_gateway(context, &args)?;
+                let gateway = add::gateway::GatewayArgs {
+                    name: args.name,
+                    port: args.port,
+                    options: add::Options {
+                        yes: args.yes,
+                        dry_run: args.dry_run,
+                    },
+                };
+                add::run(&context, add::Addition::Gateway(gateway))
+            }
+        },
         Command::Add(AddCommand::Service(args)) => new::add(context, args),
         Command::Add(AddCommand::Part(addition)) => add::run(context, addition),
         Command::Proto(args) => proto::run(context, args),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Diagnostic, Exit, IoContext, Result};
-use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, Manifest, RegistryKind};
+use crate::manifest::{self, ADMIN_PORT_OFFSET, FIRST_PORT, RegistryKind};
 use crate::project::{self, Project, STATE_FOLDER};
 use crate::proto::model::Service;
 use crate::proto::options::GenConfig;
@@ -32,6 +32,9 @@ use crate::scaffold::{git, protocol, taken};
 pub struct NewArgs {
     /// What the service is called: lowercase words joined by hyphens.
     pub name: Option<String>,
+    /// What it is: a gRPC service, or a gateway in front of those that the workspace has.
+    #[arg(long, value_enum, default_value_t)]
+    pub kind: Kind,
     /// A proto file with the services to serve; again for more. Without it a starter is made.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub proto: Vec<PathBuf>,
@@ -60,11 +63,25 @@ pub struct NewArgs {
     pub dry_run: bool,
 }
 
+/// What is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A gRPC service.
+    #[default]
+    Service,
+    /// HTTP and JSON in front of the services of a workspace.
+    Gateway,
+}
+
 /// Why no service was made.
 #[derive(Debug, thiserror::Error)]
 enum NewError {
     #[error("no name was given")]
     NameMissing,
+    #[error("a gateway has nothing to stand in front of here")]
+    NoServices,
+    #[error("`--{0}` is of no use to a gateway")]
+    NotOfGateway(&'static str),
     #[error("`{}` is not empty: it has {}", .folder.display(), .found.join(", "))]
     NotEmpty { folder: PathBuf, found: Vec<String> },
     #[error("the workspace has a service `{0}` already")]
@@ -86,6 +103,13 @@ impl Diagnostic for NewError {
             Self::NameMissing => {
                 "say what the service is called: `msvc new user-service`".to_owned()
             }
+            Self::NoServices => {
+                "make a workspace first: `msvc new user-service`, then `msvc add gateway` in it"
+                    .to_owned()
+            }
+            Self::NotOfGateway(_) => {
+                "leave it out: a gateway is made for all services of the workspace".to_owned()
+            }
             Self::NotEmpty { .. } => {
                 "go to an empty folder, or name a new one with `--path DIR`".to_owned()
             }
@@ -102,7 +126,7 @@ impl Diagnostic for NewError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NameMissing => Exit::Usage,
+            Self::NameMissing | Self::NotOfGateway(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -151,6 +175,28 @@ pub fn add(context: &Context, args: NewArgs) -> Result {
     }
     project::find(&target)?;
     run(context, args)
+}
+
+/// Where `msvc new --kind gateway` is to make one, which is what `msvc add gateway` does there.
+///
+/// # Errors
+/// Where there is no workspace, or with a flag that is of services alone.
+pub fn of_gateway(context: &Context, args: &NewArgs) -> Result<Context> {
+    let flags = [
+        ("proto", !args.proto.is_empty()),
+        ("registry", args.registry.is_some()),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, is_given)| *is_given) {
+        return Err(NewError::NotOfGateway(flag).into());
+    }
+    let mut context = context.clone();
+    if let Some(path) = &args.path {
+        context.directory = project::resolve(&context.directory.join(path))?;
+    }
+    if project::find_if_any(&context.directory)?.is_none() {
+        return Err(NewError::NoServices.into());
+    }
+    Ok(context)
 }
 
 /// How an attempt to make a service ended.
@@ -411,23 +457,11 @@ fn choose_port(args: &NewArgs, project: Option<&Project>, name: &ServiceName) ->
     }
     match args.port {
         None => Ok(manifest.free_port().ok_or(NewError::NoPort)?),
-        Some(port) => match holder(manifest, port) {
+        Some(port) => match manifest.holder(port).map(ToString::to_string) {
             Some(service) => Err(NewError::PortTaken { port, service }.into()),
             None => Ok(port),
         },
     }
-}
-
-/// The service of the workspace that has a port, or the admin port that would go with it.
-fn holder(manifest: &Manifest, port: u16) -> Option<String> {
-    let wanted = [port, port + ADMIN_PORT_OFFSET];
-    let holds = |service: &manifest::Service| {
-        wanted.contains(&service.port) || wanted.contains(&service.admin_port())
-    };
-    let mut services = manifest.services.iter();
-    services
-        .find(|(_, service)| holds(service))
-        .map(|(name, _)| name.to_string())
 }
 
 fn choose_registry(args: &NewArgs, project: Option<&Project>) -> Result<RegistryKind> {

@@ -6,6 +6,7 @@ pub mod draft;
 pub mod edit;
 pub mod equip;
 mod fail_point;
+pub mod gateway;
 pub mod git;
 pub mod handlers;
 pub mod incoming;

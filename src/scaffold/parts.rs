@@ -15,14 +15,20 @@ const LOCK: &str = "parts/Cargo.lock";
 /// A crate that a workspace may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// HTTP and JSON in front of gRPC.
+    Gateway,
     /// Databases, and caches.
     Storage,
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Gateway, Self::Storage];
+
     /// Its folder below `crates/`, and the name of the crate.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Gateway => "gateway",
             Self::Storage => "storage",
         }
     }
@@ -30,7 +36,7 @@ impl Part {
     /// The parts that it is built on.
     fn needs(self) -> &'static [Self] {
         match self {
-            Self::Storage => &[],
+            Self::Gateway | Self::Storage => &[],
         }
     }
 }
@@ -54,6 +60,9 @@ pub fn lay(draft: &mut Draft, part: Part, features: &[&str]) -> Result {
         lock(draft)?;
     }
     draft.edit("Cargo.toml", |text| cargo::with_crate(text, name))?;
+    if features.is_empty() {
+        return Ok(());
+    }
     draft.edit(&manifest, |text| {
         cargo::with_default_features(text, features)
     })

@@ -4,6 +4,7 @@
 //! Pure: no I/O.
 
 use crate::scaffold::names::{NameError, ServiceName};
+use crate::scaffold::parts::Part;
 use crate::scaffold::templates;
 
 /// What cargo forbids as the name of a binary: folders in its target folder.
@@ -22,6 +23,13 @@ pub fn parse(given: &str) -> Result<ServiceName, NameError> {
         return Err(NameError::Reserved {
             given: given.to_owned(),
             taken_by: "cargo keeps that name for a folder of its own",
+            suggestion: format!("{given}-service"),
+        });
+    }
+    if Part::ALL.iter().any(|part| part.name() == given) {
+        return Err(NameError::Reserved {
+            given: given.to_owned(),
+            taken_by: "a crate of `msvc add` is called so",
             suggestion: format!("{given}-service"),
         });
     }
@@ -93,7 +101,12 @@ mod tests {
             error.to_string(),
             "`build` cannot name a service: cargo keeps that name for a folder of its own"
         );
-        for name in ["deps", "examples", "incremental"] {
+        let error = parse("gateway").expect_err("is refused");
+        assert_eq!(
+            error.to_string(),
+            "`gateway` cannot name a service: a crate of `msvc add` is called so"
+        );
+        for name in ["deps", "examples", "incremental", "storage"] {
             parse(name).expect_err(name);
         }
     }

@@ -278,3 +278,143 @@ fn code_of_another_form_is_left_alone_and_told_what_to_add() {
             .exists()
     );
 }
+
+#[test]
+fn a_database_takes_the_place_of_the_memory_and_is_needed_from_up() {
+    let sandbox = workspace();
+    let add = ["add", "database", "--to", "user-service"];
+    insta::assert_snapshot!(sandbox.msvc(add), @r"
+    exit: 0
+    --- stderr ---
+         Changed Cargo.toml
+         Changed msvc.toml
+         Changed services/user-service/Cargo.toml
+         Changed services/user-service/config/default.toml
+         Changed services/user-service/src/lib.rs
+         Changed services/user-service/src/main.rs
+         Changed services/user-service/tests/api.rs
+           Added a database to user-service
+    hint: users are kept in services/user-service/src/sql.rs, by what services/user-service/migrations makes
+    ");
+    insta::assert_snapshot!(sandbox.msvc(add), @r"
+    exit: 1
+    --- stderr ---
+    error: `user-service` has a database already
+    hint: its tables are made by services/user-service/migrations: add a file there, and its name in `MIGRATIONS`
+    ");
+    insta::assert_snapshot!(read(&sandbox, "services/user-service/src/lib.rs"), @r#"
+    //! `user-service`: keeps users.
+
+    mod api;
+    mod repository;
+    mod sql;
+
+    use chassis::Services;
+    use chassis::config::Config;
+    use protocol::user::v1::user_service_server::UserServiceServer;
+    use serde::Deserialize;
+    use storage::{Database, Migration};
+
+    pub use crate::api::UserApi;
+    pub use crate::repository::{MemoryUsers, UserRepository};
+    pub use crate::sql::SqlUsers;
+
+    /// What makes the tables, in this order; a script that was applied somewhere stays as it is.
+    const MIGRATIONS: &[Migration] = storage::migrations!["0001_users"];
+
+    /// What can be set in `[app]` of the configuration.
+    #[derive(Clone, Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    pub struct Settings {
+        /// Whether to start with a few users to look at.
+        pub sample_data: bool,
+        /// Where what it keeps is kept.
+        pub database: storage::Settings,
+    }
+
+    /// What this process serves.
+    ///
+    /// # Errors
+    /// When what it needs cannot be set up.
+    pub async fn services(config: &Config<Settings>) -> Result<Services, chassis::Error> {
+        let settings = &config.app;
+        let database = Database::open(&config.app.database, MIGRATIONS).await?;
+        let users = if settings.sample_data {
+            SqlUsers::with_samples(database.clone()).await?
+        } else {
+            SqlUsers::new(database.clone())
+        };
+        let api = UserApi::new(users);
+        Ok(Services::new(protocol::DESCRIPTOR_SET)
+            .depends_on("database", database.probe())
+            .add(UserServiceServer::new(api)))
+    }
+    "#);
+    let manifest = read(&sandbox, "msvc.toml");
+    let (_, entry) = manifest
+        .split_once("[services.user-service]\n")
+        .expect("there");
+    assert!(entry.contains("needs = [\"postgres\"]\n"), "{entry}");
+    let lacks = |path: &str| !sandbox.path().join(path).exists();
+    assert!(lacks("services/order-service/migrations") && lacks("crates/gateway"));
+}
+
+#[test]
+fn a_gateway_stands_before_all_services_of_a_workspace() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.msvc(["new", "api-gateway", "--kind", "gateway"]), @r"
+    exit: 1
+    --- stderr ---
+    error: a gateway has nothing to stand in front of here
+    hint: make a workspace first: `msvc new user-service`, then `msvc add gateway` in it
+    ");
+    let sandbox = workspace();
+    insta::assert_snapshot!(sandbox.msvc(["new", "--kind", "gateway"]), @r"
+    exit: 0
+    --- stderr ---
+         Changed Cargo.toml
+         Changed msvc.toml
+           Added services/api-gateway: HTTP on port 8080
+    hint: `[[app.gateway.services]]` in services/api-gateway/config/default.toml says what is called through it; `msvc run` starts it with the others
+    ");
+    let configuration = read(&sandbox, "services/api-gateway/config/default.toml");
+    let (_, services) = configuration
+        .split_once("Service/Method`.\n")
+        .expect("told");
+    insta::assert_snapshot!(services, @r#"
+    [[app.gateway.services]]
+    target = "order-service"
+    names = ["order.v1.OrderService"]
+
+    [[app.gateway.services]]
+    target = "user-service"
+    names = ["user.v1.UserService"]
+    "#);
+    insta::assert_snapshot!(sandbox.msvc(["add", "gateway"]), @r"
+    exit: 1
+    --- stderr ---
+    error: the workspace has a service `api-gateway` already
+    hint: choose another name
+    ");
+    insta::assert_snapshot!(sandbox.msvc(["add", "gateway", "public-api", "--port", "8080"]), @r"
+    exit: 1
+    --- stderr ---
+    error: port 8080 is taken by `api-gateway`
+    hint: leave `--port` out to get the first free one
+    ");
+    insta::assert_snapshot!(sandbox.msvc(["add", "gateway", "gateway"]), @r"
+    exit: 2
+    --- stderr ---
+    error: `gateway` cannot name a service: a crate of `msvc add` is called so
+    hint: try `gateway-service`
+    ");
+}
+
+#[test]
+fn a_plain_workspace_has_no_parts() {
+    let sandbox = workspace();
+    let crates = fs::read_dir(sandbox.path().join("crates")).expect("there");
+    let mut names: Vec<_> = crates.map(|it| it.expect("readable").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["chassis", "protocol"]);
+}

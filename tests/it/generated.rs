@@ -187,6 +187,10 @@ fn what_is_added_builds_and_is_clean() {
         &["add", "client", "user-service", "--to", "order-service"],
         &["add", "client", "user-service", "--to", "chat-service"],
         &["add", "client", "order-service", "--to", "chat-service"],
+        &["add", "database", "--to", "user-service"],
+        &["add", "database", "--to", "order-service"],
+        &["add", "database", "--to", "chat-service"],
+        &["add", "gateway"],
         &["add", "method", "ChatService.Ping"],
         &["add", "method", "OrderService.Track", "--server-streaming"],
     ] {

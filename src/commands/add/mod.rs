@@ -3,6 +3,7 @@
 
 mod client;
 mod database;
+pub mod gateway;
 mod method;
 
 use anstyle::{AnsiColor, Style};
@@ -27,6 +28,8 @@ pub enum Addition {
     Client(client::ClientArgs),
     /// Give a service a database of its own: SQLite, or PostgreSQL.
     Database(database::DatabaseArgs),
+    /// Add a gateway: HTTP and JSON in front of the services.
+    Gateway(gateway::GatewayArgs),
     /// Add a method to a gRPC service: to its proto, the generated code and the handler.
     Method(method::MethodArgs),
 }
@@ -89,14 +92,15 @@ fn list(known: &[String]) -> String {
 
 /// What is to be done, and what is to be said of it.
 #[derive(Debug, Default)]
-struct Planned {
-    plan: Plan,
+pub struct Planned {
+    /// What changes.
+    pub plan: Plan,
     /// What was added, after the verb "Added".
-    added: Vec<String>,
+    pub added: Vec<String>,
     /// What deserves attention.
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// What can be done next.
-    hint: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// What was done, as it is printed.
@@ -120,6 +124,9 @@ pub fn run(context: &Context, addition: Addition) -> Result {
         }),
         Addition::Database(args) => make(context, args.options, |project| {
             database::plan(project, &context.directory, &args)
+        }),
+        Addition::Gateway(args) => make(context, args.options, |project| {
+            gateway::plan(project, &args)
         }),
         Addition::Method(args) => make(context, args.options, |project| {
             method::plan(project, &context.directory, &args)
