@@ -77,7 +77,15 @@ fn the_highest_rate_that_holds_is_found() {
 fn where_no_rate_holds_that_is_said() {
     let server = Http2Server::start(Answer::TrailersOnly("14", "no"));
     let (sandbox, protos) = (Sandbox::new(), protos());
-    let args = ["SendMessage", "--find-max", "errors<1%", "--rate", "4"];
+    let args = [
+        "SendMessage",
+        "-d",
+        "{}",
+        "--find-max",
+        "errors<1%",
+        "--rate",
+        "4",
+    ];
     let args = [&args[..], &["--duration", "300ms"]].concat();
     let args: Vec<&str> = args
         .into_iter()
