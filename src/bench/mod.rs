@@ -6,7 +6,7 @@
 //! - [`http2`] is the protocol between a connection's bytes and its calls;
 //! - [`engine`] makes the calls: it is the only part that does I/O, and it knows only a [`load::Plan`],
 //!   bytes, and a [`stats::Recorder`] to fill;
-//! - [`stats`] counts, [`report`] concludes and renders;
+//! - [`stats`] counts, [`timeline`] by the time, [`report`] concludes and renders;
 //! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts;
 //! - [`search`] looks for the highest rate at which thresholds hold.
 //!
@@ -25,4 +25,5 @@ pub mod search;
 pub mod stats;
 pub mod template;
 pub mod threshold;
+pub mod timeline;
 pub mod validity;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::bench::dialogue::StreamTimes;
 use crate::bench::responses::Findings;
+use crate::bench::timeline::Timeline;
 use crate::code::{Code, NAMES};
 
 /// The least latency that is told from 0, in nanoseconds.
@@ -179,6 +180,8 @@ pub struct Recorder {
     pub lateness: Latencies,
     /// Of the messages of calls that are streams; boxed, for most are not.
     pub streams: Option<Box<StreamTimes>>,
+    /// All calls over the time.
+    pub timeline: Timeline,
     /// What was found in the responses that were looked at.
     pub findings: Findings,
     codes: [u64; NAMES.len()],
@@ -259,6 +262,7 @@ impl Recorder {
             self.streams.get_or_insert_default().add(streams);
         }
         self.findings.add(&other.findings);
+        self.timeline.add(&other.timeline);
         self.messages_received += other.messages_received;
         self.bytes_received += other.bytes_received;
         self.messages_sent += other.messages_sent;

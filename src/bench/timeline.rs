@@ -227,7 +227,10 @@ mod tests {
         for quantile in [0.01, 0.5, 0.9, 0.99, 0.999, 1.0] {
             let exact = quantile * 30_000.0;
             let got = slice.quantile(quantile).expect("calls").as_secs_f64() * 1e6;
-            assert!((got / exact - 1.0).abs() < 0.01, "{quantile}: {got} for {exact}");
+            assert!(
+                (got / exact - 1.0).abs() < 0.01,
+                "{quantile}: {got} for {exact}"
+            );
         }
         assert_eq!((slice.completed, slice.failed), (10_000, 1_000));
         assert_eq!(Slice::default().quantile(0.5), None);
@@ -262,6 +265,9 @@ mod tests {
         assert_eq!(sum, other_sum);
         assert_eq!(sum.width(), Duration::from_millis(400));
         assert_eq!(sum.slices().len(), 251);
-        assert_eq!((sum.slices()[0].failed, sum.slices()[250].completed), (1, 1));
+        assert_eq!(
+            (sum.slices()[0].failed, sum.slices()[250].completed),
+            (1, 1)
+        );
     }
 }

@@ -147,9 +147,10 @@ pub struct BenchArgs {
     /// Look at the response to one of so many calls, for `--expect` and `--extract`.
     #[arg(long, value_name = "N", value_parser = positive, default_value = "100")]
     sample: usize,
-    /// Write the report to this file as well: FILE.json, or FILE.csv for a header and one row.
-    #[arg(long, value_name = "FILE.json|FILE.csv", value_parser = output_file, value_hint = ValueHint::FilePath)]
-    output: Option<OutputFile>,
+    /// Write the report to this file as well, in the form that its name ends with: .json, .html (a page with
+    /// charts), .csv (a header and one row), .xml (JUnit) or .prom (Prometheus); may be given several times.
+    #[arg(long = "output", value_name = "FILE.{json,html,csv,xml,prom}", value_parser = output_file, value_hint = ValueHint::FilePath)]
+    outputs: Vec<OutputFile>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -206,8 +207,15 @@ fn output_file(text: &str) -> Result<OutputFile, String> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let render: fn(&Report) -> String = match extension {
         Some("json") => report::json,
+        Some("html") => report::html,
         Some("csv") => report::csv,
-        _ => return Err("reports are written as `.json` or `.csv`".to_owned()),
+        Some("xml") => report::junit,
+        Some("prom") => report::prometheus,
+        _ => {
+            return Err(
+                "reports are written as `.json`, `.html`, `.csv`, `.xml` or `.prom`".to_owned(),
+            );
+        }
     };
     Ok(OutputFile { path, render })
 }
@@ -337,7 +345,7 @@ fn measure(
 
 /// Writes a report where it was asked for.
 fn write(context: &Context, args: &BenchArgs, report: &Report) -> Result {
-    if let Some(OutputFile { path, render }) = &args.output {
+    for OutputFile { path, render } in &args.outputs {
         let path = context.directory.join(path);
         std::fs::write(&path, render(report)).when("write", &path)?;
     }

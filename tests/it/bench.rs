@@ -28,7 +28,8 @@ pub fn protos() -> [String; 4] {
     ]
 }
 
-fn output(sandbox: &Sandbox, address: &str, args: &[&str]) -> Output {
+/// Runs `msvc bench ADDRESS …`.
+pub fn output(sandbox: &Sandbox, address: &str, args: &[&str]) -> Output {
     let head = ["bench", address];
     let mut command = sandbox.command(head.iter().chain(args));
     command.output().expect("msvc starts")
@@ -841,10 +842,10 @@ fn what_is_wrong_with_the_arguments_is_shown() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--output", "report.html"]), @r"
+    insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--output", "report.pdf"]), @r"
     exit: 2
     --- stderr ---
-    error: invalid value 'report.html' for '--output <FILE.json|FILE.csv>': reports are written as `.json` or `.csv`
+    error: invalid value 'report.pdf' for '--output <FILE.{json,html,csv,xml,prom}>': reports are written as `.json`, `.html`, `.csv`, `.xml` or `.prom`
 
     For more information, try '--help'.
     ");

@@ -4,6 +4,7 @@ mod add;
 mod bench;
 mod bench_engines;
 mod bench_load;
+mod bench_reports;
 mod bench_responses;
 mod bench_streams;
 mod bench_templates;

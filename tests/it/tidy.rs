@@ -47,6 +47,7 @@ fn pure_modules_do_no_io() {
         "bench/search.rs",
         "bench/stats.rs",
         "bench/template/",
+        "bench/timeline.rs",
         "client/json/",
         "client/metadata.rs",
         "client/methods.rs",

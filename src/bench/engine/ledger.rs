@@ -233,6 +233,10 @@ impl Ledger {
         if call.measured {
             let mut recorder = self.recorder.borrow_mut();
             recorder.record(latency, ended);
+            let due = call.intended;
+            let at = due.saturating_duration_since(self.clock().measured_from);
+            let failed = ended.code != Code::OK;
+            recorder.timeline.record(at, latency, failed);
             recorder.messages_sent += u64::from(call.messages);
             recorder.bytes_sent += u64::from(call.bytes);
             if self.is_open_loop {

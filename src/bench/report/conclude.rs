@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::notes::notes;
 use super::{
-    Bar, Calls, Client, CodeCount, Pacing, Quantiles, RateOver, Report, SCHEMA, Streams, Subject,
-    Traffic,
+    Bar, Calls, Client, CodeCount, Pacing, Point, Quantiles, RateOver, Report, SCHEMA, Slice,
+    Streams, Subject, Timeline, Traffic,
 };
 use crate::bench::dialogue::StreamTimes;
 use crate::bench::load::{Model, Plan};
 use crate::bench::stats::{End, Latencies, Outcome, Recorder};
 use crate::bench::threshold::{Threshold, judge};
+use crate::bench::timeline;
 use crate::bench::validity;
 
 /// Calls sent later than this were not sent when they were due.
@@ -79,6 +80,8 @@ pub fn conclude(
             .as_ref()
             .map(|times| streams(times, recorder, calls_per_second)),
         histogram: histogram(&all),
+        quantile_curve: quantile_curve(&all),
+        timeline: timeline(&recorder.timeline),
         codes: codes(recorder),
         pacing: is_open.then(|| pacing(recorder)),
         responses: None,
@@ -138,6 +141,60 @@ fn quantiles(latencies: &Latencies) -> Quantiles {
         max_us: latencies.greatest().map(microseconds),
         mean_us: latencies.mean().map(microseconds),
         deviation_us: latencies.deviation().map(microseconds),
+    }
+}
+
+/// Points that come closer to 1 in equal steps of `-log(1 - quantile)`, as far as there are calls to tell.
+fn quantile_curve(latencies: &Latencies) -> Vec<Point> {
+    /// Points for each halving of the calls that are left out.
+    const STEPS: u32 = 4;
+    let (Some(least), Some(greatest)) = (latencies.least(), latencies.greatest()) else {
+        return Vec::new();
+    };
+    let mut points = vec![Point {
+        quantile: 0.0,
+        us: microseconds(least),
+    }];
+    for step in 1.. {
+        let quantile = 1.0 - 0.5f64.powf(f64::from(step) / f64::from(STEPS));
+        let Some(latency) = latencies.quantile(quantile) else {
+            break;
+        };
+        points.push(Point {
+            quantile: (quantile * 1e9).round() / 1e9,
+            us: microseconds(latency),
+        });
+    }
+    points.push(Point {
+        quantile: 1.0 - 0.5 / latencies.count() as f64,
+        us: microseconds(greatest),
+    });
+    points
+}
+
+fn timeline(counted: &timeline::Timeline) -> Timeline {
+    let width = counted.width().as_secs_f64();
+    let slices = counted.slices().iter().enumerate().map(|(index, slice)| {
+        let at = |quantile| slice.quantile(quantile).map(microseconds);
+        let is_any = slice.completed > 0;
+        Slice {
+            at_seconds: round(index as f64 * width),
+            completed: slice.completed,
+            failed: slice.failed,
+            mean_us: is_any.then(|| round(slice.sum * 1e6 / slice.completed as f64)),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            max_us: is_any.then(|| microseconds(slice.longest)),
+            bins: slice
+                .bins()
+                .map(|(bin, count)| [bin as u64, count.into()])
+                .collect(),
+        }
+    });
+    Timeline {
+        slice_seconds: width,
+        slices: slices.collect(),
     }
 }
 

@@ -3,13 +3,17 @@
 //!
 //! Pure: counts in, conclusions out.
 
+mod charts;
 mod conclude;
 mod csv;
+mod html;
+mod junit;
 mod notes;
+mod prometheus;
 mod table;
 mod text;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bench::dialogue::Talk;
 use crate::bench::load::{Arrivals, Model, Profile};
@@ -19,10 +23,13 @@ use crate::bench::threshold::Judged;
 
 pub use conclude::conclude;
 pub use csv::csv;
+pub use html::html;
+pub use junit::junit;
+pub use prometheus::prometheus;
 pub use text::{grouped, text};
 
 /// The version of this schema; it grows when a field goes or changes its meaning.
-pub const SCHEMA: &str = "msvc.bench/2";
+pub const SCHEMA: &str = "msvc.bench/3";
 
 /// What is benched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,6 +100,10 @@ pub struct Report {
     pub streams: Option<Streams>,
     /// The distribution of `latency`.
     pub histogram: Vec<Bar>,
+    /// The latencies that shares of the calls do not exceed, from none of them to all.
+    pub quantile_curve: Vec<Point>,
+    /// What became of calls over the time.
+    pub timeline: Timeline,
     /// What calls ended with, by the number of the code.
     pub codes: Vec<CodeCount>,
     /// How well the schedule was kept; null in closed loops.
@@ -217,6 +228,48 @@ pub struct Bar {
     pub up_to_us: f64,
     /// How many.
     pub count: u64,
+}
+
+/// A quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The share of the calls, from 0 to 1, that took no longer …
+    pub quantile: f64,
+    /// … than this.
+    pub us: f64,
+}
+
+/// What became of calls over the time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Timeline {
+    /// How long each slice is.
+    pub slice_seconds: f64,
+    /// The slices, one after the other, from the start of the measurement.
+    pub slices: Vec<Slice>,
+}
+
+/// The calls that were due in a slice of time, whenever they ended. Its quantiles are exact to 4.4 %.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Slice {
+    /// When it begins.
+    pub at_seconds: f64,
+    /// Calls that ended.
+    pub completed: u64,
+    /// Calls that ended with anything but OK.
+    pub failed: u64,
+    /// The mean of their latencies.
+    pub mean_us: Option<f64>,
+    /// Half of the calls took no longer.
+    pub p50_us: Option<f64>,
+    /// 90 of 100 calls took no longer.
+    pub p90_us: Option<f64>,
+    /// 99 of 100 calls took no longer.
+    pub p99_us: Option<f64>,
+    /// None took longer.
+    pub max_us: Option<f64>,
+    /// Bins of latencies that are not empty, and their counts. Bin 0 has those below 1 µs; bin `1 + 16 o + w`
+    /// those from `2^o (1 + w / 16)` µs up to the next.
+    pub bins: Vec<[u64; 2]>,
 }
 
 /// How many calls ended with a code.

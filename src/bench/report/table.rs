@@ -6,9 +6,9 @@ use super::{Quantiles, Report, Streams};
 use crate::duration;
 
 /// A rows' name and how it is read off a distribution.
-type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
+pub(super) type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
 
-const ROWS: [Row; 9] = [
+pub(super) const ROWS: [Row; 9] = [
     ("min", |all| all.min_us),
     ("p50", |all| all.p50_us),
     ("p75", |all| all.p75_us),
@@ -82,7 +82,7 @@ fn table(columns: &[(&str, &Quantiles)]) -> Vec<String> {
 }
 
 /// A duration, or a dash where there are too few calls to tell.
-fn time(microseconds: Option<f64>) -> String {
+pub(super) fn time(microseconds: Option<f64>) -> String {
     match microseconds {
         Some(value) => duration::human(Duration::from_nanos((value * 1e3).round() as u64)),
         None => "–".to_owned(),

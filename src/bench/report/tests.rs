@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::bench::load::Plan;
+use crate::bench::random::SplitMix;
 use crate::bench::stats::{End, Ended, Latencies, Outcome, Recorder};
+use crate::bench::threshold::judge;
 use crate::code::Code;
 
 fn subject() -> Subject {
@@ -47,6 +49,8 @@ fn recorder() -> Recorder {
         };
         let latency = Duration::from_micros(100 + index);
         recorder.record(latency, &ended);
+        let failed = ended.code != Code::OK;
+        recorder.timeline.record(Duration::ZERO, latency, failed);
         recorder.service.record(latency / 2);
         recorder.lateness.record(Duration::from_micros(index / 10));
     }
@@ -57,6 +61,99 @@ fn recorder() -> Recorder {
     recorder.ended_in_window = 12_000;
     recorder.busiest = 0.95;
     recorder
+}
+
+/// A bench of 20 seconds, 2,000 calls each, whose latencies are about `factor` milliseconds; `noise` is by how
+/// much those of a slice of time may differ from those of others.
+pub(in crate::bench) fn timed_report(seed: u64, factor: f64, noise: f64) -> Report {
+    let mut random = SplitMix::new(seed);
+    let mut uniform = move || (random.next() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut recorder = Recorder::default();
+    for slice in 0..200u32 {
+        let shift = 1.0 + noise * (uniform() - 0.5);
+        for call in 0..200u32 {
+            let at = Duration::from_millis(100) * slice + Duration::from_micros(500) * call;
+            let latency = Duration::from_secs_f64(factor * shift * (0.5 + uniform()) / 1e3);
+            let is_failed = call == 7 && slice % 10 == 0;
+            let ended = Ended {
+                code: if is_failed {
+                    Code::UNAVAILABLE
+                } else {
+                    Code::OK
+                },
+                message: "it is <down>".to_owned(),
+                messages: 1,
+                bytes: 20,
+            };
+            recorder.record(latency, &ended);
+            recorder.timeline.record(at, latency, is_failed);
+        }
+    }
+    recorder.window = Duration::from_secs(20);
+    recorder.ended_in_window = 40_000;
+    let outcome = Outcome {
+        recorder,
+        elapsed: Duration::from_secs(20),
+        end: End::Planned,
+    };
+    let model = Model::Closed { concurrency: 2 };
+    conclude(subject(), &plan(model), &outcome, &[])
+}
+
+#[test]
+fn the_page_needs_nothing_beside_itself_and_shows_all_charts() {
+    let mut report = timed_report(1, 1.0, 0.3);
+    report.thresholds = vec![judge(&"p99<1us".parse().expect("a threshold"), &report)];
+    let page = html(&report);
+    for outside in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for shown in [
+        "<title>user.v1.UserService/GetUser · msvc bench</title>",
+        "<h2>Latency over time</h2>",
+        "<h2>Calls a second</h2>",
+        "<h2>Quantiles</h2>",
+        "<h2>Heat map</h2>",
+        "it is &lt;down&gt; (20 times)",
+        "<td class=\"breached\">breached</td>",
+        "prefers-color-scheme: dark",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    // What the page was made of stands in it.
+    let (_, data) = page.split_once("id=\"report\">").expect("data");
+    let (data, _) = data.split_once("</script>").expect("an end");
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data, serde_json::to_value(&report).expect("serializes"));
+    assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
+}
+
+#[test]
+fn a_page_without_calls_has_no_charts() {
+    let outcome = Outcome {
+        recorder: Recorder::default(),
+        elapsed: Duration::ZERO,
+        end: End::Interrupted,
+    };
+    let model = Model::Closed { concurrency: 1 };
+    let page = html(&conclude(subject(), &plan(model), &outcome, &[]));
+    assert!(!page.contains("class=\"plot\""), "{page}");
+    assert!(page.contains("Invalid: it was interrupted before a measured call ended"));
+}
+
+#[test]
+fn the_quantile_curve_leads_from_the_shortest_to_the_longest_call() {
+    let report = open_report();
+    let curve = &report.quantile_curve;
+    assert!(
+        curve
+            .windows(2)
+            .all(|pair| pair[0].quantile < pair[1].quantile && pair[0].us <= pair[1].us)
+    );
+    assert_eq!(curve[0].us, 100.0);
+    assert_eq!(curve.last().map(|point| point.us), report.latency.max_us);
+    let median = curve.iter().find(|point| point.quantile == 0.5);
+    assert_eq!(median.map(|point| point.us), report.latency.p50_us);
 }
 
 /// Of the calls of [`recorder`], 1,200 a second of them.
@@ -332,9 +429,12 @@ fn a_bench_without_an_answer_has_no_table() {
 fn the_json_has_everything_with_its_unit() {
     let mut report = open_report();
     report.histogram.truncate(2);
+    report.quantile_curve.truncate(1);
+    report.timeline.slices.truncate(1);
+    report.timeline.slices[0].bins.truncate(1);
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("serializes"), @r#"
     {
-      "schema": "msvc.bench/2",
+      "schema": "msvc.bench/3",
       "target": "user-service",
       "endpoints": [
         "127.0.0.1:50051"
@@ -435,6 +535,33 @@ fn the_json_has_everything_with_its_unit() {
           "count": 100
         }
       ],
+      "quantile_curve": [
+        {
+          "quantile": 0.0,
+          "us": 100.0
+        }
+      ],
+      "timeline": {
+        "slice_seconds": 0.1,
+        "slices": [
+          {
+            "at_seconds": 0.0,
+            "completed": 12000,
+            "failed": 12,
+            "mean_us": 6099.5,
+            "p50_us": 6100.0,
+            "p90_us": 10900.0,
+            "p99_us": 12098.37,
+            "max_us": 12099.0,
+            "bins": [
+              [
+                106,
+                4
+              ]
+            ]
+          }
+        ]
+      },
       "codes": [
         {
           "code": 0,

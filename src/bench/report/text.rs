@@ -93,7 +93,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-fn place(report: &Report) -> String {
+pub(super) fn place(report: &Report) -> String {
     let addresses = report.subject.endpoints.join(", ");
     if report.subject.endpoints == [report.subject.target.as_str()] {
         addresses
@@ -102,7 +102,7 @@ fn place(report: &Report) -> String {
     }
 }
 
-fn load(report: &Report) -> String {
+pub(super) fn load(report: &Report) -> String {
     let mut text = match report.model {
         Model::Closed { concurrency } => {
             format!(
@@ -163,7 +163,7 @@ fn bytes(count: f64) -> String {
     unreachable!("the last unit takes any value")
 }
 
-fn totals(report: &Report) -> Vec<(&'static str, String)> {
+pub(super) fn totals(report: &Report) -> Vec<(&'static str, String)> {
     let calls = &report.calls;
     let elapsed = Duration::from_secs_f64(report.elapsed_seconds);
     let mut completed = format!(
