@@ -14,6 +14,7 @@ use crate::infra::resource::{Port, Resource};
 use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::lint::config::LintConfig;
 use crate::proto::options::GenConfig;
+use crate::proto::vendor::{Origin, Source};
 use crate::scaffold::names::ServiceName;
 
 /// The manifest's file name; the folder that holds it is a workspace.
@@ -99,6 +100,9 @@ pub struct Proto {
     /// What `msvc proto breaking` is told; without it, what a `buf.yaml` says.
     #[serde(default)]
     pub breaking: Option<BreakingConfig>,
+    /// Protos from elsewhere, by the folder that they are put into.
+    #[serde(default)]
+    pub vendor: BTreeMap<String, Source>,
     /// What is wanted of the generated code.
     #[serde(default, rename = "gen")]
     pub generation: GenConfig,
@@ -114,6 +118,7 @@ impl Default for Proto {
             roots: default_roots(),
             lint: None,
             breaking: None,
+            vendor: BTreeMap::new(),
             generation: GenConfig::default(),
         }
     }
@@ -277,6 +282,46 @@ pub fn with_service(
         let serves: toml_edit::Array = service.serves.iter().map(String::as_str).collect();
         table.insert("serves", value(serves));
         services.insert(name.as_str(), Item::Table(table));
+    }
+    Ok(document.to_string())
+}
+
+/// Adds a source of protos to the text of a manifest, or replaces it.
+///
+/// # Errors
+/// When the text is not TOML.
+pub fn with_vendored(text: &str, name: &str, source: &Source) -> Result<String, ManifestError> {
+    let mut document: DocumentMut = text.parse().map_err(toml_edit::de::Error::from)?;
+    let mut table = Table::new();
+    match &source.origin {
+        Origin::Git { url, rev } => {
+            table.insert("git", value(url));
+            table.insert("rev", value(rev));
+        }
+        Origin::Path(path) => {
+            table.insert("path", value(path));
+        }
+        Origin::Crate { name, version } => {
+            table.insert("crate", value(name));
+            table.insert("version", value(version));
+        }
+    }
+    if !source.root.is_empty() {
+        table.insert("root", value(&source.root));
+    }
+    if !source.files.is_empty() {
+        let files: toml_edit::Array = source.files.iter().map(String::as_str).collect();
+        table.insert("files", value(files));
+    }
+    let mut implicit = Table::new();
+    implicit.set_implicit(true);
+    let implicit = Item::Table(implicit);
+    let proto = document.entry("proto").or_insert_with(|| implicit.clone());
+    if let Some(proto) = proto.as_table_like_mut() {
+        let vendor = proto.entry("vendor").or_insert(implicit);
+        if let Some(vendor) = vendor.as_table_like_mut() {
+            vendor.insert(name, Item::Table(table));
+        }
     }
     Ok(document.to_string())
 }

@@ -278,7 +278,8 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         Some(project) => project.proto_roots(),
         None => vec![root.join("proto")],
     };
-    let sources = protos.among(proto_roots)?;
+    let vendored = project.as_ref().map_or_else(Vec::new, Project::vendored);
+    let sources = protos.among(proto_roots, vendored)?;
     let usual = GenConfig::default();
     let generation = match &project {
         Some(project) => project.generation(&context.directory),

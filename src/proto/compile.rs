@@ -292,12 +292,11 @@ fn defined(name: &str, file: &prost_reflect::FileDescriptor) -> (String, Option<
 
 fn not_found_help(sources: &Sources) -> String {
     let folders: Vec<String> = sources
-        .folders
-        .iter()
+        .import_folders()
         .map(|folder| format!("`{}`", folder.display()))
         .collect();
     format!(
-        "imports are looked for in {}; add a folder with `-I DIR`",
+        "imports are looked for in {}; add a folder with `-I DIR`, or bring it in: `msvc proto vendor`",
         if folders.is_empty() {
             "no folder".to_owned()
         } else {

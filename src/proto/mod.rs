@@ -18,6 +18,7 @@ pub mod edition;
 pub mod entries;
 pub mod finding;
 pub mod format;
+pub mod git;
 pub mod groups;
 pub mod layout;
 pub mod lint;
@@ -35,6 +36,7 @@ pub mod set;
 pub mod sources;
 pub mod stubs;
 pub mod tokens;
+pub mod vendor;
 
 use std::path::Path;
 

@@ -12,7 +12,7 @@ use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::buf_yaml::{self, BufModule, BufYaml, BufYamlError};
 use crate::proto::finding::is_at_or_below;
 use crate::proto::lint::config::LintConfig;
-use crate::proto::sources::Sources;
+use crate::proto::sources::{Sources, Vendored};
 
 /// A folder that imports are relative to, and the rules of what is in it.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Modules {
     pub top: PathBuf,
     /// The modules, in the order in which imports are looked for.
     pub list: Vec<Module>,
+    /// What is vendored; it is imported, and otherwise left alone.
+    pub vendored: Vec<Vendored>,
 }
 
 /// Why it is not known what to work on.
@@ -120,6 +122,7 @@ impl Modules {
                     .iter()
                     .map(|folder| with_own_rules(&directory.join(folder)))
                     .collect::<Result<_, _>>()?,
+                vendored: vendored_above(directory)?,
             },
         };
         match modules.list.iter().find(|module| !module.root.is_dir()) {
@@ -145,6 +148,7 @@ impl Modules {
                 directory: folder.to_owned(),
                 top: folder.to_owned(),
                 list,
+                vendored: vendored_above(folder)?,
             });
         }
         let same = present.folders().into_iter();
@@ -157,6 +161,7 @@ impl Modules {
             directory: folder.to_owned(),
             top: folder.to_owned(),
             list,
+            vendored: vendored_above(folder)?,
         })
     }
 
@@ -175,8 +180,9 @@ impl Modules {
     /// Where the compiler looks for files.
     pub fn sources(&self) -> Sources {
         Sources {
-            memory: Default::default(),
             folders: self.list.iter().map(|it| it.root.clone()).collect(),
+            vendored: self.vendored.clone(),
+            ..Sources::default()
         }
     }
 
@@ -191,8 +197,8 @@ impl Modules {
         let mut all = Vec::new();
         for (index, module) in self.list.iter().enumerate() {
             let sources = Sources {
-                memory: Default::default(),
                 folders: vec![module.root.clone()],
+                ..Sources::default()
             };
             let names = sources.all_names()?.into_iter().filter(|name| {
                 let is_excluded = module.excludes.iter().any(|it| is_at_or_below(name, it));
@@ -245,7 +251,9 @@ impl Modules {
 
     /// Where the file of a name is, if a module has it.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        let mut candidates = self.list.iter().map(|module| module.root.join(name));
+        let vendored = self.vendored.iter().map(|it| &it.folder);
+        let folders = self.list.iter().map(|module| &module.root);
+        let mut candidates = folders.chain(vendored).map(|folder| folder.join(name));
         candidates.find(|path| path.is_file())
     }
 
@@ -270,6 +278,7 @@ fn configured(directory: &Path) -> Result<Modules, ModuleError> {
                 directory: directory.to_owned(),
                 top: folder.to_owned(),
                 list,
+                vendored: vendored_above(folder)?,
             });
         }
     }
@@ -277,7 +286,14 @@ fn configured(directory: &Path) -> Result<Modules, ModuleError> {
         directory: directory.to_owned(),
         top: directory.to_owned(),
         list: vec![unconfigured(directory.to_owned())],
+        vendored: Vec::new(),
     })
+}
+
+/// What the workspace around a folder has vendored.
+fn vendored_above(folder: &Path) -> Result<Vec<Vendored>, ModuleError> {
+    let project = project::find_if_any(folder)?;
+    Ok(project.map_or_else(Vec::new, |project| project.vendored()))
 }
 
 /// The modules of the configuration in a folder, if it has one.

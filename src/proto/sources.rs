@@ -14,6 +14,7 @@ use crate::paths;
 use crate::proto::acceptance;
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::dialect::{self, Refusal};
+use crate::proto::finding::is_at_or_below;
 
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
@@ -28,6 +29,17 @@ pub struct Sources {
     pub memory: BTreeMap<String, String>,
     /// Folders that imports are relative to.
     pub folders: Vec<PathBuf>,
+    /// What is vendored; looked for after the folders.
+    pub vendored: Vec<Vendored>,
+}
+
+/// A folder of protos from elsewhere: imports find them, but only some are compiled for themselves.
+#[derive(Clone, Debug)]
+pub struct Vendored {
+    /// The folder that imports are relative to.
+    pub folder: PathBuf,
+    /// The files and folders in it that are compiled for themselves.
+    pub wanted: Vec<String>,
 }
 
 impl Sources {
@@ -43,6 +55,13 @@ impl Sources {
         for folder in self.folders.iter().filter(|folder| folder.is_dir()) {
             collect_names(folder, "", &mut names)?;
         }
+        for vendored in self.vendored.iter().filter(|it| it.folder.is_dir()) {
+            let mut there = Vec::new();
+            collect_names(&vendored.folder, "", &mut there)?;
+            let is_wanted =
+                |name: &String| vendored.wanted.iter().any(|it| is_at_or_below(name, it));
+            names.extend(there.into_iter().filter(is_wanted));
+        }
         names.sort();
         names.dedup();
         Ok(names)
@@ -50,11 +69,17 @@ impl Sources {
 
     /// A file's path as it is shown from a folder; its name where it is not on disk.
     pub fn shown(&self, name: &str, directory: &Path) -> String {
-        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        let mut paths = self.import_folders().map(|folder| folder.join(name));
         match paths.find(|path| !self.memory.contains_key(name) && path.is_file()) {
             Some(path) => paths::relative(directory, &path).display().to_string(),
             None => name.to_owned(),
         }
+    }
+
+    /// All folders that imports are relative to.
+    pub fn import_folders(&self) -> impl Iterator<Item = &Path> {
+        let vendored = self.vendored.iter().map(|it| &it.folder);
+        self.folders.iter().chain(vendored).map(PathBuf::as_path)
     }
 
     /// The text of a file; none for what is built into the compiler.
@@ -68,8 +93,8 @@ impl Sources {
     pub(super) fn text_of(&self, name: &str) -> Option<String> {
         let in_memory = self.memory.get(name).cloned();
         in_memory.or_else(|| {
-            let paths = self.folders.iter().map(|folder| folder.join(name));
-            let path = paths.into_iter().find(|path| path.is_file())?;
+            let mut paths = self.import_folders().map(|folder| folder.join(name));
+            let path = paths.find(|path| path.is_file())?;
             fs::read_to_string(path).ok()
         })
     }
@@ -80,8 +105,8 @@ impl Sources {
         chain.add(resolved);
         chain.add(GoogleFileResolver::new());
         chain.add(MemoryResolver(self.memory.clone()));
-        for folder in &self.folders {
-            chain.add(FolderResolver(folder.clone()));
+        for folder in self.import_folders() {
+            chain.add(FolderResolver(folder.to_owned()));
         }
         chain.add(BuiltInResolver);
         chain
@@ -264,7 +289,7 @@ mod tests {
                         .to_owned(),
                 ),
             ]),
-            folders: Vec::new(),
+            ..Sources::default()
         };
         compile(&sources, &["a.proto".to_owned()]).expect("valid");
     }

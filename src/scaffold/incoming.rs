@@ -8,7 +8,7 @@ use crate::error::{Diagnostic, IoContext, Result};
 use crate::proto::compile::{self, Compiled};
 use crate::proto::entries;
 use crate::proto::model::Service;
-use crate::proto::sources::{Sources, is_built_in, is_well_known};
+use crate::proto::sources::{Sources, Vendored, is_built_in, is_well_known};
 use crate::scaffold::names::{ServiceName, StarterNames};
 use crate::scaffold::service;
 
@@ -94,11 +94,11 @@ pub fn given(directory: &Path, files: &[PathBuf], includes: &[PathBuf]) -> Resul
 }
 
 impl Incoming {
-    /// These among the workspace's own protos, which are in `folders`.
+    /// These among the workspace's own protos, which are in `folders`, and what it has vendored.
     ///
     /// # Errors
     /// When there is another file by one of their names.
-    pub fn among(&self, folders: Vec<PathBuf>) -> Result<Sources> {
+    pub fn among(&self, folders: Vec<PathBuf>, vendored: Vec<Vendored>) -> Result<Sources> {
         let mut memory = BTreeMap::new();
         for (name, text) in &self.files {
             let there = folders
@@ -117,7 +117,11 @@ impl Incoming {
                 }
             }
         }
-        Ok(Sources { memory, folders })
+        Ok(Sources {
+            memory,
+            folders,
+            vendored,
+        })
     }
 
     /// The gRPC services among `services` that these define.

@@ -35,6 +35,7 @@ mod proto_format;
 mod proto_gen;
 mod proto_inspect;
 mod proto_lint;
+mod proto_vendor;
 mod run;
 mod secret;
 mod support;

@@ -14,6 +14,7 @@ fn generated(files: BTreeMap<String, String>) -> (Compiled, Generated) {
     let sources = Sources {
         memory: files.clone(),
         folders: Vec::new(),
+        ..Sources::default()
     };
     let compiled = match compile(&sources, &names) {
         Ok(compiled) => compiled,

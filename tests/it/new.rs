@@ -290,7 +290,7 @@ fn a_missing_import_says_where_it_was_looked_for() {
        |
      2 | import "no/such.proto";
        | ^^^^^^^^^^^^^^^^^^^^^^^ imported here
-     = help: imports are looked for in `[SANDBOX]`; add a folder with `-I DIR`
+     = help: imports are looked for in `[SANDBOX]`; add a folder with `-I DIR`, or bring it in: `msvc proto vendor`
     "#);
 }
 

@@ -106,8 +106,9 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
     let project = project::find(&context.directory)?;
     project.refuse_missing_roots()?;
     let sources = Sources {
-        memory: Default::default(),
         folders: project.proto_roots(),
+        vendored: project.vendored(),
+        ..Sources::default()
     };
     let mut plan = Plan::default();
     let generated = regenerate::plan(&project, &context.directory, &sources, &mut plan)?;

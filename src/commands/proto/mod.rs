@@ -9,6 +9,7 @@ pub mod generate;
 mod input;
 pub mod lint;
 pub mod list;
+pub mod vendor;
 
 use clap::Subcommand;
 
@@ -44,6 +45,11 @@ pub enum ProtoCommand {
     Describe(describe::DescribeArgs),
     /// Write a descriptor set.
     Build(build::BuildArgs),
+    /// Bring in protos from elsewhere: a git repository, a folder or a crate.
+    ///
+    /// What the protos of the workspace import, with what that imports, is put into `proto-vendor/` to be
+    /// checked in, with a lock that has the commit and the checksum of every file.
+    Vendor(vendor::VendorArgs),
     /// Write documentation out of the protos and their comments.
     Doc(doc::DocArgs),
 }
@@ -60,6 +66,7 @@ pub fn run(context: &Context, command: ProtoCommand) -> Result {
         ProtoCommand::List(args) => list::run(context, &args),
         ProtoCommand::Describe(args) => describe::run(context, &args),
         ProtoCommand::Build(args) => build::run(context, &args),
+        ProtoCommand::Vendor(args) => vendor::run(context, &args),
         ProtoCommand::Doc(args) => doc::run(context, &args),
         ProtoCommand::Breaking(args) => breaking::run(context, &args),
     }
