@@ -1,5 +1,6 @@
 //! From proto files to descriptors. The only module that calls the proto compiler.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use prost_reflect::DescriptorPool;
@@ -11,8 +12,10 @@ use crate::error::{Diagnostic, Exit};
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
+use crate::proto::resolution;
 use crate::proto::schema::{File, last_part};
-use crate::proto::sources::{Resolved, Sources};
+use crate::proto::set::{self, SetContents};
+use crate::proto::sources::{Made, Resolved, Sources, Stage};
 
 /// Compiled protos: every file asked for and all that they import.
 #[derive(Clone, Debug)]
@@ -48,13 +51,13 @@ pub fn compile(sources: &Sources, names: &[String]) -> Result<Compiled, CompileE
 
 fn compiled(mut compiler: Compiler) -> Compiled {
     compiler.include_imports(true).include_source_info(true);
-    let descriptors = compiler.file_descriptor_set();
-    let encoded = compiler
-        .include_source_info(false)
-        .encode_file_descriptor_set();
+    let contents = SetContents {
+        imports: true,
+        source_info: false,
+    };
     Compiled {
-        descriptors,
-        encoded,
+        descriptors: compiler.file_descriptor_set(),
+        encoded: set::encode(&compiler.descriptor_pool(), &BTreeSet::new(), contents),
     }
 }
 
@@ -119,37 +122,65 @@ fn compiler(sources: &Sources, names: &[String]) -> Result<Compiler, CompileErro
 }
 
 /// Opens a file. The compiler knows packages of files that are compiled beside one but not imported by
-/// it, and takes the first part of a name for such a package. By itself, the file is resolved right, and
-/// is taken as it was then.
+/// it, and takes the first part of a name for such a package. Names are resolved before it sees them then;
+/// where that is not enough, the file is compiled by itself, which is right, and taken as it was.
 fn open(
     compiler: &mut Compiler,
     sources: &Sources,
     name: &str,
     resolved: &Resolved,
 ) -> Result<(), protox::Error> {
+    // As it was first said, with the text.
+    let mut said: BTreeMap<String, protox::Error> = BTreeMap::new();
     loop {
         let error = match compiler.open_file(name) {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        let diagnostic = ProtoDiagnostic::from_compiler(&error);
-        let Some(file) = misled(&diagnostic).filter(|file| !resolved.has(file)) else {
-            return Err(error);
+        let Some(file) = misled(&error) else {
+            return Err(error.file().and_then(|it| said.remove(it)).unwrap_or(error));
         };
-        let Ok(alone) = attempt(sources, &[file.to_owned()], resolved) else {
-            return Err(error);
+        let made = match resolved.stage(&file) {
+            Stage::Untouched => by_names(compiler, sources, &file, resolved)
+                .or_else(|| alone(sources, &file, resolved)),
+            Stage::Names => alone(sources, &file, resolved),
+            Stage::Alone => None,
         };
-        let Some(found) = alone.descriptor_pool().get_file_by_name(file) else {
-            return Err(error);
-        };
-        resolved.add(file, found.encode_to_vec());
+        match made {
+            Some(made) => {
+                resolved.add(&file, made);
+                said.entry(file).or_insert(error);
+            }
+            None => return Err(said.remove(&file).unwrap_or(error)),
+        }
     }
 }
 
+/// A file whose names are written in full.
+fn by_names(
+    compiler: &Compiler,
+    sources: &Sources,
+    file: &str,
+    resolved: &Resolved,
+) -> Option<Made> {
+    let parsed = sources.resolver(resolved.clone()).open_file(file).ok()?;
+    let mut descriptor = parsed.file_descriptor_proto().clone();
+    let pool = compiler.descriptor_pool();
+    resolution::resolve(&mut descriptor, &pool).then(|| Made::Names(Box::new(descriptor)))
+}
+
+/// A file as it is when nothing but what it imports is compiled with it.
+fn alone(sources: &Sources, file: &str, resolved: &Resolved) -> Option<Made> {
+    let alone = attempt(sources, &[file.to_owned()], resolved).ok()?;
+    let found = alone.descriptor_pool().get_file_by_name(file)?;
+    Some(Made::Alone(found.encode_to_vec()))
+}
+
 /// The file of an error that may come from packages that it does not import.
-fn misled(diagnostic: &ProtoDiagnostic) -> Option<&str> {
+fn misled(error: &protox::Error) -> Option<String> {
+    let diagnostic = ProtoDiagnostic::from_compiler(error);
     let is_misled = diagnostic.message.contains("' resolves to '");
-    diagnostic.file.as_deref().filter(|_| is_misled)
+    diagnostic.file.filter(|_| is_misled)
 }
 
 /// Reads all files; those that are `resolved` are taken as they are, and there may be more of them then.

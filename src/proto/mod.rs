@@ -31,6 +31,7 @@ pub mod options;
 pub mod pieces;
 pub mod replace;
 pub mod report;
+pub mod resolution;
 pub mod schema;
 pub mod set;
 pub mod sources;

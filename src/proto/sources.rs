@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use include_dir::{Dir, include_dir};
+use prost_types::FileDescriptorProto;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use crate::error::{IoContext, IoFailure};
@@ -161,30 +162,57 @@ fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result
     Ok(())
 }
 
-/// Descriptors that are made already, encoded, by the names of their files; clones share them.
+/// What was made of a file that the compiler would take wrongly.
+#[derive(Clone, Debug)]
+pub(super) enum Made {
+    /// Its names are written in full.
+    Names(Box<FileDescriptorProto>),
+    /// It was compiled by itself; encoded, with the values of custom options.
+    Alone(Vec<u8>),
+}
+
+/// How far a file has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is as it was parsed.
+    Untouched,
+    /// See [`Made::Names`].
+    Names,
+    /// See [`Made::Alone`].
+    Alone,
+}
+
+/// What was made of files, by their names; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, Made>>>);
 
 impl Resolved {
-    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Made>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a file's descriptor is made.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.files().contains_key(name)
+    /// How far a file has got.
+    pub(super) fn stage(&self, name: &str) -> Stage {
+        match self.files().get(name) {
+            None => Stage::Untouched,
+            Some(Made::Names(_)) => Stage::Names,
+            Some(Made::Alone(_)) => Stage::Alone,
+        }
     }
 
-    /// Keeps a file's descriptor.
-    pub(super) fn add(&self, name: &str, encoded: Vec<u8>) {
-        self.files().insert(name.to_owned(), encoded);
+    /// Keeps what was made of a file.
+    pub(super) fn add(&self, name: &str, made: Made) {
+        self.files().insert(name.to_owned(), made);
     }
 }
 
 impl FileResolver for Resolved {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         match self.files().get(name) {
-            Some(encoded) => {
+            Some(Made::Names(descriptor)) => {
+                Ok(File::from_file_descriptor_proto((**descriptor).clone()))
+            }
+            Some(Made::Alone(encoded)) => {
                 File::decode_file_descriptor_proto(encoded.as_slice()).map_err(protox::Error::new)
             }
             None => Err(protox::Error::file_not_found(name)),

@@ -1,6 +1,9 @@
 //! `msvc proto gen`: protos evolve, the user's code stays.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::support::Sandbox;
 
@@ -105,19 +108,77 @@ fn a_stale_workspace_fails_the_check_and_changes_nothing() {
     );
 }
 
+/// Every file with its time, but for what is not checked in.
+fn times(folder: &Path, times: &mut BTreeMap<PathBuf, SystemTime>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let is_hidden = path
+            .file_name()
+            .is_some_and(|it| it.as_encoded_bytes().starts_with(b"."));
+        if path.is_dir() && !is_hidden {
+            self::times(&path, times);
+        } else if path.is_file() {
+            let modified = fs::metadata(&path).and_then(|it| it.modified());
+            times.insert(path, modified.expect("there"));
+        }
+    }
+}
+
 #[test]
 fn an_unchanged_run_writes_nothing() {
     let sandbox = Sandbox::new();
     sandbox.msvc(["new", "user-service"]);
-    let path = sandbox.path().join("crates/protocol/src/user/v1.rs");
-    let modified = || {
-        fs::metadata(&path)
-            .and_then(|it| it.modified())
-            .expect("there")
-    };
-    let before = modified();
+    let mut before = BTreeMap::new();
+    times(&sandbox.path(), &mut before);
+    // What the first remembers, the second knows.
+    for _ in 0..2 {
+        succeed_fresh(&sandbox);
+        let output = sandbox.msvc(["proto", "gen"]);
+        assert!(output.contains("Fresh"), "{output}");
+        let mut after = BTreeMap::new();
+        times(&sandbox.path(), &mut after);
+        assert_eq!(after, before);
+    }
+}
+
+/// Once a run has found nothing to do, the next compares a checksum of all that matters.
+#[test]
+fn whatever_changes_after_a_fresh_run_is_seen() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
     sandbox.msvc(["proto", "gen"]);
-    assert_eq!(modified(), before);
+    assert!(sandbox.path().join(".msvc/gen.stamp").is_file());
+    let proto = "proto/user/v1/user.proto";
+    for (path, from, to) in [
+        (proto, "int64 id = 1;", "int64 id = 1; bool new = 9;"),
+        (proto, "// One user.", "// One of them."),
+        (
+            "crates/protocol/src/user/v1.rs",
+            "// @generated",
+            "// @generated ",
+        ),
+        ("crates/protocol/src/lib.rs", "pub mod user;", ""),
+        (API, "async fn delete_user(", "async fn remove_user("),
+        (
+            "msvc.toml",
+            "[services",
+            "[proto.gen]\nserde = true\n\n[services",
+        ),
+    ] {
+        succeed_fresh(&sandbox);
+        let path = sandbox.path().join(path);
+        let before = fs::read_to_string(&path).expect("there");
+        let changed = before.replacen(from, to, 1);
+        assert_ne!(changed, before);
+        fs::write(&path, changed).expect("written");
+        let output = sandbox.msvc(["proto", "gen", "--check"]);
+        assert!(output.starts_with("exit: 1"), "{from}: {output}");
+        fs::write(&path, before).expect("written");
+    }
+    let removed = sandbox.path().join("crates/protocol/src/descriptors.binpb");
+    fs::remove_file(removed).expect("removed");
+    let output = sandbox.msvc(["proto", "gen", "--check"]);
+    assert!(output.starts_with("exit: 1"), "{output}");
 }
 
 #[test]
@@ -371,9 +432,8 @@ boxed = ["user.v1.User.create_tim", "user.v1.User"]
 }
 
 fn succeed_fresh(sandbox: &Sandbox) {
-    insta::assert_snapshot!(sandbox.msvc(["proto", "gen", "--check"]), @r"
-    exit: 0
-    --- stderr ---
-           Fresh the generated code matches the protos
-    ");
+    assert_eq!(
+        sandbox.msvc(["proto", "gen", "--check"]),
+        "exit: 0\n--- stderr ---\n       Fresh the generated code matches the protos\n"
+    );
 }

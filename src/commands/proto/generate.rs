@@ -1,8 +1,11 @@
 //! `msvc proto gen`: the code that is generated from the protos of a workspace.
 
+mod stamp;
+
 use clap::Args;
 use serde::Serialize;
 
+use self::stamp::Stamp;
 use crate::context::Context;
 use crate::error::{Diagnostic, Result};
 use crate::project;
@@ -12,7 +15,7 @@ use crate::scaffold::apply;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::regenerate;
-use crate::scaffold::user_code::{Gone, Misfit, Unclear};
+use crate::scaffold::user_code::{Gone, Misfit, Unclear, UserCode};
 
 /// Arguments of `msvc proto gen`.
 #[derive(Args, Debug)]
@@ -110,6 +113,11 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         vendored: project.vendored(),
         ..Sources::default()
     };
+    let stamp = Stamp::of(&project, &sources)?;
+    if stamp.is_known(&project) {
+        let user_code = UserCode::default();
+        return print(context, &report(args, &Plan::default(), &user_code, &[]));
+    }
     let mut plan = Plan::default();
     let generated = regenerate::plan(&project, &context.directory, &sources, &mut plan)?;
     let user_code = generated.user_code;
@@ -124,7 +132,20 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
     if let Some(lock) = lock.filter(|_| !plan.is_empty()) {
         apply::apply(&lock, &plan)?;
     }
-    let report = Report {
+    let report = report(args, &plan, &user_code, &generated.renames);
+    if report.is_silent() {
+        stamp.keep(&project);
+    }
+    print(context, &report)
+}
+
+fn report<'a>(
+    args: &GenArgs,
+    plan: &'a Plan,
+    user_code: &'a UserCode,
+    renames: &'a [Rename],
+) -> Report<'a> {
+    Report {
         up_to_date: plan.is_empty(),
         dry_run: args.dry_run,
         changes: plan.summary(),
@@ -134,9 +155,21 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         not_implemented: &user_code.not_implemented,
         not_defined: &user_code.not_defined,
         unclear: &user_code.unclear,
-        renames: &generated.renames,
-    };
-    print(context, &report)
+        renames,
+    }
+}
+
+impl Report<'_> {
+    /// Whether there was nothing to do and nothing to tell.
+    fn is_silent(&self) -> bool {
+        self.up_to_date
+            && self.mismatches.is_empty()
+            && self.gone.is_empty()
+            && self.not_implemented.is_empty()
+            && self.not_defined.is_empty()
+            && self.unclear.is_empty()
+            && self.renames.is_empty()
+    }
 }
 
 fn print(context: &Context, report: &Report<'_>) -> Result {
