@@ -77,8 +77,9 @@ impl Diagnostic for ClientError {
 pub fn plan(project: &Project, directory: &Path, args: &ClientArgs) -> Result<Planned> {
     project.refuse_missing_roots()?;
     let sources = Sources {
-        memory: Default::default(),
         folders: project.proto_roots(),
+        vendored: project.vendored(),
+        ..Sources::default()
     };
     let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let (of, service) = called(project, &generated.services, &args.of)?;

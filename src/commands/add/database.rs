@@ -192,8 +192,9 @@ fn hand_database(
 ) -> Result {
     let folder = format!("services/{service}");
     let sources = Sources {
-        memory: Default::default(),
         folders: project.proto_roots(),
+        vendored: project.vendored(),
+        ..Sources::default()
     };
     let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let serves = &project.manifest.services[service].serves;

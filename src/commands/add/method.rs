@@ -108,8 +108,9 @@ pub fn plan(project: &Project, directory: &Path, args: &MethodArgs) -> Result<Pl
     }
     project.refuse_missing_roots()?;
     let mut sources = Sources {
-        memory: Default::default(),
         folders: project.proto_roots(),
+        vendored: project.vendored(),
+        ..Sources::default()
     };
     let compiled = compile::compile(&sources, &sources.all_names()?)?;
     let found = find(&compiled, service)?;

@@ -352,7 +352,7 @@ fn plan_files(state: &State<'_>, fetched: &Fetched, force: bool, plan: &mut Plan
             let contents = &fetched.trees[source][name];
             let present = state.present.get(source).and_then(|it| it.get(name));
             if present != Some(contents) {
-                plan.write(format!("{FOLDER}/{source}/{name}"), contents.as_slice());
+                plan.write(format!("{FOLDER}/{source}/{name}"), contents.clone());
             }
         }
     }
