@@ -73,8 +73,8 @@ impl Database {
             metrics,
         }));
         database.migrate(migrations).await?;
-        let (name, system) = (&database.0.name, database.0.system.name());
-        tracing::info!(database = name, system, "the database is ready");
+        let (place, system) = (database.place(), database.0.system.name());
+        tracing::info!(database = place, system, "the database is ready");
         Ok(database)
     }
 
@@ -197,6 +197,14 @@ impl Database {
                 .attribute("server.address", host.clone())
                 .attribute("server.port", i64::from(*port)),
             None => span,
+        }
+    }
+
+    /// Where it is, for people: a name, and a server.
+    pub(crate) fn place(&self) -> String {
+        match &self.0.server {
+            Some((host, port)) => format!("{} on {host}:{port}", self.0.name),
+            None => self.0.name.clone(),
         }
     }
 

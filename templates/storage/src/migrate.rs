@@ -102,7 +102,8 @@ pub(crate) async fn run(
         if !is_transient || Instant::now() + pause >= deadline {
             return Err(error);
         }
-        tracing::warn!(error = ?error, ?pause, "the database is not ready, trying again");
+        let database = database.place();
+        tracing::warn!(database, error = ?error, ?pause, "the database is not ready, trying again");
         tokio::time::sleep(pause).await;
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
@@ -41,6 +42,11 @@ pub(crate) fn shared() -> Option<&'static Postgres> {
 impl Postgres {
     /// A new server that listens; `None` when there is no PostgreSQL here.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// The same with settings, `name=value`, for which `prepare` may put files into the folder.
+    pub(crate) fn start_with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(programs) = programs() else {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -54,13 +60,18 @@ impl Postgres {
         let name = format!("{PREFIX}{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
+        let settings = prepare(&folder);
         if let Some((user, group)) = other_user() {
-            std::os::unix::fs::chown(&folder, Some(user), Some(group)).expect("we are root");
+            let files = std::fs::read_dir(&folder).expect("readable").flatten();
+            for path in files.map(|file| file.path()).chain([folder.clone()]) {
+                std::os::unix::fs::chown(path, Some(user), Some(group)).expect("we are root");
+            }
         }
         let mut server = Self {
             programs,
             folder,
             port: free_port(),
+            settings,
             child: None,
         };
         let made = server
@@ -115,6 +126,7 @@ impl Postgres {
                 .args(["-p", &self.port.to_string()])
                 .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
                 .args(["-c", "unix_socket_directories="])
+                .args(self.settings.iter().flat_map(|it| ["-c", it]))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn();

@@ -10,4 +10,5 @@ mod postgres;
 mod queries;
 #[path = "../support/redis.rs"]
 mod redis;
+mod tls;
 mod transactions;

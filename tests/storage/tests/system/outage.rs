@@ -138,3 +138,14 @@ async fn a_service_may_start_before_its_database() {
     let database = opened.await.expect("no panic").expect("it opens");
     insert(&database, 1).await.expect("it works");
 }
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_a_clear_error_at_once() {
+    let Some(server) = crate::postgres::shared() else {
+        return;
+    };
+    let opened = Database::open(&Settings::at(server.url("nothing")), &[]).await;
+    let error = opened.expect_err("there is none").to_string();
+    let expected = r#"the database refuses the connection: database "nothing" does not exist"#;
+    assert_eq!(error, expected);
+}

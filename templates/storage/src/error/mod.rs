@@ -1,11 +1,12 @@
 //! What can go wrong, and what a caller is told of it.
 
+mod class;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::error::ErrorKind;
 use tonic::{Code, Status};
 
 /// What went wrong.
@@ -145,72 +146,6 @@ impl Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error as E;
-        let reported = match &error {
-            E::RowNotFound => return Self::NotFound,
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
-                return Self::Unavailable(Arc::new(error));
-            }
-            E::Database(reported) => reported,
-            _ => return Self::Query(Arc::new(error)),
-        };
-        let rule = match reported.kind() {
-            ErrorKind::UniqueViolation => Some(Violation::Unique),
-            ErrorKind::ForeignKeyViolation => Some(Violation::ForeignKey),
-            ErrorKind::NotNullViolation => Some(Violation::NotNull),
-            ErrorKind::CheckViolation => Some(Violation::Check),
-            _ => None,
-        };
-        let class = class(reported.code().as_deref().unwrap_or_default());
-        let source = Arc::new(error);
-        if let Some(rule) = rule {
-            return Self::Violated { rule, source };
-        }
-        match class {
-            Class::Conflict => Self::Conflict(source),
-            Class::Unavailable => Self::Unavailable(source),
-            Class::Cancelled => Self::Timeout(Duration::ZERO),
-            Class::Other => Self::Query(source),
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Class {
-    Conflict,
-    Unavailable,
-    Cancelled,
-    Other,
-}
-
-/// PostgreSQL's codes have five characters (its documentation, appendix A); SQLite's are numbers of
-/// which the last eight bits are the kind (<https://www.sqlite.org/rescode.html>).
-fn class(code: &str) -> Class {
-    if code.len() == 5 {
-        return match code {
-            // serialization_failure, deadlock_detected, lock_not_available.
-            "40001" | "40P01" | "55P03" => Class::Conflict,
-            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
-            "57P01" | "57P02" | "57P03" | "53300" => Class::Unavailable,
-            // query_canceled
-            "57014" => Class::Cancelled,
-            // read_only_sql_transaction: a server that is no longer the primary.
-            "25006" => Class::Unavailable,
-            code if code.starts_with("08") => Class::Unavailable,
-            _ => Class::Other,
-        };
-    }
-    match code.parse::<u32>().map(|code| code & 0xff) {
-        // SQLITE_BUSY, SQLITE_LOCKED
-        Ok(5 | 6) => Class::Conflict,
-        // SQLITE_CANTOPEN
-        Ok(14) => Class::Unavailable,
-        _ => Class::Other,
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -307,27 +242,6 @@ impl From<Error> for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_of_both_databases_are_told_apart() {
-        for (code, expected) in [
-            ("40001", Class::Conflict),
-            ("40P01", Class::Conflict),
-            ("57P01", Class::Unavailable),
-            ("08006", Class::Unavailable),
-            ("57014", Class::Cancelled),
-            ("42P01", Class::Other),
-            // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED_SHAREDCACHE
-            ("5", Class::Conflict),
-            ("517", Class::Conflict),
-            ("262", Class::Conflict),
-            ("14", Class::Unavailable),
-            ("1", Class::Other),
-            ("", Class::Other),
-        ] {
-            assert_eq!(class(code), expected, "{code}");
-        }
-    }
 
     #[test]
     fn a_status_says_little_and_keeps_its_cause() {
