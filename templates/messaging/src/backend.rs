@@ -3,7 +3,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::{Error, Message};
 
@@ -64,16 +63,6 @@ pub(crate) trait Receipt: Send + Sync {
 
     /// It is to be delivered again, while its source goes on.
     fn release(self: Box<Self>) -> Boxed<'static, Result<(), Error>>;
-
-    /// How often [`extend`](Receipt::extend) must be called, if at all.
-    fn patience(&self) -> Option<Duration> {
-        None
-    }
-
-    /// Tells the broker that it is still being handled.
-    fn extend(&self) -> Boxed<'_, Result<(), Error>> {
-        Box::pin(async { Ok(()) })
-    }
 }
 
 /// Where messages are published.

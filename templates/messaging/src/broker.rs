@@ -266,6 +266,10 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         }
         #[cfg(not(feature = "database"))]
         "sqlite" | "postgres" | "postgresql" => return Err(is_off(scheme, "database")),
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => Arc::new(crate::nats::Nats::new(url).await?),
+        #[cfg(not(feature = "nats"))]
+        "nats" | "tls" => return Err(is_off(scheme, "nats")),
         #[cfg(not(feature = "rabbitmq-tls"))]
         "amqps" => return Err(is_off(scheme, "rabbitmq-tls")),
         #[cfg(feature = "rabbitmq")]
@@ -282,7 +286,7 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     })
 }
 
-#[cfg(not(all(feature = "database", feature = "rabbitmq-tls")))]
+#[cfg(not(all(feature = "database", feature = "nats", feature = "rabbitmq-tls")))]
 fn is_off(scheme: &str, feature: &'static str) -> Error {
     Error::FeatureIsOff {
         scheme: scheme.to_owned(),

@@ -63,7 +63,7 @@
 //! | what a group wants of a topic | [`Subscription`], [`Retry`] |
 //! | messages are handled: order, retries, dead letters, the end | `consumer` |
 //! | what a broker must be able to do | `backend` |
-//! | the brokers | `memory`, `database`, `rabbitmq` |
+//! | the brokers | `memory`, `database`, `nats`, `rabbitmq` |
 //! | messages that a transaction publishes, and handlers that are idempotent | `outbox` |
 //! | spans, and trace context in headers | `trace` |
 //! | counters and histograms | `metrics` |
@@ -81,9 +81,11 @@ mod memory;
 mod message;
 mod metrics;
 mod name;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "database")]
 mod outbox;
-#[cfg(any(test, feature = "rabbitmq"))]
+#[cfg(any(test, feature = "nats", feature = "rabbitmq"))]
 mod partition;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;

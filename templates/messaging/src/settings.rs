@@ -20,6 +20,7 @@ pub struct Settings {
     /// | `sqlite:.msvc/data/messaging.db` | tables in SQLite, shared by the processes of a machine |
     /// | `postgres://user:password@host/name` | tables in PostgreSQL |
     /// | `amqp://user:password@host:5672/vhost` | RabbitMQ; `amqps:` over TLS |
+    /// | `nats://user:password@host:4222` | NATS JetStream; `tls:` over TLS |
     ///
     /// Default: `"memory:"`.
     pub url: Secret,

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::Work;
 use super::run::{Done, Held};
-use crate::backend::Receipt;
 use crate::metrics::Outcome;
 use crate::{Delivery, Failure, Message, headers, trace};
 
@@ -38,8 +37,7 @@ enum Verdict {
 pub(super) async fn handle(work: &Work, held: Held) -> Done {
     let incoming = &held.incoming;
     let message = Arc::new(incoming.message.clone());
-    let attempts = attempts(work, &message, incoming.redeliveries);
-    let verdict = keep(&*incoming.receipt, attempts).await;
+    let verdict = attempts(work, &message, incoming.redeliveries).await;
     let is_released = settle(work, held, &message, verdict).await;
     Done {
         key: message.key.clone(),
@@ -78,24 +76,6 @@ async fn settle(work: &Work, held: Held, message: &Message, verdict: Verdict) ->
         tracing::warn!(topic, group, id, %error, "a message will be delivered again");
     }
     false
-}
-
-/// Waits for `future`, and tells the broker meanwhile that the message is being handled.
-async fn keep<T>(receipt: &dyn Receipt, future: impl Future<Output = T>) -> T {
-    tokio::pin!(future);
-    let Some(patience) = receipt.patience() else {
-        return future.await;
-    };
-    loop {
-        tokio::select! {
-            result = &mut future => return result,
-            () = tokio::time::sleep(patience) => {
-                if let Err(error) = receipt.extend().await {
-                    tracing::warn!(%error, "the broker may deliver a message again that is being handled");
-                }
-            }
-        }
-    }
 }
 
 async fn attempts(work: &Work, message: &Arc<Message>, redeliveries: u32) -> Verdict {
