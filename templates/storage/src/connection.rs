@@ -10,6 +10,15 @@ use sqlx::{AssertSqlSafe, Executor, SqlStr};
 use crate::row::{Inner, Row};
 use crate::value::{Kind, Value};
 
+/// What a transaction sees of others. SQLite knows the second alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Isolation {
+    /// What they have committed, by the time of each statement.
+    ReadCommitted,
+    /// Nothing: all are as if one came after another.
+    Serializable,
+}
+
 /// Connections that are shared.
 #[derive(Debug, Clone)]
 pub(crate) enum Pool {
@@ -156,12 +165,14 @@ impl Connection {
     /// Begins a transaction. In SQLite it takes the right to write at once: one that reads first and
     /// then finds that others have written cannot go on, however long it waits
     /// (<https://www.sqlite.org/isolation.html>).
-    pub(crate) async fn begin(&mut self) -> sqlx::Result<()> {
-        let sql = match self {
+    pub(crate) async fn begin(&mut self, isolation: Isolation) -> sqlx::Result<()> {
+        let sql = match (&*self, isolation) {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            (Self::Sqlite(_), _) => "BEGIN IMMEDIATE",
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => "BEGIN",
+            (Self::Postgres(_), Isolation::ReadCommitted) => "BEGIN",
+            #[cfg(feature = "postgres")]
+            (Self::Postgres(_), Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
         };
         self.script(sql).await
     }

@@ -9,7 +9,7 @@ use chassis::trace::{Kind, Span};
 use sqlx::SqlSafeStr;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Pool, Statement};
+use crate::connection::{Connection, Isolation, Pool, Statement};
 use crate::metrics::Metrics;
 use crate::open::{Opened, open};
 use crate::transaction::bounded;
@@ -124,7 +124,24 @@ impl Database {
         W: AsyncFnOnce(&mut Transaction) -> Result<T, E> + Clone,
         E: From<Error> + std::error::Error + 'static,
     {
-        crate::transaction::run(self, work, self.0.settings.max_attempts).await
+        let attempts = self.0.settings.max_attempts;
+        crate::transaction::run(self, Isolation::ReadCommitted, work, attempts).await
+    }
+
+    /// As [`transaction`](Self::transaction), and as if no others were there: what it has read is still so
+    /// when it is committed. In SQLite all are like that; in PostgreSQL it costs more, and is for work
+    /// that decides by what it reads, unless that is in the statement that writes
+    /// (`UPDATE … WHERE count > 0`).
+    ///
+    /// # Errors
+    /// Those of `work`, and of the transaction itself.
+    pub async fn serializable<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        W: AsyncFnOnce(&mut Transaction) -> Result<T, E> + Clone,
+        E: From<Error> + std::error::Error + 'static,
+    {
+        let attempts = self.0.settings.max_attempts;
+        crate::transaction::run(self, Isolation::Serializable, work, attempts).await
     }
 
     /// Begins a transaction that is ended by hand, and is not run again. It is rolled back when it is
@@ -133,7 +150,7 @@ impl Database {
     /// # Errors
     /// When there is no connection in time.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        Transaction::begin(self).await
+        Transaction::begin(self, Isolation::ReadCommitted).await
     }
 
     /// Asks the database whether it is there.

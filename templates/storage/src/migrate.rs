@@ -52,6 +52,12 @@ impl Migration {
         self
     }
 
+    /// As in `0001_orders`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Its name among those of all parts.
     fn full_name(&self) -> String {
         format!("{}/{}", self.part, self.name)

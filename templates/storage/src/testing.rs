@@ -68,6 +68,27 @@ pub async fn database(migrations: &[Migration]) -> TestDatabase {
     }
 }
 
+/// Checks that all scripts in the folder `migrations` beside a crate's `Cargo.toml` are listed, in order:
+/// `assert_listed(MIGRATIONS, env!("CARGO_MANIFEST_DIR"))`.
+///
+/// # Panics
+/// When they are not.
+pub fn assert_listed(migrations: &[Migration], manifest_folder: &str) {
+    let folder = PathBuf::from(manifest_folder).join("migrations");
+    let files = std::fs::read_dir(&folder).expect("there is a folder `migrations`");
+    let scripts = files.flatten().filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        name.strip_suffix(".sql").map(str::to_owned)
+    });
+    let mut scripts: Vec<String> = scripts.collect();
+    scripts.sort_unstable();
+    let listed: Vec<&str> = migrations.iter().map(Migration::name).collect();
+    assert_eq!(
+        listed, scripts,
+        "the scripts that are listed, and those in the folder"
+    );
+}
+
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
 struct Folder(PathBuf);

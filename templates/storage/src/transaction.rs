@@ -7,7 +7,7 @@ use chassis::backoff::Backoff;
 use chassis::trace::{Kind, Span};
 use sqlx::SqlSafeStr;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Isolation};
 use crate::{Database, Error, Query};
 
 /// The pauses between attempts.
@@ -33,7 +33,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) async fn begin(database: &Database) -> Result<Self, Error> {
+    pub(crate) async fn begin(database: &Database, isolation: Isolation) -> Result<Self, Error> {
         // It is there before it has begun: whoever gives up meanwhile leaves nothing open.
         let mut transaction = Self {
             database: database.clone(),
@@ -41,7 +41,7 @@ impl Transaction {
             has_failed: false,
         };
         let limit = transaction.limit();
-        let begin = async |it: &mut Connection| Ok(it.begin().await?);
+        let begin = async |it: &mut Connection| Ok(it.begin(isolation).await?);
         bounded(transaction.connection()?, limit, begin).await?;
         Ok(transaction)
     }
@@ -168,14 +168,19 @@ impl Drop for Busy<'_> {
 }
 
 /// Runs `work` until it goes through, `attempts` times at most.
-pub(crate) async fn run<T, E, W>(database: &Database, work: W, attempts: u32) -> Result<T, E>
+pub(crate) async fn run<T, E, W>(
+    database: &Database,
+    isolation: Isolation,
+    work: W,
+    attempts: u32,
+) -> Result<T, E>
 where
     W: AsyncFnOnce(&mut Transaction) -> Result<T, E> + Clone,
     E: From<Error> + std::error::Error + 'static,
 {
     let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
     for _ in 1..attempts {
-        match attempt(database, work.clone()).await {
+        match attempt(database, isolation, work.clone()).await {
             Err(error) if Error::cause_of(&error).is_some_and(Error::is_transient) => {
                 database.metrics().retried();
                 tokio::time::sleep(backoff.delay()).await;
@@ -183,16 +188,16 @@ where
             outcome => return outcome,
         }
     }
-    attempt(database, work).await
+    attempt(database, isolation, work).await
 }
 
-async fn attempt<T, E, W>(database: &Database, work: W) -> Result<T, E>
+async fn attempt<T, E, W>(database: &Database, isolation: Isolation, work: W) -> Result<T, E>
 where
     W: AsyncFnOnce(&mut Transaction) -> Result<T, E>,
     E: From<Error> + std::error::Error + 'static,
 {
     let attempt = async {
-        let mut transaction = Transaction::begin(database).await?;
+        let mut transaction = Transaction::begin(database, isolation).await?;
         match work(&mut transaction).await {
             Ok(done) => {
                 transaction.commit().await?;

@@ -11,8 +11,16 @@ use crate::world::{self, DIE_AT, MIGRATIONS, Order, World, place_order, settings
 
 const DATABASE: &str = "SAGA_TEST_DATABASE";
 
+/// Processes die here, and the power does not fail.
+pub(crate) fn unsynchronised(url: &str) -> Settings {
+    Settings {
+        synchronous_commit: false,
+        ..Settings::at(url)
+    }
+}
+
 async fn open(url: &str) -> (World, Sagas) {
-    let database = Database::open(&Settings::at(url), MIGRATIONS).await;
+    let database = Database::open(&unsynchronised(url), MIGRATIONS).await;
     let database = database.expect("it opens");
     let store = Store::database(&database).await.expect("a store");
     (World(database), Sagas::new(store, settings()))

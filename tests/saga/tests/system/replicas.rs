@@ -4,9 +4,9 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use saga::{Sagas, Status, Store};
-use storage::{Database, Settings};
+use storage::Database;
 
-use crate::killed::spawn;
+use crate::killed::{spawn, unsynchronised};
 use crate::world::{self, MIGRATIONS, Order, World, place_order, settings};
 
 const SAGAS: usize = 40;
@@ -49,7 +49,7 @@ async fn replicas_that_are_killed_and_stopped_lose_nothing_and_do_nothing_twice(
 }
 
 async fn check(url: &str) {
-    let database = Database::open(&Settings::at(url), MIGRATIONS).await;
+    let database = Database::open(&unsynchronised(url), MIGRATIONS).await;
     let world = World(database.expect("it opens"));
     let store = Store::database(&world.0).await.expect("a store");
     let handle = Sagas::new(store, settings()).add(place_order(&world));

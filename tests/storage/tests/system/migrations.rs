@@ -36,6 +36,7 @@ async fn each_script_runs_once() {
 #[tokio::test]
 async fn scripts_are_the_files_of_the_crate() {
     const FILES: &[Migration] = storage::migrations!["0001_notes", "0002_tags"];
+    storage::testing::assert_listed(FILES, env!("CARGO_MANIFEST_DIR"));
     for fresh in each(FILES).await {
         let applied = fresh
             .database()
@@ -45,6 +46,13 @@ async fn scripts_are_the_files_of_the_crate() {
         let tags = fresh.database().query("SELECT COUNT(*) FROM tags");
         assert_eq!(tags.fetch_one::<i64>().await.expect("a row"), 0);
     }
+}
+
+#[test]
+#[should_panic = "the scripts that are listed"]
+fn a_script_that_was_forgotten_is_found_out() {
+    let some = storage::migrations!["0001_notes"];
+    storage::testing::assert_listed(some, env!("CARGO_MANIFEST_DIR"));
 }
 
 #[tokio::test]

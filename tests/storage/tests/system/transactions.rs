@@ -132,15 +132,11 @@ async fn transactions_that_collide_are_tried_again_until_all_hold() {
     }
 }
 
-/// Adds one, so that two at the same time collide in PostgreSQL.
+/// Adds one to what it reads, so that two at the same time collide in PostgreSQL.
 async fn serializable(database: &Database) -> Result<(), Error> {
     loop {
         let outcome = database
-            .transaction(async |transaction| {
-                if transaction.database().system() == storage::System::Postgres {
-                    let level = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE";
-                    transaction.query(level).execute().await?;
-                }
+            .serializable(async |transaction| {
                 let select = transaction.query("SELECT count FROM stock");
                 let count: i64 = select.fetch_one().await?;
                 tokio::task::yield_now().await;
