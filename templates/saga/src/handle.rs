@@ -62,9 +62,9 @@ impl<I> Handle<I> {
     /// [`Error::NotFound`] when there is none; when it cannot be read.
     pub async fn wait(&self, id: &str) -> Result<Ended, Error> {
         let key = self.key(id);
+        // What ends while it is looked for counts as well.
+        let mut ended = self.shared.ended.subscribe();
         loop {
-            // What ends while it is looked for counts as well.
-            let ended = self.shared.ended.notified();
             let journal = self.shared.store.find(&key).await?;
             let journal = journal.ok_or(Error::NotFound)?;
             if journal.status.has_ended() {
@@ -73,6 +73,8 @@ impl<I> Handle<I> {
                     error: journal.error,
                 });
             }
+            // There are others, and only the one that is waited for is worth a look.
+            let ended = async { while ended.recv().await.is_ok_and(|it| it != key) {} };
             let _ = tokio::time::timeout(LOOK, ended).await;
         }
     }

@@ -10,10 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chassis::background::Stop;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::definition::Definition;
+use crate::store::Key;
 use crate::{Error, Handle, Saga, Settings, Store};
+
+/// How many ends one who waits for one may be behind; then it looks for itself.
+const ENDS: usize = 256;
 
 /// The sagas of a service. Clones share them.
 #[derive(Clone)]
@@ -27,8 +31,8 @@ pub(crate) struct Shared {
     pub(crate) owner: String,
     /// One was started.
     pub(crate) started: Notify,
-    /// One has ended.
-    pub(crate) ended: Notify,
+    /// Which one has ended.
+    pub(crate) ended: broadcast::Sender<Key>,
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -44,7 +48,7 @@ impl Sagas {
             definitions: RwLock::default(),
             owner: format!("{}-{random:08x}", std::process::id()),
             started: Notify::new(),
-            ended: Notify::new(),
+            ended: broadcast::Sender::new(ENDS),
         }))
     }
 

@@ -111,7 +111,7 @@ impl Worker {
                 let error = entry.and_then(|it| it.error.as_deref());
                 tracing::error!(saga = name, id = &*id, step, error, "a saga is stuck");
                 metrics::ended(name, Status::Stuck);
-                self.shared.ended.notify_waiters();
+                self.tell();
             }
             Ok(status) => {
                 let (status_name, error) = (status.name(), self.claimed.journal.error.as_deref());
@@ -123,7 +123,7 @@ impl Worker {
                     "a saga has ended"
                 );
                 metrics::ended(name, status);
-                self.shared.ended.notify_waiters();
+                self.tell();
             }
             Err(Halt::Lost) => {
                 // What goes on in it is cut here.
@@ -135,6 +135,11 @@ impl Worker {
                 tracing::info!(saga = name, id = &*id, "a saga is left to other processes");
             }
         }
+    }
+
+    /// Tells those who wait for its end, if there are any.
+    fn tell(&self) {
+        let _ = self.shared.ended.send(self.claimed.key.clone());
     }
 
     async fn run_to_end(&mut self) -> Result<Status, Halt> {
