@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::transaction::bounded;
-use crate::{Database, Error, System, Transaction};
+use crate::{Database, Error, Query, System, Transaction};
 
 /// The pauses while the database does not answer.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
@@ -147,12 +147,12 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS _migrations (
 
 async fn apply(database: &Database, migration: &Migration, deadline: Instant) -> Result<(), Error> {
     let (name, sql) = (migration.full_name(), migration.sql(database.system()));
-    if is_applied(&mut database.begin().await?, &name, sql).await? {
+    if is_applied(database.query(APPLIED), &name, sql).await? {
         return Ok(());
     }
     let mut transaction = locked(database, deadline).await?;
     // Another instance may have been faster.
-    if is_applied(&mut transaction, &name, sql).await? {
+    if is_applied(transaction.query(APPLIED), &name, sql).await? {
         return Ok(());
     }
     let began = Instant::now();
@@ -196,13 +196,10 @@ async fn script(
     bounded(transaction.connection()?, left, run).await
 }
 
-async fn is_applied(transaction: &mut Transaction, name: &str, sql: &str) -> Result<bool, Error> {
-    let applied: Option<i64> = transaction
-        .query("SELECT checksum FROM _migrations WHERE name = $1")
-        .bind(name)
-        .fetch_optional()
-        .await?;
-    match applied {
+const APPLIED: &str = "SELECT checksum FROM _migrations WHERE name = $1";
+
+async fn is_applied(applied: Query<'_>, name: &str, sql: &str) -> Result<bool, Error> {
+    match applied.bind(name).fetch_optional::<i64>().await? {
         None => Ok(false),
         Some(applied) if applied == checksum(sql) => Ok(true),
         Some(_) => Err(Error::Changed {

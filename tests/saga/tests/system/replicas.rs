@@ -52,7 +52,8 @@ async fn check(url: &str) {
     let database = Database::open(&unsynchronised(url), MIGRATIONS).await;
     let world = World(database.expect("it opens"));
     let store = Store::database(&world.0).await.expect("a store");
-    let handle = Sagas::new(store, settings()).add(place_order(&world));
+    let sagas = Sagas::new(store, settings());
+    let handle = sagas.add(place_order(&world));
     for (id, order, _) in orders() {
         handle.start(&id, &order).await.expect("no error");
     }
@@ -88,4 +89,19 @@ async fn check(url: &str) {
         replica.wait().expect("it was started");
     }
     assert_eq!(world.effects().await, effects);
+
+    // What is shown is what happened.
+    for status in [Status::Completed, Status::Compensated, Status::Stuck] {
+        let query = format!("saga=order&status={}", status.name());
+        let page = sagas.page()(query).await.expect("a page");
+        let shown = page["sagas"].as_array().expect("a list").len();
+        let expected = orders().iter().filter(|it| it.2 == status).count();
+        assert_eq!(shown, expected, "{status:?}");
+    }
+    let open = sagas.page()(String::new()).await.expect("a page");
+    assert_eq!(open, serde_json::json!({ "sagas": [] }));
+    assert!(
+        !handle.resume("order-00").await.expect("no error"),
+        "it is not stuck"
+    );
 }
