@@ -185,3 +185,33 @@ async fn a_transaction_that_is_given_up_leaves_its_connection_usable() {
         assert_eq!(added.expect("it goes through"), 1);
     }
 }
+
+#[tokio::test]
+async fn a_database_in_memory_outlives_what_is_given_up() {
+    let settings = storage::Settings::at("sqlite::memory:");
+    let database = Database::open(&settings, MIGRATIONS)
+        .await
+        .expect("it opens");
+    assert_eq!(
+        add_one(&database, "book", &Amount(2))
+            .await
+            .expect("it works"),
+        2
+    );
+    let slow = database.transaction(async |transaction| {
+        transaction
+            .query("UPDATE stock SET count = 7")
+            .execute()
+            .await?;
+        std::future::pending::<Result<(), Error>>().await
+    });
+    let given_up = tokio::time::timeout(Duration::from_millis(20), slow).await;
+    given_up.expect_err("it never ends");
+    let counted = database.query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+         SELECT COUNT(*) FROM n",
+    );
+    let given_up = tokio::time::timeout(Duration::from_millis(1), counted.fetch_one::<i64>());
+    let _ = given_up.await;
+    assert_eq!(count(&database).await, 2);
+}
