@@ -40,32 +40,60 @@ pub(crate) async fn work(shared: Arc<Shared>, stop: Stop) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes as many sagas up as there is room for.
+/// Takes as many sagas up as there is room for, of all kinds alike.
 async fn take_up(
     shared: &Arc<Shared>,
     running: &mut JoinSet<()>,
     stop: &Stop,
 ) -> Result<(), Error> {
-    while running.try_join_next().is_some() {}
-    for definition in shared.definitions() {
-        let count = u32::try_from(running.len()).unwrap_or(u32::MAX);
-        let room = shared.settings.max_running.max(1).saturating_sub(count);
-        if room == 0 {
-            return Ok(());
-        }
-        let (now, asked) = (now(), Instant::now());
-        let claim = Claim {
-            owner: &shared.owner,
-            now,
-            lease_until: run::lease_until(&shared.settings, now),
-        };
-        for claimed in shared.store.claim(definition.name, claim, room).await? {
-            let (shared, stop) = (Arc::clone(shared), stop.clone());
-            let definition: Arc<Definition> = Arc::clone(&definition);
-            running.spawn(Box::pin(run::run(shared, definition, claimed, asked, stop)));
+    let mut may_be_more = true;
+    while may_be_more {
+        while running.try_join_next().is_some() {}
+        may_be_more = false;
+        let definitions = shared.definitions();
+        for (at, definition) in definitions.iter().enumerate() {
+            let room = room(shared, running);
+            // Each kind gets its share of what is left, or one of them would have it all.
+            let share = room.div_ceil(definitions.len() - at);
+            if share == 0 || stop.is_requested() {
+                return Ok(());
+            }
+            let count = take_up_some(shared, definition, share, running, stop).await?;
+            may_be_more |= count == share;
         }
     }
     Ok(())
+}
+
+/// How many more sagas this process works on.
+fn room(shared: &Shared, running: &JoinSet<()>) -> usize {
+    let max = shared.settings.max_running.max(1) as usize;
+    max.saturating_sub(running.len())
+}
+
+/// Takes up to `limit` sagas of a kind up; how many.
+async fn take_up_some(
+    shared: &Arc<Shared>,
+    definition: &Arc<Definition>,
+    limit: usize,
+    running: &mut JoinSet<()>,
+    stop: &Stop,
+) -> Result<usize, Error> {
+    let (now, asked) = (now(), Instant::now());
+    let claim = Claim {
+        owner: &shared.owner,
+        now,
+        lease_until: run::lease_until(&shared.settings, now),
+    };
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let claimed = shared.store.claim(definition.name, claim, limit).await?;
+    let count = claimed.len();
+    for claimed in claimed {
+        let (shared, definition) = (Arc::clone(shared), Arc::clone(definition));
+        let work = run::run(shared, definition, claimed, asked, stop.clone());
+        running.spawn(Box::pin(work));
+    }
+    Ok(count)
 }
 
 async fn forget(shared: &Shared) {

@@ -7,4 +7,6 @@ mod outage;
 mod postgres;
 mod replicas;
 mod service;
+mod steps;
+mod works;
 mod world;
