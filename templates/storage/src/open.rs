@@ -117,14 +117,13 @@ fn postgres(settings: &Settings, url: &str) -> Result<Opened, Error> {
     let options = PgConnectOptions::from_str(url).map_err(|it| wrong(&it))?;
     // The server's own limit lets go of its locks as well.
     let limit = settings.statement_timeout.get().as_millis();
+    let limit = (limit > 0).then(|| ("statement_timeout", limit.to_string()));
     let commit = match settings.synchronous_commit {
-        true => "on",
-        false => "off",
+        true => None,
+        false => Some(("synchronous_commit", "off".to_owned())),
     };
-    let options = options.options([
-        ("statement_timeout", limit.to_string()),
-        ("synchronous_commit", commit.to_owned()),
-    ]);
+    // What is not asked for is as the server has it.
+    let options = options.options(limit.into_iter().chain(commit));
     let name = options.get_database().unwrap_or(options.get_username());
     let name = name.to_owned();
     let server = Some((options.get_host().to_owned(), options.get_port()));
