@@ -54,7 +54,7 @@ impl Upstreams {
             .get::<Inbound>()
             .and_then(Inbound::take)
         {
-            Some(arrived) => arrived.into_call(rules).await?,
+            Some(arrived) => arrived.into_call(request.headers(), rules).await?,
             None => request,
         };
         let mut channel = self.0[method.upstream].clone();

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use chassis::config::Config;
 use chassis::front::{Answer, Calls, Front};
 use http::header::{CONTENT_TYPE, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -27,7 +27,7 @@ use crate::table::{Bound, Table};
 use crate::transcode::Output;
 use crate::web::{self, Form};
 use crate::websocket::{self, Conversation};
-use crate::{headers, respond};
+use crate::{compress, headers, respond};
 
 /// What stands in front of the services.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Gateway {
     async fn transcode(
         &self,
         table: &Arc<Table>,
-        request: Request<Body>,
+        mut request: Request<Body>,
         (bound, segments): (Arc<Bound>, Segments),
         calls: Calls,
     ) -> Result<Response<Body>, Failure> {
@@ -161,6 +161,7 @@ impl Gateway {
             table: Arc::clone(table),
             blame: Blame::default(),
         };
+        let packs = compress::takes_gzip(request.headers());
         if is_websocket {
             // A browser lets any page open one.
             if !self.rules.cors.admits(request.headers()) {
@@ -168,32 +169,30 @@ impl Gateway {
                 return Err(Status::permission_denied(problem).into());
             }
             let max = self.rules.max_body;
-            let (arrived, conversation) = Conversation::new(request, &how, segments, max)?;
-            return conversation.begin(call(arrived), calls, how).await;
+            let (arrived, conversation) = Conversation::new(&mut request, &how, segments, max)?;
+            let (parts, _) = request.into_parts();
+            return conversation.begin(call(parts, arrived), calls, how).await;
         }
         let (parts, body) = request.into_parts();
-        let headers = parts.headers.clone();
-        let response = calls.call(call(Arrived {
-            parts,
+        let arrived = Arrived {
+            uri: parts.uri.clone(),
             body,
             bound: Arc::clone(&how.bound),
             segments,
             blame: how.blame.clone(),
             admitted: None,
-        }));
-        respond::to_http(response.await, &headers, how).await
+        };
+        let response = calls.call(call(parts, arrived)).await;
+        respond::to_http(response, packs, how).await
     }
 }
 
 /// The call that a request stands for, as the layers of the server see it.
-fn call(arrived: Arrived) -> Request<Body> {
-    let mut call = Request::new(Body::empty());
-    *call.method_mut() = Method::POST;
-    *call.uri_mut() = arrived.bound.method.uri.clone();
-    *call.headers_mut() = arrived.parts.headers.clone();
-    call.extensions_mut().clone_from(&arrived.parts.extensions);
-    call.extensions_mut().insert(Inbound::new(arrived));
-    call
+fn call(mut parts: request::Parts, arrived: Arrived) -> Request<Body> {
+    parts.method = Method::POST;
+    parts.uri = arrived.bound.method.uri.clone();
+    parts.extensions.insert(Inbound::new(arrived));
+    Request::from_parts(parts, Body::empty())
 }
 
 impl Front for Gateway {

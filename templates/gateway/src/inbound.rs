@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE};
-use http::{HeaderValue, Method, Request, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use prost_reflect::DynamicMessage;
@@ -28,14 +28,14 @@ use crate::transcode::{self, Inputs};
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
-/// In the extensions of a call: the request that it is made of.
+/// In the extensions of a call, which has its headers: the request that it is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbound(Arc<Mutex<Option<Arrived>>>);
 
-/// A request, and what it leads to.
+/// What there is of a request beside its headers, and what it leads to.
 #[derive(Debug)]
 pub(crate) struct Arrived {
-    pub(crate) parts: request::Parts,
+    pub(crate) uri: Uri,
     pub(crate) body: Body,
     pub(crate) bound: Arc<Bound>,
     pub(crate) segments: Segments,
@@ -57,13 +57,17 @@ impl Inbound {
 }
 
 impl Arrived {
-    /// The call that the request stands for.
+    /// The call that the request with these `headers` stands for.
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub(crate) async fn into_call(self, rules: &Rules) -> Result<Request<Body>, Failure> {
+    pub(crate) async fn into_call(
+        self,
+        headers: &HeaderMap,
+        rules: &Rules,
+    ) -> Result<Request<Body>, Failure> {
         let Self {
-            parts,
+            uri: asked,
             body,
             bound,
             segments,
@@ -74,44 +78,43 @@ impl Arrived {
             // Who does not wait any more does not want to know.
             let _ = admitted.send(());
         }
-        let packed = is_packed(&parts)?;
-        let metadata = rules.forward_headers.metadata(&parts.headers);
+        let packed = is_packed(headers)?;
+        let metadata = rules.forward_headers.metadata(headers);
         let uri = bound.method.uri.clone();
         let body = match bound.method.streams_requests {
             true if packed => return Err(unsupported("a stream must come without encoding")),
             true => {
-                let read = reading(move |line: &[u8]| message(&parts, &segments, &bound, line));
+                let read = reading(move |line: &[u8]| message(&asked, &segments, &bound, line));
                 Body::new(Requests::new(body, rules.max_body, read, blame))
             }
             false => {
-                check_type(&parts)?;
-                let mut bytes = read_body(&parts, body, rules).await?;
+                check_type(headers)?;
+                let mut bytes = read_body(headers, body, rules).await?;
                 if packed {
                     bytes = unpack(&bytes, rules)?;
                 }
-                let message = message(&parts, &segments, &bound, &bytes)?;
+                let message = message(&asked, &segments, &bound, &bytes)?;
                 Body::new(Full::from(frame::of(&message)))
             }
         };
         let mut call = Request::new(body);
         *call.method_mut() = Method::POST;
         *call.uri_mut() = uri;
-        let headers = call.headers_mut();
-        *headers = metadata;
-        headers.insert(CONTENT_TYPE, GRPC);
-        headers.insert(TE, TRAILERS);
+        *call.headers_mut() = metadata;
+        call.headers_mut().insert(CONTENT_TYPE, GRPC);
+        call.headers_mut().insert(TE, TRAILERS);
         Ok(call)
     }
 }
 
 /// The message that the path, the query and `body` are.
 fn message(
-    parts: &request::Parts,
+    asked: &Uri,
     segments: &Segments,
     bound: &Bound,
     body: &[u8],
 ) -> Result<DynamicMessage, Failure> {
-    let path = parts.uri.path();
+    let path = asked.path();
     let mut variables: Vec<(&[String], Cow<'_, str>)> = Vec::new();
     for variable in &bound.binding.template.variables {
         let text = segments.text(path, &variable.segments, variable.is_path);
@@ -122,7 +125,7 @@ fn message(
     }
     let inputs = Inputs {
         variables,
-        query: parts.uri.query(),
+        query: asked.query(),
         body,
     };
     let message = transcode::read(&bound.method.input, &bound.binding.body, &inputs);
@@ -149,8 +152,8 @@ fn unsupported(message: impl Into<String>) -> Failure {
 }
 
 /// JSON, what says nothing of what it is, and what command lines send unasked.
-fn check_type(parts: &request::Parts) -> Result<(), Failure> {
-    let Some(value) = parts.headers.get(CONTENT_TYPE) else {
+fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };
     let text = value.to_str().unwrap_or_default();
@@ -169,12 +172,8 @@ fn check_type(parts: &request::Parts) -> Result<(), Failure> {
 }
 
 /// Whether the body is packed.
-fn is_packed(parts: &request::Parts) -> Result<bool, Failure> {
-    match parts
-        .headers
-        .get(CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes)
-    {
+fn is_packed(headers: &HeaderMap) -> Result<bool, Failure> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(false),
         Some(b"gzip") => Ok(true),
         Some(_) => Err(unsupported("the body must come as it is or as `gzip`")),
@@ -198,11 +197,11 @@ fn too_large(rules: &Rules) -> Failure {
     )
 }
 
-async fn read_body(parts: &request::Parts, body: Body, rules: &Rules) -> Result<Bytes, Failure> {
+async fn read_body(headers: &HeaderMap, body: Body, rules: &Rules) -> Result<Bytes, Failure> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let length = parts.headers.get(CONTENT_LENGTH);
+    let length = headers.get(CONTENT_LENGTH);
     let length = length.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|it| it > rules.max_body as u64) {
         return Err(too_large(rules));

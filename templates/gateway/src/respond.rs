@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http::{HeaderValue, Response, StatusCode, response};
 use http_body_util::{BodyExt, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -28,13 +28,13 @@ pub(crate) fn failure_of(response: &Response<Body>) -> Option<Failure> {
     })
 }
 
-/// The response to a request with these headers.
+/// The response to a request; one that may be packed when the client `packs`.
 ///
 /// # Errors
 /// That the call has failed before there was a response.
 pub(crate) async fn to_http(
     response: Response<Body>,
-    request: &HeaderMap,
+    packs: bool,
     how: How,
 ) -> Result<Response<Body>, Failure> {
     // What is wrong with the requests of a stream says more than what came of it.
@@ -61,18 +61,18 @@ pub(crate) async fn to_http(
         }
         false => {
             let message = read_reply(&parts, body).await.map_err(blamed)?;
-            json(&message, request, &how)?
+            json(&message, packs, &how)?
         }
     };
     headers::of_response(&parts.headers, response.headers_mut());
     Ok(response)
 }
 
-fn json(message: &[u8], request: &HeaderMap, how: &How) -> Result<Response<Body>, Failure> {
+fn json(message: &[u8], packs: bool, how: &How) -> Result<Response<Body>, Failure> {
     let only = how.bound.binding.response_body.as_deref();
     let json = transcode::write(&how.bound.method.output, message, only, how.output);
     let json = json.map_err(Failure::unwritable)?;
-    let packed = compress::pack(&json, request);
+    let packed = packs.then(|| compress::pack(&json)).flatten();
     let is_packed = packed.is_some();
     let mut response = Response::new(Body::new(Full::from(packed.unwrap_or(json))));
     let headers = response.headers_mut();

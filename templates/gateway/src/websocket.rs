@@ -78,13 +78,13 @@ impl Conversation {
     /// # Errors
     /// When the handshake is wrong.
     pub(crate) fn new(
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         how: &How,
         segments: crate::matcher::Segments,
         max_message: usize,
     ) -> Result<(Arrived, Self), Failure> {
         let accept = accept(request.headers())?;
-        let upgrade = hyper::upgrade::on(&mut request);
+        let upgrade = hyper::upgrade::on(&mut *request);
         let (requests, body) = Channel::new(WAITING);
         let (admit, admitted) = oneshot::channel();
         let wanted = match (how.bound.method.streams_requests, &how.bound.binding.body) {
@@ -93,7 +93,7 @@ impl Conversation {
             (false, _) => Some(1),
         };
         let arrived = Arrived {
-            parts: request.into_parts().0,
+            uri: request.uri().clone(),
             body: Body::new(body),
             bound: Arc::clone(&how.bound),
             segments,
