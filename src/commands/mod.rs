@@ -7,6 +7,7 @@ pub mod cert;
 pub mod completions;
 pub mod doctor;
 pub mod down;
+pub mod example;
 pub mod logs;
 pub mod new;
 pub mod proto;
@@ -28,6 +29,16 @@ use crate::error::Result;
 /// Whatever the command fails with.
 pub fn dispatch(context: &Context, command: Command) -> Result {
     match command {
+        Command::New(args) if args.example.is_some() => {
+            let example = example::ExampleArgs {
+                example: args.example.unwrap_or_default(),
+                name: args.name,
+                path: args.path,
+                no_git: args.no_git,
+                dry_run: args.dry_run,
+            };
+            example::run(context, &example)
+        }
         Command::New(args) => match args.kind {
             new::Kind::Service => new::run(context, args),
             new::Kind::Gateway => {

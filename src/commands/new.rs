@@ -14,13 +14,14 @@ use crate::proto::model::Service;
 use crate::proto::options::GenConfig;
 use crate::proto::{self, Generation};
 use crate::scaffold::apply::{self, ApplyError};
+use crate::scaffold::example::Example;
 use crate::scaffold::incoming;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::names::ServiceName;
 use crate::scaffold::plan::{ChangeSummary, Plan};
 use crate::scaffold::service::{self, NewService};
 use crate::scaffold::workspace::{self, NewWorkspace};
-use crate::scaffold::{git, protocol, taken};
+use crate::scaffold::{git, protocol, taken, vacant};
 
 /// Arguments of `msvc new`.
 #[derive(Args, Debug)]
@@ -28,6 +29,7 @@ use crate::scaffold::{git, protocol, taken};
     msvc new user-service                            a starter, made from the name\n  \
     msvc new chat-service --proto chat.proto         from your proto\n  \
     msvc new order-service --proto order/v1/order.proto -I protos -I third_party\n  \
+    msvc new shop --example shop                     a whole system to learn from\n  \
     msvc new user-service --dry-run                  only show what would be made")]
 pub struct NewArgs {
     /// What the service is called: lowercase words joined by hyphens.
@@ -35,6 +37,9 @@ pub struct NewArgs {
     /// What it is: a gRPC service, or a gateway in front of those that the workspace has.
     #[arg(long, value_enum, default_value_t)]
     pub kind: Kind,
+    /// Make a whole system to learn from, in a workspace of this name.
+    #[arg(long, value_enum, conflicts_with_all = ["kind", "proto", "registry", "port"])]
+    pub example: Option<Example>,
     /// A proto file with the services to serve; again for more. Without it a starter is made.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub proto: Vec<PathBuf>,
@@ -82,8 +87,6 @@ enum NewError {
     NoServices,
     #[error("`--{0}` is of no use to a gateway")]
     NotOfGateway(&'static str),
-    #[error("`{}` is not empty: it has {}", .folder.display(), .found.join(", "))]
-    NotEmpty { folder: PathBuf, found: Vec<String> },
     #[error("the workspace has a service `{0}` already")]
     ServiceExists(ServiceName),
     #[error("port {port} is taken by `{service}`")]
@@ -109,9 +112,6 @@ impl Diagnostic for NewError {
             }
             Self::NotOfGateway(_) => {
                 "leave it out: a gateway is made for all services of the workspace".to_owned()
-            }
-            Self::NotEmpty { .. } => {
-                "go to an empty folder, or name a new one with `--path DIR`".to_owned()
             }
             Self::ServiceExists(name) => {
                 format!("choose another name, or look at `services/{name}`")
@@ -233,7 +233,7 @@ fn make(context: &Context, args: &NewArgs, name: &ServiceName, target: &Path) ->
         lock.is_none() && !args.dry_run && root.join(STATE_FOLDER).exists()
     };
     if project.is_none() {
-        match refuse_unless_empty(&root) {
+        match vacant::refuse_unless_empty(&root) {
             Err(_) if is_overtaken(&lock) => return Ok(Outcome::Overtaken),
             outcome => outcome?,
         }
@@ -417,36 +417,6 @@ fn given_name(context: &Context, args: &NewArgs) -> Result<String> {
         })
         .interact_text()
         .map_err(|_| NewError::NameMissing.into())
-}
-
-/// A new workspace wants a folder of its own; what is hidden, and a licence, may be there.
-fn refuse_unless_empty(folder: &Path) -> Result {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).when("list", folder)? {
-        let name = entry.when("list", folder)?.file_name();
-        let name = name.to_string_lossy();
-        if !name.starts_with('.') && !name.starts_with("LICENSE") {
-            found.push(format!("`{name}`"));
-        }
-    }
-    if found.is_empty() {
-        return Ok(());
-    }
-    found.sort();
-    const SHOWN: usize = 5;
-    if found.len() > SHOWN {
-        let more = found.len() - SHOWN;
-        found.truncate(SHOWN);
-        found.push(format!("{more} more"));
-    }
-    Err(NewError::NotEmpty {
-        folder: folder.to_owned(),
-        found,
-    }
-    .into())
 }
 
 fn choose_port(args: &NewArgs, project: Option<&Project>, name: &ServiceName) -> Result<u16> {

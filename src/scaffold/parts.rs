@@ -17,18 +17,24 @@ const LOCK: &str = "parts/Cargo.lock";
 pub enum Part {
     /// HTTP and JSON in front of gRPC.
     Gateway,
+    /// Queues, the outbox and the inbox.
+    Messaging,
+    /// Work in several services that is done as a whole or undone.
+    Saga,
     /// Databases, and caches.
     Storage,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Gateway, Self::Storage];
+    pub const ALL: [Self; 4] = [Self::Gateway, Self::Messaging, Self::Saga, Self::Storage];
 
     /// Its folder below `crates/`, and the name of the crate.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::Messaging => "messaging",
+            Self::Saga => "saga",
             Self::Storage => "storage",
         }
     }
@@ -37,6 +43,7 @@ impl Part {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::Gateway | Self::Storage => &[],
+            Self::Messaging | Self::Saga => &[Self::Storage],
         }
     }
 }

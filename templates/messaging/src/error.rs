@@ -74,6 +74,12 @@ fn because(last: &Option<String>) -> String {
         .map_or_else(String::new, |last| format!(" ({last})"))
 }
 
+impl From<Error> for chassis::Error {
+    fn from(error: Error) -> Self {
+        Self::part("broker", error)
+    }
+}
+
 impl From<Error> for Status {
     /// `UNAVAILABLE` while the broker is away, what the database has to say, and `INTERNAL` else. A
     /// caller is told no more; the rest is logged.

@@ -53,6 +53,13 @@ impl From<serde_json::Error> for Error {
     }
 }
 
+/// So that a service that cannot keep its sagas does not start, and says why.
+impl From<Error> for chassis::Error {
+    fn from(error: Error) -> Self {
+        Self::part("store of sagas", error)
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
