@@ -8,10 +8,12 @@
 //!   bytes, and a [`stats::Recorder`] to fill;
 //! - [`stats`] counts, [`timeline`] by the time, [`report`] concludes and renders;
 //! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts;
+//! - [`baseline`] compares a report with an earlier one;
 //! - [`search`] looks for the highest rate at which thresholds hold.
 //!
 //! All but [`engine`] are pure: no I/O, no clock, no printing.
 
+pub mod baseline;
 pub mod dialogue;
 pub mod engine;
 pub mod framing;

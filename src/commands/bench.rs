@@ -5,7 +5,7 @@ mod prepare;
 mod progress;
 mod requests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 
+use crate::bench::baseline::{self, Baseline, BaselineError, Comparison};
 use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
 use crate::bench::load::{Arrivals, HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 use crate::bench::report::{self, Report, Subject};
@@ -46,9 +47,9 @@ The report is printed on stdout, progress on stderr. Ctrl-C ends the measurement
 Calls that fail are results; `--threshold` says how many may. Its metrics are min, p50, p75, p90, p95, p99, \
 p99.9, p99.99, max and mean (latencies), errors (the share of calls that failed) and rate (calls a second).
 
-Exit codes: 1 when a threshold is breached, 3 when the target cannot be reached at the start, 4 when the \
+Exit codes: 1 when a threshold is breached, a response not as expected or a baseline not kept, 3 when the target cannot be reached at the start, 4 when the \
 measurement is invalid (no measured call ended or succeeded, the server was lost, the client was the limit, \
-too few calls to tell a threshold), 130 after Ctrl-C, when there is anything to report.
+too few calls to tell a threshold, or a change from the baseline), 130 after Ctrl-C, when there is anything to report.
 
 Examples:
   msvc bench user-service user.v1.UserService/GetUser -d '{\"id\": 1}' --duration 30s
@@ -59,7 +60,8 @@ Examples:
   msvc bench user-service GetUser -d '{\"id\": {{randomInt 1 1000}}}' -H 'x-request-id: {{uuid}}'
   msvc bench chat-service Chat -d @talk.jsonl --messages 100 --ping-pong -c 20
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
-  msvc bench localhost:50051 GetUser --requests 100000 --format json --output before.json")]
+  msvc bench user-service GetUser -c 20 --duration 30s --output before.json --output before.html
+  msvc bench user-service GetUser -c 20 --duration 30s --baseline before.json")]
 pub struct BenchArgs {
     #[command(flatten)]
     rpc: RpcArgs,
@@ -133,9 +135,16 @@ pub struct BenchArgs {
     /// What must hold, such as `p99<5ms`, `errors<0.1%` or `rate>1000`; may be given several times.
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
+    /// Compare with the bench in this report, FILE.json, of the same load: fails when something became worse
+    /// for sure and by more than `--baseline-limit`.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    baseline: Option<PathBuf>,
+    /// A change by no more than this, in percent, is none.
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%", requires = "baseline")]
+    baseline_limit: f64,
     /// Look for the highest rate at which these hold, such as `p99<5ms,errors<0.1%`: bench after bench of
     /// `--duration` (5s), from `--rate` (100) on.
-    #[arg(long, value_name = "EXPRS", conflicts_with_all = ["concurrency", "profile", "requests", "thresholds"])]
+    #[arg(long, value_name = "EXPRS", conflicts_with_all = ["concurrency", "profile", "requests", "thresholds", "baseline"])]
     find_max: Option<Limits>,
     /// What must hold of responses, such as `user.id==7`, `total>0` or `tags~new`; may be given several times.
     /// One of `--sample` calls is looked at.
@@ -162,6 +171,13 @@ fn rate(text: &str) -> Result<f64, String> {
             "expected a rate from {LOWEST_RATE} to {HIGHEST_RATE}"
         ))
     }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    number
+        .filter(|percent| (0.0..=1e6).contains(percent))
+        .ok_or_else(|| "expected a share such as `5%`".to_owned())
 }
 
 /// Several thresholds at once.
@@ -239,6 +255,16 @@ enum BenchError {
     },
     #[error("thresholds breached: {}", .0.join(", "))]
     Breached(Vec<String>),
+    #[error("`{}` cannot be compared with", .path.display())]
+    Baseline {
+        path: PathBuf,
+        #[source]
+        source: BaselineError,
+    },
+    #[error("it became worse: {}", .0.join(", "))]
+    Worse(Vec<String>),
+    #[error("it cannot be told whether it became worse: {}; a longer bench may tell", .0.join(", "))]
+    Untold(Vec<String>),
     #[error("responses of {failed} of {sampled} calls are not what was expected: {}", .unmet.join(", "))]
     Unexpected {
         failed: u64,
@@ -268,6 +294,9 @@ impl Diagnostic for BenchError {
         match self {
             Self::Invalid { hint, .. } => hint.clone(),
             Self::Breached(_)
+            | Self::Baseline { .. }
+            | Self::Worse(_)
+            | Self::Untold(_)
             | Self::Unexpected { .. }
             | Self::Path { .. }
             | Self::NoRate(_)
@@ -279,9 +308,11 @@ impl Diagnostic for BenchError {
     fn exit(&self) -> Exit {
         match self {
             Self::Invalid { .. } => Exit::Inconclusive,
-            Self::Ended { .. } => Exit::Inconclusive,
-            Self::Breached(_) | Self::Unexpected { .. } | Self::NoRate(_) => Exit::Failed,
-            Self::Profile { .. } | Self::Path { .. } => Exit::Usage,
+            Self::Ended { .. } | Self::Untold(_) => Exit::Inconclusive,
+            Self::Breached(_) | Self::Worse(_) | Self::Unexpected { .. } | Self::NoRate(_) => {
+                Exit::Failed
+            }
+            Self::Profile { .. } | Self::Path { .. } | Self::Baseline { .. } => Exit::Usage,
         }
     }
 }
@@ -292,6 +323,11 @@ impl Diagnostic for BenchError {
 /// When the target cannot be reached, the method is not known, the request is not what it takes, the
 /// measurement is invalid, or a threshold is breached.
 pub fn run(context: &Context, args: BenchArgs) -> Result {
+    let baseline = args
+        .baseline
+        .as_ref()
+        .map(|path| read_baseline(context, path));
+    let baseline = baseline.transpose()?;
     let (mut job, subject) = rpc::block_on(prepare::prepare(context, &args))?;
     let interrupts = count_interrupts();
     if args.threads.is_none() {
@@ -300,7 +336,17 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
     if let Some(Limits(limits)) = &args.find_max {
         return find_max::run(context, &args, (job, subject), (limits, &interrupts));
     }
-    let report = measure(context, (&mut job, subject), &args.thresholds, &interrupts)?;
+    let mut report = measure(context, (&mut job, subject), &args.thresholds, &interrupts)?;
+    if let (Some(baseline), Some(path)) = (&baseline, &args.baseline)
+        && report.invalid.is_empty()
+    {
+        let shown = path.display().to_string();
+        let comparison = baseline::compare(baseline, &report, &shown, args.baseline_limit);
+        report.comparison = Some(comparison.map_err(|source| BenchError::Baseline {
+            path: path.clone(),
+            source,
+        })?);
+    }
     write(context, &args, &report)?;
     if context.printer.is_json() {
         context.printer.json(&report)?;
@@ -308,6 +354,15 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
         context.printer.data(&report::text(&report))?;
     }
     verdict(context, &report)
+}
+
+fn read_baseline(context: &Context, path: &Path) -> Result<Baseline> {
+    let text = std::fs::read_to_string(context.directory.join(path)).when("read", path)?;
+    let baseline = Baseline::read(&text).map_err(|source| BenchError::Baseline {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(baseline)
 }
 
 /// What the user wishes, by how often there was a Ctrl-C.
@@ -384,6 +439,8 @@ fn verdict(context: &Context, report: &Report) -> Result {
                 .map(|unmet| format!("`{}`", unmet.expectation))
                 .collect(),
         }
+    } else if let Some(error) = report.comparison.as_ref().and_then(regression) {
+        error
     } else {
         return Ok(());
     };
@@ -392,6 +449,24 @@ fn verdict(context: &Context, report: &Report) -> Result {
         return Err(Silent(error.exit()).into());
     }
     Err(error.into())
+}
+
+/// What a comparison fails with: what became worse, or else what cannot be told.
+fn regression(comparison: &Comparison) -> Option<BenchError> {
+    let named = |wanted: baseline::Verdict| -> Vec<String> {
+        let metrics = comparison.metrics.iter();
+        let found = metrics.filter(|change| change.verdict == wanted);
+        let shown =
+            |change: &baseline::Change| format!("{} by {:+.1}", change.metric, change.change);
+        found.map(shown).collect()
+    };
+    let worse = named(baseline::Verdict::Worse);
+    let untold = named(baseline::Verdict::Inconclusive);
+    match (worse.is_empty(), untold.is_empty()) {
+        (false, _) => Some(BenchError::Worse(worse)),
+        (true, false) => Some(BenchError::Untold(untold)),
+        (true, true) => None,
+    }
 }
 
 /// Counts Ctrl-C from now on; they no longer end the process.

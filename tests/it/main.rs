@@ -2,6 +2,7 @@
 
 mod add;
 mod bench;
+mod bench_baseline;
 mod bench_engines;
 mod bench_load;
 mod bench_reports;

@@ -205,7 +205,10 @@ fn rate_over_time(report: &Report) -> Option<Chart> {
 }
 
 fn quantiles(report: &Report) -> Option<Chart> {
-    let curves = [("a", "this bench", &report.quantile_curve)];
+    let mut curves = vec![("a", "this bench", &report.quantile_curve)];
+    if let Some(comparison) = &report.comparison {
+        curves.insert(0, ("c", "before", &comparison.quantile_curve));
+    }
     let values = curves
         .iter()
         .flat_map(|curve| curve.2.iter().map(|point| point.us));
@@ -231,7 +234,7 @@ fn quantiles(report: &Report) -> Option<Chart> {
         text: (*text).to_owned(),
     });
     let mut shapes = grid(&rows.labels(microseconds));
-    for (class, _, curve) in curves {
+    for (class, _, curve) in &curves {
         let at = |point: &Point| (columns.at(nines(point.quantile)), rows.at(point.us));
         line(&mut shapes, class, curve.iter().map(at));
     }

@@ -88,6 +88,7 @@ pub fn conclude(
         client: client(recorder, completed),
         notes: Vec::new(),
         thresholds: Vec::new(),
+        comparison: None,
         invalid: Vec::new(),
         subject,
     };

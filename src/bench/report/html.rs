@@ -4,7 +4,7 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 use super::charts::charts;
-use super::table::{ROWS, time};
+use super::table::{ROWS, cells, time};
 use super::text::{load, place, totals};
 use super::{Quantiles, Report};
 
@@ -49,7 +49,14 @@ pub fn html(report: &Report) -> String {
             [judged.threshold.clone(), verdict, judged.shown()]
         })
         .collect();
+    let changes = report.comparison.iter().flat_map(|all| &all.metrics);
+    let changes: Vec<[String; 5]> = changes.map(cells).collect();
     let mut context = Context::new();
+    context.insert("changes", &changes);
+    context.insert(
+        "baseline",
+        &report.comparison.as_ref().map(|all| &all.baseline),
+    );
     context.insert("method", &report.subject.method);
     context.insert("place", &place(report));
     context.insert("load", &load(report));

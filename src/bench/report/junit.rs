@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Report;
+use crate::bench::baseline;
 use crate::bench::threshold::Verdict;
 
 /// What became of a case.
@@ -68,6 +69,15 @@ fn cases(report: &Report) -> Vec<(String, Outcome)> {
             Verdict::Unknown => Outcome::Skipped(judged.shown()),
         };
         cases.push((judged.threshold.clone(), outcome));
+    }
+    for change in report.comparison.iter().flat_map(|all| &all.metrics) {
+        let [name, before, now, by, _] = super::table::cells(change);
+        let outcome = match change.verdict {
+            baseline::Verdict::Better | baseline::Verdict::Same => Outcome::Passed,
+            baseline::Verdict::Worse => Outcome::Failed(format!("{before} became {now}: {by}")),
+            baseline::Verdict::Inconclusive => Outcome::Skipped(by),
+        };
+        cases.push((format!("{name} is no worse than before"), outcome));
     }
     for unmet in report.responses.iter().flat_map(|found| &found.unmet) {
         let found: Vec<String> = unmet.found.iter().map(ToString::to_string).collect();

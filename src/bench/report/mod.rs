@@ -15,6 +15,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bench::baseline::Comparison;
 use crate::bench::dialogue::Talk;
 use crate::bench::load::{Arrivals, Model, Profile};
 use crate::bench::responses::Responses;
@@ -116,6 +117,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The thresholds that were asked for.
     pub thresholds: Vec<Judged>,
+    /// How it compares with an earlier bench; null where there is none.
+    pub comparison: Option<Comparison>,
     /// Why none of it says anything of the service; empty when it does.
     pub invalid: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Quantiles, Report, Streams};
+use crate::bench::baseline::{Change, Comparison, NO_BOUND};
 use crate::duration;
 
 /// A rows' name and how it is read off a distribution.
@@ -59,6 +60,46 @@ pub(super) fn messages(streams: &Streams) -> Vec<String> {
         super::grouped(streams.messages_received_per_second.round() as u64)
     ));
     rows
+}
+
+/// What became of the metrics of an earlier bench.
+pub(super) fn compared(comparison: &Comparison) -> Vec<String> {
+    let mut rows = vec![format!("  compared with {}:", comparison.baseline)];
+    rows.extend(comparison.metrics.iter().map(|change| {
+        let [name, before, now, by, verdict] = cells(change);
+        format!("  {name:<8}{before:>14}{now:>14}  {by:<34}{verdict}")
+    }));
+    rows
+}
+
+/// A metric's name, what it was and is, by how much it changed, and what that means.
+pub(super) fn cells(change: &Change) -> [String; 5] {
+    let shown = |value: f64| match change.unit {
+        "us" => time(Some(value)),
+        "percent" => format!("{value:.3} %"),
+        _ => format!("{value:.1}/s"),
+    };
+    let unit = if change.unit == "percent" {
+        "points"
+    } else {
+        "%"
+    };
+    let by = match change.from <= -NO_BOUND && change.to >= NO_BOUND {
+        true => format!("{:+.2} {unit}, too short to tell", change.change),
+        false => {
+            let Change {
+                change, from, to, ..
+            } = change;
+            format!("{change:+.2} {unit} ({from:+.2} to {to:+.2})")
+        }
+    };
+    [
+        change.metric.to_owned(),
+        shown(change.before),
+        shown(change.now),
+        by,
+        change.verdict.name().to_owned(),
+    ]
 }
 
 fn table(columns: &[(&str, &Quantiles)]) -> Vec<String> {

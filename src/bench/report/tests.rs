@@ -599,6 +599,7 @@ fn the_json_has_everything_with_its_unit() {
         "the client was late: 1,990 calls were sent more than 1 ms after they were due; it or the machine was too busy"
       ],
       "thresholds": [],
+      "comparison": null,
       "invalid": [
         "the client was the limit: its busiest thread was 95 % busy"
       ]

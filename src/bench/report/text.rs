@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::table::{latencies, messages};
+use super::table::{compared, latencies, messages};
 use super::{Bar, CodeCount, RateOver, Report, Responses};
 use crate::bench::load::{Arrivals, Model};
 use crate::duration;
@@ -70,6 +70,12 @@ pub fn text(report: &Report) -> String {
             &mut out,
             &format!("  threshold  {name:<18} {verdict:<10} {shown}"),
         );
+    }
+    if let Some(comparison) = &report.comparison {
+        line(&mut out, "");
+        for row in compared(comparison) {
+            line(&mut out, &row);
+        }
     }
     if !report.invalid.is_empty() {
         line(&mut out, "");
