@@ -8,15 +8,17 @@
 //!   bytes, and a [`stats::Recorder`] to fill;
 //! - [`stats`] counts, [`timeline`] by the time, [`report`] concludes and renders;
 //! - [`threshold`] holds a report against what the user asks for, [`validity`] says whether it counts;
+//! - [`host`] watches the machine and the server meanwhile, [`verdict`] tells what was the limit;
 //! - [`baseline`] compares a report with an earlier one;
 //! - [`search`] looks for the highest rate at which thresholds hold.
 //!
-//! All but [`engine`] are pure: no I/O, no clock, no printing.
+//! All but [`engine`] and [`host`] are pure: no I/O, no clock, no printing.
 
 pub mod baseline;
 pub mod dialogue;
 pub mod engine;
 pub mod framing;
+pub mod host;
 pub mod http2;
 pub mod load;
 pub mod payload;
@@ -29,3 +31,4 @@ pub mod template;
 pub mod threshold;
 pub mod timeline;
 pub mod validity;
+pub mod verdict;

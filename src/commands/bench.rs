@@ -15,11 +15,13 @@ use clap::{Args, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
 
 use crate::bench::baseline::{self, Baseline, BaselineError, Comparison};
-use crate::bench::engine::{self, Engine, Job, Pacing, Wish};
+use crate::bench::engine::{self, Engine, Job, Pacing, Phase, Wish};
+use crate::bench::host::Watch;
 use crate::bench::load::{Arrivals, HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 use crate::bench::report::{self, Report, Subject};
 use crate::bench::responses::{Expectation, Extraction, PathError};
 use crate::bench::threshold::{Threshold, ThresholdError, Verdict};
+use crate::bench::verdict;
 use crate::client::completion;
 use crate::commands::rpc::{self, RpcArgs};
 use crate::context::Context;
@@ -142,6 +144,10 @@ pub struct BenchArgs {
     /// A change by no more than this, in percent, is none.
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%", requires = "baseline")]
     baseline_limit: f64,
+    /// The server's process, to tell what it takes; may be given several times [default: those that listen where
+    /// the target is, on this machine].
+    #[arg(long = "pid", value_name = "PID")]
+    pids: Vec<u32>,
     /// Look for the highest rate at which these hold, such as `p99<5ms,errors<0.1%`: bench after bench of
     /// `--duration` (5s), from `--rate` (100) on.
     #[arg(long, value_name = "EXPRS", conflicts_with_all = ["concurrency", "profile", "requests", "thresholds", "baseline"])]
@@ -353,7 +359,7 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
     } else {
         context.printer.data(&report::text(&report))?;
     }
-    verdict(context, &report)
+    end(context, &report)
 }
 
 fn read_baseline(context: &Context, path: &Path) -> Result<Baseline> {
@@ -382,8 +388,10 @@ fn measure(
     interrupts: &AtomicUsize,
 ) -> Result<Report> {
     let plan = job.plan.clone();
+    let mut watch = Watch::start(job.server_processes.clone());
     let mut progress = progress::Progress::new(context, &subject, &plan);
     let outcome = engine::run(job.clone(), |now| {
+        watch.tick(now.phase == Phase::Measuring);
         progress.show(now);
         wish(interrupts)
     });
@@ -395,6 +403,8 @@ fn measure(
     if let Some(checks) = &job.checks {
         report.responses = Some(outcome.recorder.findings.conclude(checks.every));
     }
+    (report.host, report.server) = watch.finish(report.calls_per_second);
+    report.verdict = verdict::verdict(&report);
     Ok(report)
 }
 
@@ -408,7 +418,7 @@ fn write(context: &Context, args: &BenchArgs, report: &Report) -> Result {
 }
 
 /// How a bench that was reported ends.
-fn verdict(context: &Context, report: &Report) -> Result {
+fn end(context: &Context, report: &Report) -> Result {
     if report.interrupted && report.calls.completed > 0 {
         return Err(Silent(Exit::Interrupted).into());
     }

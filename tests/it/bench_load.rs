@@ -94,11 +94,11 @@ fn where_no_rate_holds_that_is_said() {
     insta::assert_snapshot!(bench(&sandbox, &server.address(), &args), @r"
     exit: 1
     --- stderr ---
+           Tried 4 calls/s: errors<1% (100.000 %); once more, for it may have been a hiccup
            Tried 4 calls/s: errors<1% (100.000 %)
-           Tried 4 calls/s: errors<1% (100.000 %)
+           Tried 2 calls/s: errors<1% (100.000 %); once more, for it may have been a hiccup
            Tried 2 calls/s: errors<1% (100.000 %)
-           Tried 2 calls/s: errors<1% (100.000 %)
-           Tried 1 calls/s: errors<1% (100.000 %)
+           Tried 1 calls/s: errors<1% (100.000 %); once more, for it may have been a hiccup
            Tried 1 calls/s: errors<1% (100.000 %)
     error: there is no rate at which they hold: not even 1 calls/s
     ");

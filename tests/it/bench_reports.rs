@@ -124,6 +124,15 @@ fn reports_are_as_the_published_schema_says() {
         "valid: 4\n",
         "{checked:?}"
     );
+    // The server is this process.
+    let text = std::fs::read_to_string(&paths[1]).expect("written");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    if cfg!(target_os = "linux") {
+        let processes = serde_json::json!([std::process::id()]);
+        assert_eq!(report["server"]["processes"], processes);
+    }
+    let spun = report["host"]["spun_seconds"].as_f64();
+    assert!(spun.is_some_and(|spun| spun > 0.0), "{report:#}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod bench_baseline;
 mod bench_engines;
 mod bench_load;
+mod bench_memory;
 mod bench_reports;
 mod bench_responses;
 mod bench_streams;

@@ -93,6 +93,8 @@ pub struct Job {
     pub one_response: bool,
     /// Whether responses may be compressed.
     pub accepts_compressed: bool,
+    /// The processes of the server, where they are known.
+    pub server_processes: Vec<u32>,
     /// The load.
     pub plan: Plan,
 }

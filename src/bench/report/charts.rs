@@ -45,6 +45,9 @@ struct Line {
     name: String,
 }
 
+/// A line's class and name, and how its values are read.
+type Reading = (&'static str, &'static str, fn(&Slice) -> Option<f64>);
+
 /// From values to shares of a side.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
@@ -142,7 +145,7 @@ pub(super) fn charts(report: &Report) -> Vec<Chart> {
 }
 
 fn latency_over_time(report: &Report) -> Option<Chart> {
-    const LINES: [(&str, &str, fn(&Slice) -> Option<f64>); 4] = [
+    const LINES: [Reading; 4] = [
         ("d", "max", |slice| slice.max_us),
         ("c", "p99", |slice| slice.p99_us),
         ("b", "p90", |slice| slice.p90_us),

@@ -13,6 +13,7 @@ use crate::bench::stats::{End, Latencies, Outcome, Recorder};
 use crate::bench::threshold::{Threshold, judge};
 use crate::bench::timeline;
 use crate::bench::validity;
+use crate::bench::verdict::{Limit, Verdict, verdict};
 
 /// Calls sent later than this were not sent when they were due.
 const LATE: Duration = Duration::from_millis(1);
@@ -86,6 +87,12 @@ pub fn conclude(
         pacing: is_open.then(|| pacing(recorder)),
         responses: None,
         client: client(recorder, completed),
+        server: None,
+        host: None,
+        verdict: Verdict {
+            kind: Limit::Inconclusive,
+            why: String::new(),
+        },
         notes: Vec::new(),
         thresholds: Vec::new(),
         comparison: None,
@@ -98,6 +105,7 @@ pub fn conclude(
         .map(|threshold| judge(threshold, &report))
         .collect();
     report.invalid = validity::reasons(&report);
+    report.verdict = verdict(&report);
     report
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 use super::charts::charts;
-use super::table::{ROWS, cells, time};
+use super::table::{self, ROWS, cells, time};
 use super::text::{load, place, totals};
 use super::{Quantiles, Report};
 
@@ -57,6 +57,8 @@ pub fn html(report: &Report) -> String {
         "baseline",
         &report.comparison.as_ref().map(|all| &all.baseline),
     );
+    context.insert("verdict", report.verdict.kind.name());
+    context.insert("why", &report.verdict.why);
     context.insert("method", &report.subject.method);
     context.insert("place", &place(report));
     context.insert("load", &load(report));
@@ -76,7 +78,7 @@ pub fn html(report: &Report) -> String {
 }
 
 /// The rows below those of quantiles.
-const MEANS: [(&str, fn(&Quantiles) -> Option<f64>); 2] = [
+const MEANS: [table::Row; 2] = [
     ("mean", |all| all.mean_us),
     ("deviation", |all| all.deviation_us),
 ];

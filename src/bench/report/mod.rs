@@ -21,6 +21,7 @@ use crate::bench::load::{Arrivals, Model, Profile};
 use crate::bench::responses::Responses;
 use crate::bench::stats::Sample;
 use crate::bench::threshold::Judged;
+use crate::bench::verdict::Verdict;
 
 pub use conclude::conclude;
 pub use csv::csv;
@@ -113,6 +114,12 @@ pub struct Report {
     pub responses: Option<Responses>,
     /// What the load generator itself took.
     pub client: Client,
+    /// What the server took; null where its processes are not on this machine, or not known.
+    pub server: Option<Server>,
+    /// What others on this machine did; null where nothing tells.
+    pub host: Option<Host>,
+    /// What limited the bench.
+    pub verdict: Verdict,
     /// What to know before believing any of it.
     pub notes: Vec<String>,
     /// The thresholds that were asked for.
@@ -142,6 +149,30 @@ pub struct Calls {
     pub connections_lost: u64,
     /// Those that waited in the client because the server allowed no more at a time on its connections.
     pub limited: u64,
+}
+
+/// What the server took while calls were made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Server {
+    /// Its processes.
+    pub processes: Vec<u32>,
+    /// How many processors it used on average.
+    pub cores: f64,
+    /// Its processor time for a million calls; null without calls.
+    pub cpu_seconds_per_million_calls: Option<f64>,
+}
+
+/// What others did while calls were made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Host {
+    /// For how long a probe did nothing but look at the clock.
+    pub spun_seconds: f64,
+    /// The share of that in which the system took it to be running, and it was not: others on the host.
+    pub stolen_percent: f64,
+    /// The share of that in which other threads of this system had its processor.
+    pub preempted_percent: f64,
+    /// The share of the processor time that the host says it gave to others; null where it does not say.
+    pub steal_percent: Option<f64>,
 }
 
 /// Renders a report as a JSON document for a file.

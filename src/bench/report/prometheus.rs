@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
+use super::table::Row;
 use super::{Quantiles, Report};
 
 /// The quantiles that are told.
-const QUANTILES: [(&str, fn(&Quantiles) -> Option<f64>); 7] = [
+const QUANTILES: [Row; 7] = [
     ("0.5", |all| all.p50_us),
     ("0.75", |all| all.p75_us),
     ("0.9", |all| all.p90_us),

@@ -184,6 +184,8 @@ fn thresholds_stand_below_the_notes() {
     let text = text(&report);
     let (_, end) = text.split_once("(12 times)\n\n").expect("codes");
     insta::assert_snapshot!(end, @r"
+    client-bound: the client was the limit: its busiest thread was 95 % busy
+
     note: the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`
 
     threshold  p99<5ms            breached   12.0 ms
@@ -271,6 +273,8 @@ fn an_open_loop_is_reported_with_both_times() {
       UNAVAILABLE (14)                   12
           the connection was lost (12 times)
 
+      client-bound: the client was the limit: its busiest thread was 95 % busy
+
       note: the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`
       note: the client was late: 1,990 calls were sent more than 1 ms after they were due; it or the machine was too busy
       note: 3 calls waited to be sent because too many were in flight (`--max-in-flight`); their latency counts from when they were due
@@ -335,6 +339,8 @@ fn a_closed_loop_says_what_its_latency_leaves_out() {
       ≤ 200 µs  ████████████████████████████████████████          179   89.50 %
 
       OK (0)                            200
+
+      inconclusive: it was interrupted before it had reached what was asked for
 
       note: ended early: interrupted
     ");
@@ -417,6 +423,8 @@ fn a_bench_without_an_answer_has_no_table() {
       sent       0 messages, 0 B (0 B/s)
       received   0 messages, 0 B (0 B/s)
       client     0.00 CPU-s; busiest thread 0 % busy
+
+      inconclusive: the server was lost (cannot connect to 127.0.0.1:50051: Connection refused); no measured call ended
 
       note: ended early: the server went away and did not come back within 10s (cannot connect to 127.0.0.1:50051: Connection refused)
 
@@ -593,6 +601,12 @@ fn the_json_has_everything_with_its_unit() {
         "cpu_seconds": 9.5,
         "cpu_seconds_per_million_calls": 791.667,
         "busiest_thread_percent": 95.0
+      },
+      "server": null,
+      "host": null,
+      "verdict": {
+        "kind": "client_bound",
+        "why": "the client was the limit: its busiest thread was 95 % busy"
       },
       "notes": [
         "the client was the limit: its busiest thread was 95 % busy; on a machine with idle cores add `--threads N --connections N`",

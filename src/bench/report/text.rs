@@ -55,6 +55,12 @@ pub fn text(report: &Report) -> String {
             line(&mut out, &row);
         }
     }
+    line(&mut out, "");
+    let verdict = &report.verdict;
+    line(
+        &mut out,
+        &format!("  {}: {}", verdict.kind.name(), verdict.why),
+    );
     if !report.notes.is_empty() {
         line(&mut out, "");
     }
@@ -211,7 +217,15 @@ pub(super) fn totals(report: &Report) -> Vec<(&'static str, String)> {
     }
     let busy = client.busiest_thread_percent;
     write!(cpu, "; busiest thread {busy:.0} % busy").expect("writing to a string");
-    vec![
+    let server = report.server.as_ref().map(|server| {
+        let mut text = format!("{:.2} cores", server.cores);
+        if let Some(per_million) = server.cpu_seconds_per_million_calls {
+            write!(text, ", {per_million:.2} CPU-s for a million calls")
+                .expect("writing to a string");
+        }
+        text
+    });
+    let mut totals = vec![
         ("calls", completed),
         ("rate", calls_per_second),
         ("sent", amount(traffic.messages_sent, traffic.bytes_sent)),
@@ -220,7 +234,9 @@ pub(super) fn totals(report: &Report) -> Vec<(&'static str, String)> {
             amount(traffic.messages_received, traffic.bytes_received),
         ),
         ("client", cpu),
-    ]
+    ];
+    totals.extend(server.map(|server| ("server", server)));
+    totals
 }
 
 fn bars(histogram: &[Bar]) -> Vec<String> {

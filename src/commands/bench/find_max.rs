@@ -11,13 +11,12 @@ use crate::bench::report::{self, Report, Subject, grouped};
 use crate::bench::search::Search;
 use crate::bench::threshold::{Threshold, Verdict};
 use crate::bench::validity;
+use crate::bench::verdict::KEPT_UP;
 use crate::context::Context;
 use crate::error::{Diagnostic as _, Exit, Result, Silent};
 
 /// The version of the JSON.
 const SCHEMA: &str = "msvc.bench.find-max/1";
-/// A service that does less than this share of the calls of a rate does not keep up with it.
-const KEPT_UP: f64 = 0.95;
 
 /// What a search found.
 #[derive(Serialize)]
@@ -79,9 +78,13 @@ pub(super) fn run(
         }
         let why = breaches(&report, rate);
         search.tell(why.is_empty());
-        let verdict = match why.is_empty() {
-            true => "held".to_owned(),
-            false => why.join(", "),
+        let verdict = match (why.is_empty(), search.next() == Some(rate)) {
+            (true, _) => "held".to_owned(),
+            (false, true) => format!(
+                "{}; once more, for it may have been a hiccup",
+                why.join(", ")
+            ),
+            (false, false) => why.join(", "),
         };
         let shown = format!("{} calls/s: {verdict}", grouped(rate.round() as u64));
         context.printer.step("Tried", shown);

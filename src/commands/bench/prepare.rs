@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{BenchArgs, BenchError, GivenProfile, requests};
 use crate::bench::engine::Job;
+use crate::bench::host;
 use crate::bench::load::{Model, Plan, Profile};
 use crate::bench::report::Subject;
 use crate::client::channel::USER_AGENT;
 use crate::client::metadata::Header;
+use crate::client::target::Endpoint;
 use crate::client::{metadata, methods};
 use crate::commands::rpc;
 use crate::context::Context;
@@ -49,6 +51,10 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
             .then_some(payload.fixed.len() as u64),
         seed: (!payload.is_fixed()).then_some(payload.seed),
     };
+    let server_processes = match args.pids.is_empty() {
+        true => local_processes(&session.endpoints),
+        false => args.pids.clone(),
+    };
     let job = Job {
         engine: args.engine,
         pacing: args.pacing,
@@ -62,10 +68,24 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
         checks: requests::checks(args, &method)?,
         is_stream: method.is_client_streaming() || method.is_server_streaming(),
         one_response: !method.is_server_streaming(),
+        server_processes,
         accepts_compressed: args.gzip,
         plan,
     };
     Ok((job, subject))
+}
+
+/// The processes that listen where a target is, if all of it is on this machine.
+fn local_processes(endpoints: &[Endpoint]) -> Vec<u32> {
+    if endpoints
+        .iter()
+        .all(|endpoint| host::is_this_machine(&endpoint.host))
+    {
+        let ports = endpoints.iter().map(|endpoint| endpoint.port);
+        host::listening(&ports.collect())
+    } else {
+        Vec::new()
+    }
 }
 
 fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
