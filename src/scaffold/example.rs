@@ -5,8 +5,9 @@ use std::path::Path;
 use crate::error::Result;
 use crate::infra::resource::Resource;
 use crate::manifest::{self, RegistryKind, Service};
-use crate::proto;
+use crate::proto::options::GenConfig;
 use crate::proto::sources::Sources;
+use crate::proto::{self, Generation};
 use crate::scaffold::draft::Draft;
 use crate::scaffold::edit::cargo;
 use crate::scaffold::names::ServiceName;
@@ -90,7 +91,7 @@ pub fn plan(example: Example, name: &str, root: &Path) -> Result<Plan> {
         example_method: "order.v1.OrderService/GetOrder",
         example_request: "",
     };
-    let mut plan = Plan::default();
+    let mut plan = workspace::verbatim();
     workspace::plan(&new, &mut plan)?;
     let mut draft = Draft::new(root);
     let mut sources = Sources::default();
@@ -122,7 +123,13 @@ pub fn plan(example: Example, name: &str, root: &Path) -> Result<Plan> {
     })?;
     draft.finish(&mut plan);
 
-    let (compiled, generated) = proto::generate_all(&sources)?;
+    let generation = Generation {
+        config: &GenConfig::default(),
+        manifest: "",
+        root,
+        directory: root,
+    };
+    let (compiled, generated) = proto::generate_all(&sources, &generation)?;
     let nothing = protocol::Existing::new();
     protocol::plan_sources(&generated, &compiled.encoded, &nothing, &mut plan);
     let mut text = workspace::manifest(&new)?;
