@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,8 +18,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
-use tower::util::BoxCloneService;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 /// A response to come.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -44,19 +43,13 @@ pub trait Front: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The calls of a server, with all that they pass through.
-pub struct Calls(BoxCloneService<Request<Body>, Response<Body>, Infallible>);
+#[derive(Clone)]
+pub struct Calls(Arc<dyn Call>);
 
 impl Calls {
     /// Makes a call; its path is that of the method.
-    pub fn call(mut self, request: Request<Body>) -> Answer {
-        // Layers are always ready: what has to wait does so in its future.
-        let answer = self.0.call(request);
-        Box::pin(async move {
-            match answer.await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        })
+    pub fn call(self, request: Request<Body>) -> Answer {
+        self.0.call(request)
     }
 }
 
@@ -66,49 +59,93 @@ impl fmt::Debug for Calls {
     }
 }
 
-/// A front and the calls behind it.
-pub(crate) struct Fronted {
-    front: Arc<dyn Front>,
-    calls: BoxCloneService<Request<Body>, Response<Body>, Infallible>,
+/// What makes calls, of whatever type.
+trait Call: Send + Sync {
+    fn call(&self, request: Request<Body>) -> Answer;
 }
 
-impl Fronted {
-    pub(crate) fn new<S, B>(front: Arc<dyn Front>, stack: S) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + 'static,
-        S::Future: Send + 'static,
-        B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
-    {
-        let calls = stack.map_response(|response: Response<B>| response.map(Body::new));
+/// The layers of one connection. They are locked to begin a call, and not while it takes its time: a
+/// clone for each would count up all that they share.
+struct Layers<S>(Mutex<S>);
+
+impl<S, B> Call for Layers<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Send,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
+{
+    fn call(&self, request: Request<Body>) -> Answer {
+        // Layers are always ready: what has to wait does so in its future.
+        let response = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .call(request);
+        Box::pin(async move {
+            match response.await {
+                Ok(response) => response.map(Body::new),
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
+/// A front and the calls behind it.
+pub(crate) struct Fronted<S> {
+    front: Arc<dyn Front>,
+    stack: S,
+    /// Made for each connection when it has its first request.
+    calls: Option<Calls>,
+}
+
+impl<S> Fronted<S> {
+    pub(crate) fn new(front: Arc<dyn Front>, stack: S) -> Self {
         Self {
             front,
-            calls: BoxCloneService::new(calls),
+            stack,
+            calls: None,
         }
     }
 }
 
-impl Clone for Fronted {
+impl<S: Clone> Clone for Fronted<S> {
     fn clone(&self) -> Self {
-        Self {
-            front: Arc::clone(&self.front),
-            calls: self.calls.clone(),
-        }
+        Self::new(Arc::clone(&self.front), self.stack.clone())
     }
 }
 
-impl Service<Request<Incoming>> for Fronted {
+impl<S, B> Service<Request<Incoming>> for Fronted<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
+{
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let calls = Calls(self.calls.clone());
-        let answer = Arc::clone(&self.front).answer(request.map(Body::new), calls);
-        Box::pin(async move { Ok(answer.await) })
+    fn call(&mut self, request: Request<Incoming>) -> Answered {
+        let calls = self.calls.get_or_insert_with(|| {
+            let layers = Layers(Mutex::new(self.stack.clone()));
+            Calls(Arc::new(layers))
+        });
+        let front = Arc::clone(&self.front);
+        Answered(front.answer(request.map(Body::new), calls.clone()))
+    }
+}
+
+/// An answer as services give it.
+pub(crate) struct Answered(Answer);
+
+impl Future for Answered {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(Ok)
     }
 }
