@@ -10,7 +10,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt;
 
-use crate::support::{System, framed, message, system};
+use crate::support::{System, framed, message, system, system_with};
 
 fn asking(fields: &[(&str, Value)]) -> Vec<u8> {
     let mut message = DynamicMessage::new(message());
@@ -141,4 +141,36 @@ async fn browsers_get_trailers_as_a_frame() {
         decoded.extend(STANDARD.decode(&group).expect("base64"));
     }
     assert_eq!(decoded, expected);
+}
+
+/// Services of others are behind gateways too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_at_a_time_pass_to_a_server_of_tonic() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let server = tonic::transport::Server::builder().add_service(crate::support::Echo);
+    let serving = tokio::spawn(server.serve_with_incoming(incoming));
+    let system = system_with(|_, settings| {
+        settings.services[0].target = format!("static:///{address}");
+    });
+    let system = std::sync::Arc::new(system.await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let system = std::sync::Arc::clone(&system);
+        tasks.spawn(async move {
+            let request = asking(&[("text", Value::String("a".to_owned()))]);
+            for _ in 0..20 {
+                let (reply, status, _) = call(&system, "/echo.v1.Echo/Get", &request).await;
+                let status = status.expect("a status");
+                assert_eq!(status.code(), tonic::Code::Ok, "{status}");
+                assert_eq!(reply, framed(&request));
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("all are answered");
+    }
+    serving.abort();
 }
