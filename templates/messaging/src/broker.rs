@@ -266,6 +266,10 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         }
         #[cfg(not(feature = "database"))]
         "sqlite" | "postgres" | "postgresql" => return Err(is_off(scheme, "database")),
+        #[cfg(feature = "kafka")]
+        "kafka" => Arc::new(crate::kafka::Kafka::new(url)?),
+        #[cfg(not(feature = "kafka"))]
+        "kafka" => return Err(is_off(scheme, "kafka")),
         #[cfg(feature = "nats")]
         "nats" | "tls" => Arc::new(crate::nats::Nats::new(url).await?),
         #[cfg(not(feature = "nats"))]
@@ -286,7 +290,12 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     })
 }
 
-#[cfg(not(all(feature = "database", feature = "nats", feature = "rabbitmq-tls")))]
+#[cfg(not(all(
+    feature = "database",
+    feature = "kafka",
+    feature = "nats",
+    feature = "rabbitmq-tls"
+)))]
 fn is_off(scheme: &str, feature: &'static str) -> Error {
     Error::FeatureIsOff {
         scheme: scheme.to_owned(),

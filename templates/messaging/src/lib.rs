@@ -63,7 +63,7 @@
 //! | what a group wants of a topic | [`Subscription`], [`Retry`] |
 //! | messages are handled: order, retries, dead letters, the end | `consumer` |
 //! | what a broker must be able to do | `backend` |
-//! | the brokers | `memory`, `database`, `nats`, `rabbitmq` |
+//! | the brokers | `memory`, `database`, `kafka`, `nats`, `rabbitmq` |
 //! | messages that a transaction publishes, and handlers that are idempotent | `outbox` |
 //! | spans, and trace context in headers | `trace` |
 //! | counters and histograms | `metrics` |
@@ -77,6 +77,8 @@ mod delivery;
 mod error;
 mod failure;
 pub mod headers;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 mod message;
 mod metrics;
@@ -85,7 +87,7 @@ mod name;
 mod nats;
 #[cfg(feature = "database")]
 mod outbox;
-#[cfg(any(test, feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(test, feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 mod partition;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;

@@ -21,6 +21,7 @@ pub struct Settings {
     /// | `postgres://user:password@host/name` | tables in PostgreSQL |
     /// | `amqp://user:password@host:5672/vhost` | RabbitMQ; `amqps:` over TLS |
     /// | `nats://user:password@host:4222` | NATS JetStream; `tls:` over TLS |
+    /// | `kafka://host:9092,host:9092` | Kafka, without TLS and users |
     ///
     /// Default: `"memory:"`.
     pub url: Secret,

@@ -55,6 +55,7 @@ all_brokers! {
     memory: async { Some(messaging::Settings::default()) },
     sqlite: crate::servers::databases::sqlite(),
     postgres: crate::servers::databases::postgres(),
+    kafka: crate::servers::kafka::shared(),
     nats: crate::servers::nats::shared(),
     rabbitmq: crate::servers::rabbitmq::shared(),
 }

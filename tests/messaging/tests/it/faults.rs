@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use messaging::{Broker, Delivery, Error, Message, Settings, Subscription};
 
-use crate::servers::{Server, databases::OwnPostgres, nats::Nats, rabbitmq::RabbitMq};
+use crate::servers::{
+    Server, databases::OwnPostgres, kafka::Kafka, nats::Nats, rabbitmq::RabbitMq,
+};
 use crate::support::{listen, text};
 
 macro_rules! brokers {
@@ -26,6 +28,7 @@ macro_rules! brokers {
 
 brokers! {
     nothing_is_lost_by_rabbitmq_that_stops_and_dies: RabbitMq::start(),
+    nothing_is_lost_by_kafka_that_stops_and_dies: Kafka::start(),
     nothing_is_lost_by_nats_that_stops_and_dies: Nats::start(),
     nothing_is_lost_by_postgres_that_stops_and_dies: OwnPostgres::start(),
 }

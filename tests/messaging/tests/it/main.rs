@@ -3,6 +3,7 @@
 mod conformance;
 mod faults;
 mod outbox;
+mod proof;
 mod servers;
 
 mod support;

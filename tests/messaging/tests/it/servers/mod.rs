@@ -1,6 +1,7 @@
 //! Real brokers, each a process of this one with a folder and ports of its own.
 
 pub mod databases;
+pub mod kafka;
 pub mod nats;
 pub mod rabbitmq;
 

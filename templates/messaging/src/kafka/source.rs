@@ -1,0 +1,354 @@
+//! A member of a group: it joins, reads its partitions, commits, and joins again whenever the partitions
+//! are divided anew.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chassis::backoff::Backoff;
+use rskafka::client::error::{Error as ClientError, ProtocolError};
+use rskafka::client::partition::OffsetAt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::coordinator::{Coordinator, Membership, NOBODY, REBALANCE_TIMEOUT_MS, Standing};
+use super::offsets::Offsets;
+use super::{Cluster, in_time, partitions, unreachable, wire};
+use crate::Error;
+use crate::backend::{Boxed, Incoming, Receipt, Route, Source};
+
+/// How often a member says that it is there, and commits what it has done.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// How long members have to finish before partitions are divided anew; a bit less than Kafka waits.
+const HANDOVER: Duration = Duration::from_millis(REBALANCE_TIMEOUT_MS as u64 - 2_000);
+
+/// How long a broker waits for messages.
+const FETCH_WAIT_MS: i32 = 500;
+
+/// How much it sends at a time; one message that is larger comes nevertheless.
+const FETCH_BYTES: std::ops::Range<i32> = 1..1_048_576;
+
+/// The pauses between attempts to join.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// A message, and the session in which it was fetched.
+struct Fetched {
+    session: u64,
+    incoming: Incoming,
+}
+
+pub(super) struct Member {
+    fetched: mpsc::Receiver<Fetched>,
+    /// The session that goes on. What is left of others is fetched again, maybe by another member.
+    session: Arc<AtomicU64>,
+    /// Dropped to end the task.
+    end: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Member {
+    pub(super) fn start(addresses: Vec<String>, route: Route, prefetch: usize) -> Self {
+        let (sender, fetched) = mpsc::channel(1);
+        let (end, ended) = oneshot::channel();
+        let session = Arc::new(AtomicU64::new(0));
+        let joining = Joining {
+            addresses,
+            route,
+            prefetch,
+            sender,
+            session: Arc::clone(&session),
+        };
+        Self {
+            fetched,
+            session,
+            end: Some(end),
+            task: tokio::spawn(joining.run(ended)),
+        }
+    }
+}
+
+impl Source for Member {
+    fn next(&mut self) -> Boxed<'_, Incoming> {
+        Box::pin(async {
+            loop {
+                match self.fetched.recv().await {
+                    Some(it) if it.session == self.session.load(Ordering::SeqCst) => {
+                        return it.incoming;
+                    }
+                    Some(_) => {}
+                    // The task ends with the member alone.
+                    None => std::future::pending().await,
+                }
+            }
+        })
+    }
+
+    fn close(mut self: Box<Self>) -> Boxed<'static, ()> {
+        Box::pin(async move {
+            drop(self.end.take());
+            let _ = (&mut self.task).await;
+        })
+    }
+}
+
+struct Joining {
+    addresses: Vec<String>,
+    route: Route,
+    prefetch: usize,
+    sender: mpsc::Sender<Fetched>,
+    session: Arc<AtomicU64>,
+}
+
+/// How a session ended, if not by a failure.
+enum Ended {
+    /// With the member.
+    Member,
+    /// It joins again, under this name.
+    Again(String),
+}
+
+impl Joining {
+    /// Ends when the member does, even if it is dropped: then too it commits and leaves.
+    async fn run(self, mut ended: oneshot::Receiver<()>) {
+        let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
+        let mut member = NOBODY.to_owned();
+        loop {
+            let joined = tokio::select! {
+                _ = &mut ended => return,
+                joined = self.join(&member) => joined,
+            };
+            let result = match joined {
+                Ok((coordinator, membership)) => {
+                    backoff.reset();
+                    member.clone_from(&membership.member);
+                    self.session(coordinator, membership, &mut ended).await
+                }
+                Err(error) => Err(error),
+            };
+            self.session.fetch_add(1, Ordering::SeqCst);
+            match result {
+                Ok(Ended::Member) => return,
+                Ok(Ended::Again(name)) => member = name,
+                Err(error) => {
+                    // Under its old name it could be refused for ever.
+                    NOBODY.clone_into(&mut member);
+                    let pause = backoff.delay();
+                    let (topic, group) = (&*self.route.topic.name, &*self.route.group);
+                    tracing::warn!(topic, group, %error, ?pause, "no messages, joining again");
+                    tokio::select! {
+                        _ = &mut ended => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn join(&self, member: &str) -> Result<(Coordinator, Membership), Error> {
+        let route = &self.route;
+        // A group of the same name may read other topics too: here each has its own.
+        let group = format!("{}.{}", route.topic.name, route.group);
+        let mut coordinator = Coordinator::find(&self.addresses, &group).await?;
+        let parts = partitions(&route.topic);
+        let membership = coordinator.join(&group, member, parts).await?;
+        tracing::debug!(group, partitions = ?membership.partitions, "joined");
+        Ok((coordinator, membership))
+    }
+
+    /// Reads the partitions of a membership until it is over.
+    async fn session(
+        &self,
+        mut coordinator: Coordinator,
+        membership: Membership,
+        ended: &mut oneshot::Receiver<()>,
+    ) -> Result<Ended, Error> {
+        let offsets = Arc::new(Offsets::default());
+        let topic = &*self.route.topic.name;
+        let mut readers = JoinSet::new();
+        if !membership.partitions.is_empty() {
+            for (partition, offset) in coordinator.committed(&membership, topic).await? {
+                let reader = self.reader(partition, &offsets);
+                readers.spawn(reader.run(offset));
+            }
+        }
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut handover: Option<Instant> = None;
+        loop {
+            let released = offsets.released.notified();
+            tokio::select! {
+                biased;
+                _ = &mut *ended => {
+                    readers.shutdown().await;
+                    // What cannot be told now is done again, by another.
+                    let _ = commit(&mut coordinator, &membership, topic, &offsets).await;
+                    let _ = coordinator.leave(&membership).await;
+                    return Ok(Ended::Member);
+                }
+                () = released => {
+                    readers.shutdown().await;
+                    commit(&mut coordinator, &membership, topic, &offsets).await?;
+                    coordinator.leave(&membership).await?;
+                    return Ok(Ended::Again(NOBODY.to_owned()));
+                }
+                Some(read) = readers.join_next() => read.map_err(unreachable)??,
+                _ = heartbeat.tick() => {
+                    let committed = commit(&mut coordinator, &membership, topic, &offsets).await?;
+                    let standing = coordinator.heartbeat(&membership).await?;
+                    if [committed, standing].contains(&Standing::Expelled) {
+                        return Ok(Ended::Again(NOBODY.to_owned()));
+                    }
+                    if standing == Standing::Rebalance && handover.is_none() {
+                        // What others get next is not to overtake what is handled here.
+                        readers.shutdown().await;
+                        handover = Some(Instant::now());
+                    }
+                    if let Some(began) = handover
+                        && (offsets.is_done() || began.elapsed() > HANDOVER)
+                    {
+                        commit(&mut coordinator, &membership, topic, &offsets).await?;
+                        return Ok(Ended::Again(membership.member));
+                    }
+                }
+            }
+        }
+    }
+
+    fn reader(&self, partition: i32, offsets: &Arc<Offsets>) -> Reader {
+        Reader {
+            // On one connection a broker answers in order, and what waits for messages holds up the rest.
+            cluster: Cluster::new(self.addresses.clone()),
+            route: self.route.clone(),
+            partition,
+            prefetch: self.prefetch,
+            session: self.session.load(Ordering::SeqCst),
+            offsets: Arc::clone(offsets),
+            sender: self.sender.clone(),
+        }
+    }
+}
+
+/// Commits what is done.
+async fn commit(
+    coordinator: &mut Coordinator,
+    membership: &Membership,
+    topic: &str,
+    offsets: &Offsets,
+) -> Result<Standing, Error> {
+    let done = offsets.to_commit();
+    if done.is_empty() {
+        return Ok(Standing::Member);
+    }
+    let standing = coordinator.commit(membership, topic, &done).await?;
+    if standing != Standing::Expelled {
+        offsets.committed(&done);
+    }
+    Ok(standing)
+}
+
+/// Reads a partition.
+struct Reader {
+    cluster: Cluster,
+    route: Route,
+    partition: i32,
+    prefetch: usize,
+    session: u64,
+    offsets: Arc<Offsets>,
+    sender: mpsc::Sender<Fetched>,
+}
+
+impl Reader {
+    /// From `offset` on; a group that is new begins with the first message that is kept.
+    async fn run(self, offset: Option<i64>) -> Result<(), Error> {
+        let client = self
+            .cluster
+            .partition(&self.route.topic, self.partition)
+            .await?;
+        let earliest = async || {
+            let earliest = client.get_offset(OffsetAt::Earliest);
+            in_time(async { earliest.await.map_err(unreachable) }).await
+        };
+        let mut offset = match offset {
+            Some(offset) => offset,
+            None => earliest().await?,
+        };
+        self.offsets.begin(self.partition, offset);
+        loop {
+            self.room().await;
+            let fetch = client.fetch_records(offset, FETCH_BYTES, FETCH_WAIT_MS);
+            let records = match in_time(async { Ok(fetch.await) }).await? {
+                Ok((records, _)) => records,
+                Err(ClientError::ServerError {
+                    protocol_error: ProtocolError::OffsetOutOfRange,
+                    ..
+                }) => {
+                    tracing::warn!(offset, "what was to come next is no longer kept");
+                    offset = earliest().await?;
+                    self.offsets.begin(self.partition, offset);
+                    continue;
+                }
+                Err(error) => return Err(unreachable(error)),
+            };
+            for record in records {
+                // A batch may begin before what was asked for.
+                if record.offset < offset {
+                    continue;
+                }
+                self.room().await;
+                let Ok(place) = self.sender.reserve().await else {
+                    return Ok(());
+                };
+                offset = record.offset + 1;
+                self.offsets.fetched(self.partition, record.offset);
+                place.send(Fetched {
+                    session: self.session,
+                    incoming: Incoming {
+                        message: wire::message(record.record),
+                        // Kafka does not count.
+                        redeliveries: 0,
+                        receipt: Box::new(Ticket {
+                            offsets: Arc::clone(&self.offsets),
+                            partition: self.partition,
+                            offset: record.offset,
+                        }),
+                    },
+                });
+            }
+        }
+    }
+
+    /// Waits until another message may be held.
+    async fn room(&self) {
+        loop {
+            let settled = self.offsets.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.offsets.open(self.partition) < self.prefetch {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+struct Ticket {
+    offsets: Arc<Offsets>,
+    partition: i32,
+    offset: i64,
+}
+
+impl Receipt for Ticket {
+    /// It is committed soon.
+    fn acknowledge(self: Box<Self>) -> Boxed<'static, Result<(), Error>> {
+        self.offsets.settle(self.partition, self.offset);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// All that is not committed is read again.
+    fn release(self: Box<Self>) -> Boxed<'static, Result<(), Error>> {
+        self.offsets.released.notify_one();
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

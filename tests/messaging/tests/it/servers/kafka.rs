@@ -1,0 +1,103 @@
+//! Kafka, from the jars in the folder `KAFKA_JARS`, which `.ci/kafka` fetches. Needs Java.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use messaging::Settings;
+
+use super::{Folder, Process, Server, free_port, skip, wait_until};
+
+/// One that all tests share which do not hurt it.
+pub async fn shared() -> Option<Settings> {
+    static SERVER: OnceLock<Option<Kafka>> = OnceLock::new();
+    let server = SERVER.get_or_init(Kafka::start);
+    server.as_ref().map(Server::settings)
+}
+
+pub struct Kafka {
+    folder: Folder,
+    jars: PathBuf,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Kafka {
+    pub fn start() -> Option<Self> {
+        let Some(jars) = std::env::var_os("KAFKA_JARS") else {
+            skip("Kafka (KAFKA_JARS)");
+            return None;
+        };
+        let folder = Folder::new();
+        let [port, controller] = [(); 2].map(|()| free_port());
+        let data = folder.sub("data");
+        let properties = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.listener.names=CONTROLLER\n\
+             inter.broker.listener.name=PLAINTEXT\n\
+             log.dirs={}\n\
+             offsets.topic.replication.factor=1\n\
+             offsets.topic.num.partitions=1\n\
+             group.initial.rebalance.delay.ms=0\n\
+             auto.create.topics.enable=false\n",
+            data.display()
+        );
+        folder.write("server.properties", &properties);
+        let mut server = Self {
+            folder,
+            jars: jars.into(),
+            port,
+            process: None,
+        };
+        let mut format = server.java("kafka.tools.StorageTool");
+        format.args(["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"]);
+        format.arg(server.folder.sub("server.properties"));
+        let formatted = format.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(formatted.expect("java runs").success(), "{format:?}");
+        server.boot();
+        Some(server)
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let mut java = Command::new("java");
+        // What starts soonest, and takes least.
+        java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        java.arg("-cp").arg(self.jars.join("*")).arg(class);
+        java
+    }
+
+    fn boot(&mut self) {
+        let mut command = self.java("kafka.Kafka");
+        command.arg(self.folder.sub("server.properties"));
+        let log = self.folder.sub("kafka.log");
+        self.process = Some(Process::start(&command, &log));
+        wait_until(&log, || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+        });
+    }
+}
+
+impl Server for Kafka {
+    fn settings(&self) -> Settings {
+        Settings {
+            url: chassis::config::Secret::new(format!("kafka://127.0.0.1:{}", self.port)),
+            ..Settings::default()
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("a process");
+        process.signal(signal);
+    }
+
+    fn kill_and_boot(&mut self) {
+        self.signal("KILL");
+        self.process = None;
+        self.boot();
+    }
+}
