@@ -6,6 +6,7 @@
 
 mod coordinator;
 mod offsets;
+mod reader;
 mod source;
 mod wire;
 

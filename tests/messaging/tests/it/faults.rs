@@ -9,13 +9,14 @@ use messaging::{Broker, Delivery, Error, Message, Settings, Subscription};
 use crate::servers::{
     Server, databases::OwnPostgres, kafka::Kafka, nats::Nats, rabbitmq::RabbitMq,
 };
-use crate::support::{listen, text};
+use crate::support::{ONE_AT_A_TIME, listen, text};
 
 macro_rules! brokers {
     ($($name:ident: $start:expr),* $(,)?) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
+                let _alone = ONE_AT_A_TIME.lock().await;
                 // It blocks, and so it is not for a thread of the runtime.
                 let start = tokio::task::spawn_blocking(|| $start);
                 if let Some(server) = start.await.expect("no panic") {
@@ -36,7 +37,7 @@ brokers! {
 /// All that can happen to a broker, one after the other, with the same connections.
 async fn survives(mut server: Box<dyn Server>) {
     let settings = Settings {
-        publish_timeout: chassis::config::Duration::from_secs(20),
+        publish_timeout: chassis::config::Duration::from_secs(120),
         ..server.settings()
     };
     let broker = Broker::connect(&settings).await.expect("a broker");

@@ -9,7 +9,7 @@ use messaging::{Broker, Delivery, Inbox, Message, Settings, Subscription};
 use tokio::sync::watch;
 
 use crate::servers::{Server, rabbitmq::RabbitMq};
-use crate::support::text;
+use crate::support::{ONE_AT_A_TIME, text};
 
 const MESSAGES: usize = 100_000;
 
@@ -21,12 +21,13 @@ const IN_FLIGHT: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_of_100_000_messages_is_lost_when_rabbitmq_is_killed() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let start = tokio::task::spawn_blocking(RabbitMq::start);
     let Some(mut server) = start.await.expect("no panic") else {
         return;
     };
     let settings = Settings {
-        publish_timeout: chassis::config::Duration::from_secs(60),
+        publish_timeout: chassis::config::Duration::from_secs(120),
         // One queue for those without keys, which these are, and one more.
         partitions: 1,
         ..server.settings()

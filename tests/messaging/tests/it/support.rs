@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use messaging::{Broker, Consumer, Delivery, Failure, Retry, Subscription};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// When a test that waits for a broker is taken for one that failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Tests that hurt a broker of their own come one after the other: side by side, they and their brokers
+/// would all be slow.
+pub static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Retries that are soon done.
 pub fn soon(attempts: u32) -> Retry {
