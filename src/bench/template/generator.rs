@@ -311,8 +311,8 @@ impl Since {
 
 impl Lengths {
     fn put(&self, which: Which<'_>, out: &mut Vec<u8>) {
-        /// How many characters a random number is good for: 62 to the power of 10 is below 2 to that of 64.
-        const EACH: usize = 10;
+        /// How many characters a random number is good for: six bits each, and some to spare.
+        const EACH: usize = 8;
         let (mut random, length) = match which {
             Which::Least => (SplitMix::new(0), self.least),
             Which::Greatest => (SplitMix::new(0), self.greatest),
@@ -325,14 +325,17 @@ impl Lengths {
                 (random, self.least + more)
             }
         };
-        let mut left = length;
-        while left > 0 {
-            let mut number = random.next();
-            for _ in 0..left.min(EACH) {
-                out.push(ALPHABET[(number % 62) as usize]);
-                number /= 62;
+        let start = out.len();
+        out.resize(start + length, 0);
+        for characters in out[start..].chunks_mut(EACH) {
+            // A random number as a fraction of 2 to the power of 64: what it is times 62 is one of the
+            // characters, and the fraction that is left is the next random number.
+            let mut fraction = random.next();
+            for character in characters {
+                let product = u128::from(fraction) * ALPHABET.len() as u128;
+                *character = ALPHABET[(product >> 64) as usize];
+                fraction = product as u64;
             }
-            left -= left.min(EACH);
         }
     }
 }
@@ -363,17 +366,15 @@ pub(super) fn index(order: Order, count: usize, step: &Step, slot: usize) -> usi
 
 fn put_uuid(random: &mut SplitMix, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    /// Where the digits of each byte stand.
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     let high = random.next() & 0xffff_ffff_ffff_0fff | 0x4000;
     let low = random.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+    let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for byte in high.to_be_bytes().into_iter().chain(low.to_be_bytes()) {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            at += 1;
-        }
+    for (byte, at) in bytes.into_iter().zip(PLACES) {
         text[at] = HEX[usize::from(byte >> 4)];
         text[at + 1] = HEX[usize::from(byte & 0xf)];
-        at += 2;
     }
     out.extend_from_slice(&text);
 }
