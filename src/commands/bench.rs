@@ -1,6 +1,7 @@
 //! `msvc bench`: load-tests a method.
 
 mod find_max;
+mod mixed;
 mod prepare;
 mod progress;
 mod requests;
@@ -20,6 +21,7 @@ use crate::bench::host::Watch;
 use crate::bench::load::{Arrivals, HIGHEST_RATE, LOWEST_RATE, Profile, ProfileError};
 use crate::bench::report::{self, Report, Subject};
 use crate::bench::responses::{Expectation, Extraction, PathError};
+use crate::bench::stats::Outcome;
 use crate::bench::threshold::{Threshold, ThresholdError, Verdict};
 use crate::bench::verdict;
 use crate::client::completion;
@@ -29,7 +31,7 @@ use crate::duration;
 use crate::error::{Diagnostic, Exit, IoContext as _, Result, Silent};
 
 /// Arguments of `msvc bench`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(group(clap::ArgGroup::new("open").args(["rate", "profile", "find_max"]).multiple(true)))]
 #[command(after_help = "\
 With `--rate` the load is an open loop: calls start by an absolute schedule whatever the server does, and \
@@ -62,12 +64,14 @@ Examples:
   msvc bench user-service GetUser -d '{\"id\": {{randomInt 1 1000}}}' -H 'x-request-id: {{uuid}}'
   msvc bench chat-service Chat -d @talk.jsonl --messages 100 --ping-pong -c 20
   msvc bench user-service GetUser --rate 500 --threshold 'p99<5ms' --threshold 'errors<0.1%'
+  msvc bench user-service @mix.toml --rate 1000 --threshold 'p99<20ms'
   msvc bench user-service GetUser -c 20 --duration 30s --output before.json --output before.html
   msvc bench user-service GetUser -c 20 --duration 30s --baseline before.json")]
 pub struct BenchArgs {
     #[command(flatten)]
     rpc: RpcArgs,
-    /// The method: `pkg.Service/Method`, or less of it where that is unambiguous.
+    /// The method: `pkg.Service/Method`, or less of it where that is unambiguous; `@FILE.toml` for several at
+    /// once.
     #[arg(value_name = "METHOD", add = ArgValueCompleter::new(completion::workspace_methods))]
     method: String,
     /// The request: JSON, `@FILE`, or `-` for stdin, with placeholders such as `{{uuid}}`; without it a
@@ -334,6 +338,9 @@ pub fn run(context: &Context, args: BenchArgs) -> Result {
         .as_ref()
         .map(|path| read_baseline(context, path));
     let baseline = baseline.transpose()?;
+    if let Some(path) = args.method.strip_prefix('@') {
+        return mixed::run(context, &args, Path::new(path), &count_interrupts());
+    }
     let (mut job, subject) = rpc::block_on(prepare::prepare(context, &args))?;
     let interrupts = count_interrupts();
     if args.threads.is_none() {
@@ -399,13 +406,19 @@ fn measure(
     let outcome = outcome?;
     // Another bench makes other requests.
     job.first_number = outcome.recorder.next_number.max(job.first_number);
-    let mut report = report::conclude(subject, &plan, &outcome, thresholds);
-    if let Some(checks) = &job.checks {
-        report.responses = Some(outcome.recorder.findings.conclude(checks.every));
-    }
+    let mut report = conclude(job, subject, &outcome, thresholds);
     (report.host, report.server) = watch.finish(report.calls_per_second);
     report.verdict = verdict::verdict(&report);
     Ok(report)
+}
+
+/// What came of a bench, as far as it is known by itself.
+fn conclude(job: &Job, subject: Subject, outcome: &Outcome, thresholds: &[Threshold]) -> Report {
+    let mut report = report::conclude(subject, &job.plan, outcome, thresholds);
+    if let Some(checks) = &job.checks {
+        report.responses = Some(outcome.recorder.findings.conclude(checks.every));
+    }
+    report
 }
 
 /// Writes a report where it was asked for.

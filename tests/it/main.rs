@@ -6,6 +6,7 @@ mod bench_baseline;
 mod bench_engines;
 mod bench_load;
 mod bench_memory;
+mod bench_mixed;
 mod bench_reports;
 mod bench_responses;
 mod bench_streams;

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::error::{IoContext as _, Result};
 
 /// Calls at a time, unless told otherwise.
-const DEFAULT_CONCURRENCY: usize = 50;
+pub(super) const DEFAULT_CONCURRENCY: usize = 50;
 /// Calls in flight at most in an open loop, unless told otherwise.
 const DEFAULT_MAX_IN_FLIGHT: usize = 10_000;
 /// How long a bench lasts when neither time nor number are given.
