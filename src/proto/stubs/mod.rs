@@ -259,4 +259,6 @@ fn place_before(source: &str, brace: usize) -> (usize, &str, bool) {
 }
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::proto::model::{Method, RustType};
 
-fn method(name: &str, streaming: (bool, bool)) -> Method {
+pub fn method(name: &str, streaming: (bool, bool)) -> Method {
     Method {
         proto_name: name.to_owned(),
         rust_name: crate::scaffold::names::snake(name),
@@ -13,7 +13,7 @@ fn method(name: &str, streaming: (bool, bool)) -> Method {
     }
 }
 
-fn service(methods: Vec<Method>) -> Service {
+pub fn service(methods: Vec<Method>) -> Service {
     Service {
         full_name: "user.v1.UserService".to_owned(),
         proto_name: "UserService".to_owned(),
