@@ -40,10 +40,24 @@ impl From<Box<ProtoDiagnostic>> for Refusal {
 /// # Errors
 /// [`Refusal`] when nothing can be made of it.
 pub fn parse(name: &str, text: &str) -> Result<File, Refusal> {
+    parse_with(name, text, &|_| Vec::new())
+}
+
+/// The same where what a file imports can be had: in a file with an edition, it matters whether an imported
+/// type is a message.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(
+    name: &str,
+    text: &str,
+    imported: &dyn Fn(&FileDescriptorProto) -> Vec<FileDescriptorProto>,
+) -> Result<File, Refusal> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if let Some(readable) = edition::readable(name, text)? {
         let file = File::from_source(name, &readable)?;
-        let lowered = edition::lower(file.file_descriptor_proto(), text)?;
+        let file = file.file_descriptor_proto();
+        let lowered = edition::lower(file, text, &imported(file))?;
         return Ok(File::from_file_descriptor_proto(lowered));
     }
     let file = File::from_source(name, text)?;
@@ -110,6 +124,14 @@ fn json_name(field: &str) -> String {
         }
     }
     name
+}
+
+/// A file with the types that it defines, whatever its syntax; nothing where it cannot be parsed.
+pub fn as_written(name: &str, text: &str) -> Option<FileDescriptorProto> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let readable = edition::readable(name, text).ok()?;
+    let file = File::from_source(name, readable.as_deref().unwrap_or(text)).ok()?;
+    Some(file.file_descriptor_proto().clone())
 }
 
 #[cfg(test)]

@@ -100,14 +100,41 @@ impl Sources {
         })
     }
 
+    /// The files whose types a file may use, as they were written. What is not there or cannot be parsed
+    /// is told by who compiles it.
+    fn imported(&self, file: &FileDescriptorProto) -> Vec<FileDescriptorProto> {
+        let mut imported: Vec<FileDescriptorProto> = Vec::new();
+        let mut pending = file.dependency.clone();
+        while let Some(name) = pending.pop() {
+            if imported.iter().any(|it| it.name() == name) {
+                continue;
+            }
+            let text = self.text_of(&name).filter(|_| !is_well_known(&name));
+            let found = match text {
+                Some(text) => dialect::as_written(&name, &text),
+                None => built_in(&name),
+            };
+            let Some(found) = found else { continue };
+            let public = found.public_dependency.iter();
+            let public = public.filter_map(|it| usize::try_from(*it).ok());
+            pending.extend(public.filter_map(|it| found.dependency.get(it).cloned()));
+            imported.push(found);
+        }
+        imported
+    }
+
     /// Opens files by their names; `resolved` has those whose descriptors are already made.
     pub(super) fn resolver(&self, resolved: Resolved) -> impl FileResolver + 'static {
+        let sources = Arc::new(self.clone());
         let mut chain = ChainFileResolver::new();
         chain.add(resolved);
         chain.add(GoogleFileResolver::new());
-        chain.add(MemoryResolver(self.memory.clone()));
+        chain.add(MemoryResolver(Arc::clone(&sources)));
         for folder in self.import_folders() {
-            chain.add(FolderResolver(folder.to_owned()));
+            chain.add(FolderResolver {
+                folder: folder.to_owned(),
+                sources: Arc::clone(&sources),
+            });
         }
         chain.add(BuiltInResolver);
         chain
@@ -221,11 +248,14 @@ impl FileResolver for Resolved {
 }
 
 /// Files of a folder, once it is certain that the parser can take them.
-struct FolderResolver(PathBuf);
+struct FolderResolver {
+    folder: PathBuf,
+    sources: Arc<Sources>,
+}
 
 impl FileResolver for FolderResolver {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        let path = self.0.join(name);
+        let path = self.folder.join(name);
         let refused = |error: io::Error| {
             let message = format!("failed to read `{}`: {error}", path.display());
             Refused::of(name, ProtoDiagnostic::of_file(name, message))
@@ -242,7 +272,7 @@ impl FileResolver for FolderResolver {
         }
         let bytes = fs::read(&path).map_err(refused)?;
         match acceptance::accept(name, bytes) {
-            Ok(text) => parse(name, &text),
+            Ok(text) => parse(&self.sources, name, &text),
             Err(diagnostic) => Err(Refused::of(name, *diagnostic)),
         }
     }
@@ -265,22 +295,32 @@ impl Refused {
     }
 }
 
-struct MemoryResolver(BTreeMap<String, String>);
+struct MemoryResolver(Arc<Sources>);
 
 impl FileResolver for MemoryResolver {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.0.get(name) {
-            Some(source) => parse(name, source),
+        match self.0.memory.get(name) {
+            Some(source) => parse(&self.0, name, source),
             None => Err(protox::Error::file_not_found(name)),
         }
     }
 }
 
-fn parse(name: &str, text: &str) -> Result<File, protox::Error> {
-    dialect::parse(name, text).map_err(|refusal| match refusal {
+fn parse(sources: &Sources, name: &str, text: &str) -> Result<File, protox::Error> {
+    dialect::parse_with(name, text, &|file| sources.imported(file)).map_err(|refusal| match refusal
+    {
         Refusal::Parser(error) => error,
         Refusal::Own(diagnostic) => Refused::of(name, *diagnostic),
     })
+}
+
+/// A file that is built in.
+fn built_in(name: &str) -> Option<FileDescriptorProto> {
+    let file = match is_well_known(name) {
+        true => GoogleFileResolver::new().open_file(name),
+        false => BuiltInResolver.open_file(name),
+    };
+    file.ok().map(|file| file.file_descriptor_proto().clone())
 }
 
 struct BuiltInResolver;
@@ -333,5 +373,47 @@ mod tests {
             let name = file.path().to_str().expect("UTF-8");
             compile(&sources, &[name.to_owned()]).expect(name);
         }
+    }
+
+    #[test]
+    fn a_file_with_an_edition_knows_the_types_that_it_imports() {
+        let common =
+            "edition = \"2023\"; package common; enum Kind { KIND_NONE = 0; } message Part {}";
+        let again = "syntax = \"proto3\"; import public \"common.proto\"; import \"used.proto\";";
+        let used = "edition = \"2023\"; option features.message_encoding = DELIMITED;\n\
+            import \"again.proto\"; import \"google/protobuf/struct.proto\";\n\
+            message A { common.Kind kind = 1; common.Part part = 2; repeated common.Kind kinds = 3;\n\
+            google.protobuf.NullValue null = 4; }";
+        let again = again.replace(" import \"used.proto\";", "");
+        let files = [
+            ("common.proto", common),
+            ("again.proto", &again),
+            ("used.proto", used),
+        ];
+        let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let sources = Sources {
+            memory: BTreeMap::from(files),
+            ..Sources::default()
+        };
+        let compiled = compile(&sources, &["used.proto".to_owned()]).expect("valid");
+        let mut files = compiled.descriptors.file.iter();
+        let file = files.find(|it| it.name() == "used.proto").expect("there");
+        let fields = file.message_type[0].field.iter();
+        let told: Vec<(&str, Option<bool>)> = fields
+            .map(|field| {
+                let packed = field.options.as_ref().and_then(|it| it.packed);
+                (field.r#type().as_str_name(), packed)
+            })
+            .collect();
+        let expected = [
+            ("TYPE_ENUM", None),
+            ("TYPE_GROUP", None),
+            ("TYPE_ENUM", Some(true)),
+            ("TYPE_ENUM", None),
+        ];
+        assert_eq!(
+            (file.syntax(), told.as_slice()),
+            ("proto2", expected.as_slice())
+        );
     }
 }

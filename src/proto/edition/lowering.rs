@@ -33,6 +33,7 @@ pub struct Only {
 }
 
 /// What a pass over a file finds and needs.
+#[derive(Default)]
 pub struct Lowering {
     /// Whether the file is told in proto2, else in proto3.
     pub is_proto2: bool,
@@ -45,18 +46,28 @@ pub struct Lowering {
 }
 
 impl Lowering {
-    /// Nothing but the names of the types in the file.
-    pub fn of(file: &FileDescriptorProto) -> Self {
-        let enums = file.enum_type.iter().map(|it| it.name().to_owned());
-        let mut lowering = Self {
-            is_proto2: false,
-            messages: HashSet::new(),
-            enums: enums.collect(),
-            only_proto2: None,
-            only_proto3: None,
-        };
-        file.message_type.iter().for_each(|it| lowering.collect(it));
+    /// Nothing but the names of the types in the file, and of those that it may use.
+    pub fn of(file: &FileDescriptorProto, imported: &[FileDescriptorProto]) -> Self {
+        let mut lowering = Self::default();
+        lowering.collect_file(file);
+        // A name means the file's own type before another's.
+        let own: HashSet<String> = lowering.messages.union(&lowering.enums).cloned().collect();
+        let mut others = Self::default();
+        imported.iter().for_each(|it| others.collect_file(it));
+        let is_new = |name: &String| !own.contains(name);
         lowering
+            .messages
+            .extend(others.messages.into_iter().filter(is_new));
+        lowering
+            .enums
+            .extend(others.enums.into_iter().filter(is_new));
+        lowering
+    }
+
+    fn collect_file(&mut self, file: &FileDescriptorProto) {
+        let enums = file.enum_type.iter().map(|it| it.name().to_owned());
+        self.enums.extend(enums);
+        file.message_type.iter().for_each(|it| self.collect(it));
     }
 
     fn collect(&mut self, message: &DescriptorProto) {

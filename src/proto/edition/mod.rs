@@ -78,12 +78,14 @@ pub fn readable(name: &str, text: &str) -> Result<Option<String>, Box<ProtoDiagn
 /// Tells a file, read as proto3, in proto3 or else in proto2.
 ///
 /// # Errors
-/// When it has something of each that the other has not. `text` is the file as it was written.
+/// When it has something of each that the other has not. `text` is the file as it was written,
+/// `imported` are the files whose types it may use.
 pub fn lower(
     file: &FileDescriptorProto,
     text: &str,
+    imported: &[FileDescriptorProto],
 ) -> Result<FileDescriptorProto, Box<ProtoDiagnostic>> {
-    let mut lowering = Lowering::of(file);
+    let mut lowering = Lowering::of(file, imported);
     let lowered = lowering.file(file.clone());
     let Some(only_proto2) = lowering.only_proto2.take() else {
         return Ok(lowered);
