@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 /// What a command returns.
 pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
@@ -44,6 +46,11 @@ pub trait Diagnostic: Error + Send + Sync + 'static {
         None
     }
 
+    /// The places in files that it is about, for programs that show them.
+    fn places(&self) -> Vec<Located> {
+        Vec::new()
+    }
+
     /// How the process ends.
     fn exit(&self) -> Exit {
         Exit::Failed
@@ -55,6 +62,21 @@ pub trait Diagnostic: Error + Send + Sync + 'static {
     }
 }
 
+/// A place in a file, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Located {
+    /// The path, as it is shown.
+    pub file: String,
+    /// From 1; nothing where the file as a whole is meant.
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    pub column: Option<usize>,
+    /// What is wrong, as a lowercase fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
 /// A failure of any module, on its way to the user.
 pub struct Failure(Box<dyn Diagnostic>);
 
@@ -62,6 +84,11 @@ impl Failure {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         self.0.exit()
+    }
+
+    /// The places in files that it is about.
+    pub fn places(&self) -> Vec<Located> {
+        self.0.places()
     }
 
     /// What the user can do about it.

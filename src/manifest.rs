@@ -16,6 +16,7 @@ use crate::proto::lint::config::LintConfig;
 use crate::proto::options::GenConfig;
 use crate::proto::vendor::{Origin, Source};
 use crate::scaffold::names::ServiceName;
+use crate::suggestion;
 
 /// The manifest's file name; the folder that holds it is a workspace.
 pub const FILE_NAME: &str = "msvc.toml";
@@ -188,7 +189,11 @@ impl Service {
 #[error("`{FILE_NAME}` is not a valid manifest")]
 pub struct ManifestError(#[from] pub toml_edit::de::Error);
 
-impl Diagnostic for ManifestError {}
+impl Diagnostic for ManifestError {
+    fn hint(&self) -> Option<String> {
+        suggestion::of_expected(self.0.message())
+    }
+}
 
 impl Manifest {
     /// Reads a manifest.

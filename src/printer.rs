@@ -198,12 +198,16 @@ impl Printer {
         }
         let messages = failure.messages();
         if self.is_json() {
-            let document = serde_json::json!({ "error": {
+            let mut document = serde_json::json!({ "error": {
                 "message": messages[0],
                 "causes": &messages[1..],
                 "hint": failure.hint(),
                 "exit_code": failure.exit() as u8,
             }});
+            let places = failure.places();
+            if !places.is_empty() {
+                document["error"]["places"] = serde_json::json!(places);
+            }
             // Nobody is left to tell when stdout is closed.
             let _ = match self.streams.load(Ordering::Relaxed) {
                 true => self.json_line(&document),

@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Diagnostic, IoContext, IoFailure};
+use crate::error::{Diagnostic, IoContext, IoFailure, Located};
+use crate::manifest::place::{self, Place};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::proto::Generation;
 use crate::proto::sources::Vendored;
 use crate::proto::vendor;
+use crate::suggestion;
 
 /// The folder, below the workspace's, in which `msvc` keeps what is not to be checked in.
 pub const STATE_FOLDER: &str = ".msvc";
@@ -102,10 +104,23 @@ pub enum ProjectError {
     Manifest {
         /// Its path.
         path: PathBuf,
+        /// Where, as far as it is known.
+        place: Option<Box<Place>>,
         /// What is wrong with it.
         #[source]
         source: toml_edit::de::Error,
     },
+}
+
+impl ProjectError {
+    /// What is wrong in a manifest, whose text is given.
+    pub fn manifest(path: PathBuf, text: &str, ManifestError(source): ManifestError) -> Self {
+        Self::Manifest {
+            path,
+            place: source.span().map(|span| Box::new(place::place(text, span))),
+            source,
+        }
+    }
 }
 
 impl Diagnostic for ProjectError {
@@ -120,8 +135,27 @@ impl Diagnostic for ProjectError {
                 "mend it in `[proto]`: protos and their imports are looked for in these folders"
                     .to_owned(),
             ),
-            Self::Io(_) | Self::Manifest { .. } => None,
+            Self::Manifest { source, .. } => suggestion::of_expected(source.message()),
+            Self::Io(_) => None,
         }
+    }
+
+    fn places(&self) -> Vec<Located> {
+        let Self::Manifest {
+            path,
+            place,
+            source,
+        } = self
+        else {
+            return Vec::new();
+        };
+        vec![Located {
+            file: path.display().to_string(),
+            line: place.as_ref().map(|it| it.line),
+            column: place.as_ref().map(|it| it.column),
+            message: source.message().to_owned(),
+            help: self.hint(),
+        }]
     }
 }
 
@@ -157,7 +191,7 @@ pub fn at(root: &Path) -> Result<Option<Project>, ProjectError> {
     }
     let manifest_text = fs::read_to_string(&path).when("read", &path)?;
     let manifest = Manifest::parse(&manifest_text)
-        .map_err(|ManifestError(source)| ProjectError::Manifest { path, source })?;
+        .map_err(|error| ProjectError::manifest(path, &manifest_text, error))?;
     Ok(Some(Project {
         root: root.to_owned(),
         manifest,

@@ -35,3 +35,36 @@ pub fn did_you_mean(names: &[String]) -> Option<String> {
         Some((last, others)) => Some(format!("did you mean {} or {last}?", others.join(", "))),
     }
 }
+
+/// What may have been meant by what a parser did not expect: "unknown field `byte`, expected one of
+/// `serde`, `bytes`".
+pub fn of_expected(message: &str) -> Option<String> {
+    let (given, expected) = message.split_once(", expected ")?;
+    let given = given.strip_prefix("unknown ")?.split('`').nth(1)?;
+    // Every second part stands in backticks.
+    let known = expected.split('`').skip(1).step_by(2);
+    did_you_mean(&similar(given, known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_expected_is_suggested() {
+        for (message, expected) in [
+            (
+                "unknown field `byte`, expected one of `serde`, `bytes`, `boxed`",
+                Some("did you mean `bytes`?"),
+            ),
+            (
+                "unknown variant `consl`, expected `consul` or `etcd`",
+                Some("did you mean `consul`?"),
+            ),
+            ("unknown field `colour`, expected `name`", None),
+            ("invalid type: string, expected u16", None),
+        ] {
+            assert_eq!(of_expected(message).as_deref(), expected, "{message}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use prost_types::FileDescriptorSet;
 use protox::Compiler;
 use protox::file::FileResolver;
 
-use crate::error::{Diagnostic, Exit};
+use crate::error::{Diagnostic, Exit, Located};
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
@@ -32,6 +32,10 @@ pub struct Compiled {
 pub struct CompileError(pub Box<ProtoDiagnostic>);
 
 impl Diagnostic for CompileError {
+    fn places(&self) -> Vec<Located> {
+        self.0.located().into_iter().collect()
+    }
+
     fn exit(&self) -> Exit {
         Exit::Failed
     }
@@ -87,6 +91,10 @@ pub fn compile_shown(
 pub struct CompileErrors(pub Vec<ProtoDiagnostic>);
 
 impl Diagnostic for CompileErrors {
+    fn places(&self) -> Vec<Located> {
+        self.0.iter().filter_map(ProtoDiagnostic::located).collect()
+    }
+
     fn exit(&self) -> Exit {
         Exit::Failed
     }
@@ -272,6 +280,12 @@ fn similar_option(name: &str) -> Option<String> {
     Some(format!("did you mean `{similar}`?"))
 }
 
+/// The types that fields may have without a definition.
+const SCALARS: &[&str] = &[
+    "bool", "bytes", "double", "fixed32", "fixed64", "float", "int32", "int64", "sfixed32",
+    "sfixed64", "sint32", "sint64", "string", "uint32", "uint64",
+];
+
 /// The type that was probably meant by a name that is not there, and what to do to use it.
 fn similar_type(
     sources: &Sources,
@@ -295,6 +309,9 @@ fn similar_type(
         types.extend(messages.map(|it| defined(it.full_name(), &it.parent_file())));
         types.extend(enums.map(|it| defined(it.full_name(), &it.parent_file())));
     }
+    // Types that need no definition may be meant by a name without a package.
+    let scalars = SCALARS.iter().filter(|_| !name.contains('.'));
+    types.extend(scalars.map(|it| ((*it).to_owned(), None)));
     let wanted = last_part(name);
     let exact = types
         .iter()

@@ -5,6 +5,7 @@ use std::fmt;
 use miette::{Diagnostic as _, LabeledSpan, SourceCode};
 use serde::Serialize;
 
+use crate::error::Located;
 use crate::proto::options::Problem;
 
 /// One finding in a proto file.
@@ -125,6 +126,18 @@ impl ProtoDiagnostic {
             });
         }
         all
+    }
+
+    /// For programs.
+    pub fn located(&self) -> Option<Located> {
+        let place = self.place.as_ref();
+        Some(Located {
+            file: self.file.clone()?,
+            line: place.map(|it| it.line),
+            column: place.map(|it| it.column),
+            message: self.message.clone(),
+            help: self.help.clone(),
+        })
     }
 
     /// The place as `file:line:column`, as much of it as is known.

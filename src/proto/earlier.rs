@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::DescriptorPool;
 
-use crate::error::{Diagnostic, Exit, IoContext, IoFailure};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Located};
 use crate::proto::compile::{self, CompileErrors};
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::is_at_or_below;
@@ -88,6 +88,14 @@ impl Diagnostic for EarlierError {
             Self::Empty(_) => Some("there is nothing yet that could break".to_owned()),
             Self::Module(error) => error.hint(),
             Self::Git { .. } | Self::Broken { .. } | Self::Io(_) => None,
+        }
+    }
+
+    fn places(&self) -> Vec<Located> {
+        match self {
+            Self::Broken { source, .. } => source.places(),
+            Self::Module(error) => error.places(),
+            _ => Vec::new(),
         }
     }
 

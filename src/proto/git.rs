@@ -74,7 +74,8 @@ impl Git<'_> {
             };
             let mut kind = kind.split(' ');
             let is_link = kind.next() == Some("120000");
-            if kind.next() == Some("blob") && layout::is_wanted(path) {
+            // A link may lead to a folder.
+            if kind.next() == Some("blob") && (is_link || layout::is_wanted(path)) {
                 let object = kind.next().unwrap_or_default();
                 wanted.push((object.to_owned(), path.to_owned()));
                 if is_link {

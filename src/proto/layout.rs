@@ -18,24 +18,45 @@ pub fn is_wanted(path: &str) -> bool {
     path.ends_with(".proto") || configurations.contains(&path)
 }
 
-/// Puts what links lead to in their place: `links` are targets by the paths of the links. What leads
-/// to no file that is there, or in a circle, is no file.
+/// Puts what links lead to, files or folders, in their place: `links` are targets by the paths of the links.
+/// What leads to nothing that is there, or in a circle, is nothing.
 pub fn follow_links(files: &mut BTreeMap<String, Vec<u8>>, links: &BTreeMap<String, String>) {
-    for path in links.keys() {
-        let mut place = path.clone();
-        // Whoever takes more steps than there are links goes in a circle.
-        for _ in links {
-            let Some(target) = links.get(&place) else {
-                break;
+    /// Folders that lead into each other would go on for ever.
+    const MOST_FILES: usize = 100_000;
+    // What a link leads to may be behind another.
+    for _ in links {
+        let before = files.len();
+        for (path, target) in links {
+            let Some(target) = joined(path, target) else {
+                continue;
             };
-            let Some(next) = joined(&place, target) else {
-                break;
+            if let Some(contents) = files.get(&target).filter(|_| is_wanted(path)) {
+                let contents = contents.clone();
+                files.insert(path.clone(), contents);
+                continue;
+            }
+            let folder = match target.as_str() {
+                "" => String::new(),
+                target => format!("{target}/"),
             };
-            place = next;
+            // In a folder that holds the link, there would be no end.
+            if path.starts_with(&folder) {
+                continue;
+            }
+            let below = files.range(folder.clone()..);
+            let below = below.take_while(|(name, _)| name.starts_with(&folder));
+            let found: Vec<(String, Vec<u8>)> = below
+                .map(|(name, contents)| {
+                    (
+                        format!("{path}/{}", &name[folder.len()..]),
+                        contents.clone(),
+                    )
+                })
+                .collect();
+            files.extend(found);
         }
-        if let Some(contents) = files.get(&place).filter(|_| !links.contains_key(&place)) {
-            let contents = contents.clone();
-            files.insert(path.clone(), contents);
+        if files.len() == before || files.len() > MOST_FILES {
+            break;
         }
     }
 }

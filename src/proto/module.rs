@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Diagnostic, Exit, IoContext, IoFailure};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Located};
 use crate::paths;
 use crate::project::{self, Project, ProjectError};
 use crate::proto::breaking::config::BreakingConfig;
@@ -87,6 +87,13 @@ impl Diagnostic for ModuleError {
             Self::BufYaml { source, .. } => source.hint(),
             Self::Project(error) => error.hint(),
             Self::Io(error) => error.hint(),
+        }
+    }
+
+    fn places(&self) -> Vec<Located> {
+        match self {
+            Self::Project(error) => error.places(),
+            _ => Vec::new(),
         }
     }
 

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{IoContext, IoFailure, Result};
-use crate::manifest::ManifestError;
 use crate::manifest::place::Step;
 use crate::project::ProjectError;
 use crate::proto::Generation;
@@ -61,7 +60,7 @@ pub fn plan_options(generation: &Generation<'_>, plan: &mut Plan) -> Result {
     }
     if config.serde {
         let wanted = options::with_dependencies(&manifest)
-            .map_err(|ManifestError(source)| ProjectError::Manifest { path, source })?;
+            .map_err(|error| ProjectError::manifest(path, &manifest, error))?;
         if wanted != manifest {
             plan.write(MANIFEST, wanted);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Diagnostic, IoContext, Result};
+use crate::error::{Diagnostic, IoContext, Located, Result};
 use crate::manifest::place::Place;
 use crate::paths;
 use crate::project::Project;
@@ -20,7 +20,11 @@ use crate::scaffold::plan::Plan;
 #[error("{0}")]
 struct Unreadable(Box<ProtoDiagnostic>);
 
-impl Diagnostic for Unreadable {}
+impl Diagnostic for Unreadable {
+    fn places(&self) -> Vec<Located> {
+        self.0.located().into_iter().collect()
+    }
+}
 
 /// What was found in the code of all services.
 #[derive(Debug, Default)]

@@ -253,6 +253,7 @@ fn a_broken_proto_is_shown_with_its_place_and_nothing_is_left() {
        |
      4 |   strin name = 1;
        |   ^^^^^ found here
+     = help: did you mean `string`?
     ");
     assert_eq!(files(&sandbox.path()), [".a.proto"]);
 }

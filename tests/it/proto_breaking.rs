@@ -6,6 +6,11 @@ use std::process::Command;
 
 use crate::support::{Sandbox, fixtures};
 
+/// What is said of one file that breaks nothing.
+const CLEAN: &str = "exit: 0\n--- stderr ---\n       Clean no finding in 1 file\n";
+/// The same of any number.
+const CLEAN_START: &str = "exit: 0\n--- stderr ---\n       Clean no finding in ";
+
 const PETS: &str = "syntax = \"proto3\";\n\npackage pets.v1;\n\nmessage Pet {\n  string name = 1;\n  int32 age = 2;\n}\n";
 
 fn write(sandbox: &Sandbox, name: &str, text: &str) {
@@ -62,7 +67,8 @@ fn each_rule_finds_what_breaks_it_and_nothing_else() {
                 "../before",
             ])
         };
-        assert_eq!(run("good"), "exit: 0\n", "{rule}");
+        let clean = run("good");
+        assert!(clean.starts_with(CLEAN_START), "{rule}: {clean}");
         let found = run("bad");
         assert!(found.contains(&format!("[{rule}]")), "{rule}: {found}");
         fixtures::assert_snapshot(&folder, "bad", &found);
@@ -92,7 +98,7 @@ fn a_commit_is_compared_and_nothing_of_the_users_is_touched() {
     git(&sandbox, &["commit", "--quiet", "-a", "-m", "no age"]);
     assert_eq!(
         sandbox.msvc(["proto", "breaking", "--against", "HEAD"]),
-        "exit: 0\n"
+        CLEAN
     );
     let output = sandbox.msvc(["proto", "breaking", "--against", "HEAD~1"]);
     assert!(output.contains("field `age` (2) is gone"), "{output}");
@@ -128,11 +134,46 @@ fn a_link_in_a_commit_is_what_it_leads_to() {
     }
     assert_eq!(
         sandbox.msvc(["proto", "breaking", "--against", "main"]),
-        "exit: 0\n"
+        CLEAN
     );
     let without = PETS.replace("  int32 age = 2;\n", "");
     write(&sandbox, "shared/pets.proto", &without);
     let output = sandbox.msvc(["proto", "breaking", "--against", "main"]);
+    assert!(output.contains("field `age` (2) is gone"), "{output}");
+}
+
+#[test]
+fn a_folder_that_is_a_link_in_a_commit_is_what_it_leads_to() {
+    use std::os::unix::fs::symlink;
+
+    let sandbox = Sandbox::new();
+    let path = |name: &str| sandbox.path().join(name);
+    write(&sandbox, "shared/pets/v1/pets.proto", PETS);
+    fs::create_dir(path("proto")).expect("made");
+    for (target, link) in [
+        ("../elsewhere/pets", "proto/pets"),
+        ("shared", "elsewhere"),
+        ("..", "shared/up"),
+        ("../other", "shared/other"),
+        ("../shared/other", "other"),
+    ] {
+        fs::create_dir_all(path(link).parent().expect("a folder")).expect("made");
+        symlink(target, path(link)).expect("linked");
+    }
+    write(
+        &sandbox,
+        "buf.yaml",
+        "version: v2\nmodules:\n  - path: proto\n",
+    );
+    git(&sandbox, &["init", "--quiet", "--initial-branch=main"]);
+    git(&sandbox, &["add", "."]);
+    git(&sandbox, &["commit", "--quiet", "-m", "pets"]);
+    let output = sandbox.msvc(["proto", "breaking", "--against", "main"]);
+    assert_eq!(output, CLEAN);
+    let without = PETS.replace("  int32 age = 2;\n", "");
+    write(&sandbox, "shared/pets/v1/pets.proto", &without);
+    let output = sandbox.msvc(["proto", "breaking", "--against", "main"]);
+    assert!(output.contains("proto/pets/v1/pets.proto"), "{output}");
     assert!(output.contains("field `age` (2) is gone"), "{output}");
 }
 
@@ -172,7 +213,7 @@ fn a_descriptor_set_is_compared() {
     sandbox.msvc(["new", "user-service"]);
     let set = "crates/protocol/src/descriptors.binpb";
     let run = || sandbox.msvc(["proto", "breaking", "--against", set]);
-    assert_eq!(run(), "exit: 0\n");
+    assert_eq!(run(), CLEAN);
     let path = sandbox.path().join("proto/user/v1/user.proto");
     let text = fs::read_to_string(&path).expect("there");
     fs::write(&path, text.replace("package user.v1;", "package users.v1;")).expect("written");
@@ -269,7 +310,10 @@ fn the_manifest_chooses_rules_and_lets_unstable_packages_change() {
         "{output}"
     );
     fs::write(&path, wire + "ignore-unstable-packages = true\n").expect("written");
-    assert_eq!(run(), "exit: 0\n");
+    assert_eq!(
+        run(),
+        "exit: 0\n--- stderr ---\n       Clean no finding in 2 files\n"
+    );
 }
 
 #[test]

@@ -267,16 +267,19 @@ fn a_method_that_changed_is_reported_as_seen_from_the_folder_one_is_in() {
         |
      29 |   int46 id = 1;
         |   ^^^^^ found here
+     = help: did you mean `int64`?
 
     ../../proto/user/v1/user.proto:43:3: name 'int46' is not defined
         |
      43 |   int46 id = 1;
         |   ^^^^^ found here
+     = help: did you mean `int64`?
 
     ../../proto/user/v1/user.proto:83:3: name 'int46' is not defined
         |
      83 |   int46 id = 1;
         |   ^^^^^ found here
+     = help: did you mean `int64`?
     ");
     fs::write(&path, &proto).expect("written");
     fs::write(service.join("src/api.rs"), "fn (").expect("written");
@@ -426,6 +429,8 @@ boxed = ["user.v1.User.create_tim", "user.v1.User"]
     19 | byte = ["."]
        | ^^^^
     unknown field `byte`, expected one of `serde`, `bytes`, `boxed`, `extern-paths`, `type-attributes`, `field-attributes`
+
+    hint: did you mean `bytes`?
     "#);
     fs::write(&manifest, before).expect("written");
     succeed_fresh(&sandbox);
@@ -436,4 +441,73 @@ fn succeed_fresh(sandbox: &Sandbox) {
         sandbox.msvc(["proto", "gen", "--check"]),
         "exit: 0\n--- stderr ---\n       Fresh the generated code matches the protos\n"
     );
+}
+
+/// What an editor or a script shows beside the lines.
+#[test]
+fn errors_are_told_to_programs_with_their_places() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let path = sandbox.path().join("proto/user/v1/user.proto");
+    let proto = fs::read_to_string(&path).expect("there");
+    fs::write(&path, proto.replacen("int64 id", "int46 id", 1)).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["--format", "json", "proto", "gen"]), @r#"
+    exit: 1
+    --- stdout ---
+    {
+      "error": {
+        "message": "proto/user/v1/user.proto:29:3: name 'int46' is not defined\n    |\n 29 |   int46 id = 1;\n    |   ^^^^^ found here\n = help: did you mean `int64`?",
+        "causes": [],
+        "hint": null,
+        "exit_code": 1,
+        "places": [
+          {
+            "file": "proto/user/v1/user.proto",
+            "line": 29,
+            "column": 3,
+            "message": "name 'int46' is not defined",
+            "help": "did you mean `int64`?"
+          }
+        ]
+      }
+    }
+    "#);
+    let manifest = sandbox.path().join("msvc.toml");
+    let text = fs::read_to_string(&manifest).expect("there");
+    fs::write(&manifest, text.replace("\"consul\"", "\"consl\"")).expect("written");
+    insta::assert_snapshot!(sandbox.msvc(["--format", "json", "proto", "gen"]), @r#"
+    exit: 1
+    --- stdout ---
+    {
+      "error": {
+        "message": "`[SANDBOX]/msvc.toml` is not a valid manifest",
+        "causes": [
+          "TOML parse error at line 8, column 8\n  |\n8 | kind = \"consl\" # consul, etcd or static\n  |        ^^^^^^^\nunknown variant `consl`, expected one of `consul`, `etcd`, `static`\n"
+        ],
+        "hint": "did you mean `consul`?",
+        "exit_code": 1,
+        "places": [
+          {
+            "file": "[SANDBOX]/msvc.toml",
+            "line": 8,
+            "column": 8,
+            "message": "unknown variant `consl`, expected one of `consul`, `etcd`, `static`",
+            "help": "did you mean `consul`?"
+          }
+        ]
+      }
+    }
+    "#);
+    insta::assert_snapshot!(sandbox.msvc(["proto", "gen"]), @r#"
+    exit: 1
+    --- stderr ---
+    error: `[SANDBOX]/msvc.toml` is not a valid manifest
+      caused by: TOML parse error at line 8, column 8
+      |
+    8 | kind = "consl" # consul, etcd or static
+      |        ^^^^^^^
+    unknown variant `consl`, expected one of `consul`, `etcd`, `static`
+
+    hint: did you mean `consul`?
+    "#);
 }

@@ -206,3 +206,23 @@ fn a_descriptor_set_has_what_is_imported_and_where_all_stands() {
     let output = sandbox.msvc(["proto", "breaking", "--against", "set.binpb"]);
     assert!(output.starts_with("exit: 2"), "{output}");
 }
+
+#[test]
+fn a_slip_in_a_part_of_a_name_is_seen_in_its_message() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    for (given, meant) in [
+        ("User.nme", "user.v1.User.name"),
+        ("user.v1.User.nme", "user.v1.User.name"),
+        ("Usr", "user.v1.User"),
+        ("UserService.GetUsr", "user.v1.UserService.GetUser"),
+    ] {
+        assert_eq!(
+            sandbox.msvc(["proto", "describe", given]),
+            format!(
+                "exit: 2\n--- stderr ---\nerror: nothing is called `{given}`\n\
+                 hint: did you mean `{meant}`?\n"
+            )
+        );
+    }
+}

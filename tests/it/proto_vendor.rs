@@ -161,6 +161,8 @@ fn what_is_imported_comes_from_git_with_what_that_imports() {
     ");
     insta::assert_snapshot!(sandbox.msvc(["proto", "lint", "proto/shop"]), @r"
     exit: 0
+    --- stderr ---
+           Clean no finding in 1 file
     ");
 }
 

@@ -1,5 +1,7 @@
 //! `msvc proto breaking`: what breaks between an earlier state of the protos and this one.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use crate::commands::proto::input::{self, FindingArgs, InputArgs};
@@ -84,5 +86,7 @@ pub fn run(context: &Context, args: &BreakingArgs) -> Result {
         }));
     }
     findings.sort();
-    input::tell(context, &modules, format, (findings, &breaking::all()))
+    let checked = wanted.iter().map(BTreeSet::len).sum();
+    let rules = breaking::all();
+    input::tell(context, &modules, format, checked, (findings, &rules))
 }

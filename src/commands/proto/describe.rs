@@ -94,6 +94,14 @@ pub fn run(context: &Context, args: &DescribeArgs) -> Result {
     context.printer.data(&format!("{title}{source}\n"))
 }
 
+/// The last parts of a name, or all of it where it has no more.
+fn last_parts(name: &str, count: usize) -> &str {
+    let dots = name.rmatch_indices('.');
+    dots.map(|(at, _)| &name[at + 1..])
+        .nth(count - 1)
+        .unwrap_or(name)
+}
+
 /// What a name means: in full, or by its last parts where that is clear.
 fn find<'a, 'b>(symbols: &'a [Symbol<'b>], name: &str) -> Result<&'a Symbol<'b>, DescribeError> {
     if let Some(symbol) = symbols.iter().find(|it| it.full_name == name) {
@@ -112,7 +120,16 @@ fn find<'a, 'b>(symbols: &'a [Symbol<'b>], name: &str) -> Result<&'a Symbol<'b>,
         [symbol] => Ok(symbol),
         [] => {
             let full = symbols.iter().map(|it| it.full_name.as_str());
-            let similar = most_similar(name, full).map(str::to_owned).or_else(|| {
+            // Of `User.nme` and `user.v1.User.name`, the last two parts are compared.
+            let parts = name.split('.').count();
+            let ends = symbols.iter().map(|it| last_parts(&it.full_name, parts));
+            let by_ends = most_similar(name, ends).and_then(|similar| {
+                let mut symbols = symbols.iter();
+                let symbol = symbols.find(|it| last_parts(&it.full_name, parts) == similar);
+                symbol.map(|it| it.full_name.clone())
+            });
+            let by_full = || most_similar(name, full).map(str::to_owned);
+            let similar = by_ends.or_else(by_full).or_else(|| {
                 let last = symbols.iter().map(|it| last_part(&it.full_name));
                 let similar = most_similar(last_part(name), last)?;
                 let mut symbols = symbols.iter();

@@ -57,11 +57,14 @@ struct Found {
 
 impl Diagnostic for Found {}
 
-fn counted(findings: usize, files: usize) -> String {
-    let plural = |count: usize, one: &str| match count {
+fn plural(count: usize, one: &str) -> String {
+    match count {
         1 => format!("1 {one}"),
         count => format!("{count} {one}s"),
-    };
+    }
+}
+
+fn counted(findings: usize, files: usize) -> String {
     format!(
         "{} in {}",
         plural(findings, "finding"),
@@ -76,7 +79,8 @@ const COMPILE: RuleInfo = RuleInfo {
     purpose: "protos compile",
 };
 
-/// Writes findings in a format, and fails if there are any. `rules` are those that there are.
+/// Writes findings in a format, and fails if there are any. `rules` are those that there are; in `checked`
+/// files they were looked for.
 ///
 /// # Errors
 /// When there is a finding, or stdout cannot be written to.
@@ -84,6 +88,7 @@ pub fn tell(
     context: &Context,
     modules: &Modules,
     format: ErrorFormat,
+    checked: usize,
     (findings, rules): (Vec<Finding>, &[RuleInfo]),
 ) -> Result {
     let lines = Lines::default();
@@ -95,7 +100,14 @@ pub fn tell(
             lines.get(modules, &name, number)
         }));
     }
-    end(context, format, &shown, rules)
+    end(context, format, &shown, rules)?;
+    if format == ErrorFormat::Human {
+        let files = plural(checked, "file");
+        context
+            .printer
+            .step("Clean", format!("no finding in {files}"));
+    }
+    Ok(())
 }
 
 /// Writes findings as they are.

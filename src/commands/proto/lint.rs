@@ -50,5 +50,6 @@ pub fn run(context: &Context, args: &LintArgs) -> Result {
         findings.extend(lint::lint(&pool, &files, names, &module.lint)?);
     }
     findings.sort();
-    input::tell(context, &modules, format, (findings, &lint::all()))
+    let checked = all_names.len();
+    input::tell(context, &modules, format, checked, (findings, &lint::all()))
 }
