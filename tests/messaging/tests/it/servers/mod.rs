@@ -72,7 +72,8 @@ pub struct Process {
 }
 
 /// Starts its arguments, says their process id, and kills them when its input ends.
-const LEASH: &str = r#""$@" </dev/null >"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait"#;
+const LEASH: &str =
+    r#""$@" </dev/null >"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait"#;
 
 impl Process {
     pub fn start(command: &Command, log: &Path) -> Self {
