@@ -446,15 +446,15 @@ print("ok")
 }
 
 /// `msvc run` in a sandbox; it is killed when this is dropped.
-struct Running {
-    child: Child,
+pub struct Running {
+    pub child: Child,
     lines: mpsc::Receiver<String>,
     seen: std::cell::RefCell<String>,
 }
 
 impl Running {
     /// Starts it and waits until all services are ready.
-    fn start(sandbox: &Sandbox) -> Self {
+    pub fn start(sandbox: &Sandbox) -> Self {
         let mut command = sandbox.command(["run"]);
         command.env("CARGO_TARGET_DIR", target());
         command
@@ -488,14 +488,14 @@ impl Running {
         running
     }
 
-    fn interrupt(&mut self) {
+    pub fn interrupt(&mut self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status();
         assert!(sent.expect("kill starts").success());
     }
 
     /// Everything that was printed so far.
-    fn output(&self) -> String {
+    pub fn output(&self) -> String {
         while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(200)) {
             self.seen.borrow_mut().push_str(&(line + "\n"));
         }

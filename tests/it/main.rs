@@ -41,6 +41,7 @@ mod proto_lint;
 mod proto_vendor;
 mod run;
 mod secret;
+mod shop;
 mod support;
 mod tidy;
 mod tls;

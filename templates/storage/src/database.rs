@@ -51,7 +51,8 @@ impl System {
 impl Database {
     /// Opens the database that `settings` name and brings its tables up to date with `migrations`.
     /// Until it answers, it is tried again, for `migration_timeout`: services and their databases
-    /// are started in any order.
+    /// are started in any order. A database of PostgreSQL that is not there is made, where the user
+    /// may do that.
     ///
     /// # Errors
     /// When the settings are wrong, the database does not answer in time, or a migration fails.
@@ -85,6 +86,11 @@ impl Database {
     /// When the database does not answer in time, or a migration fails.
     pub async fn migrate(&self, migrations: &[Migration]) -> Result<(), Error> {
         crate::migrate::run(self, migrations, self.0.settings.migration_timeout.get()).await
+    }
+
+    /// Makes the database itself.
+    pub(crate) async fn create(&self) -> Result<(), Error> {
+        crate::open::create(&self.0.settings).await
     }
 
     /// A statement, which runs by itself: see [`transaction`](Self::transaction) for several that hold

@@ -87,7 +87,8 @@ macro_rules! migrations {
     };
 }
 
-/// Applies those of `migrations` that were not, within `limit`.
+/// Applies those of `migrations` that were not, within `limit`. A database that is not there is made, where
+/// we may.
 pub(crate) async fn run(
     database: &Database,
     migrations: &[Migration],
@@ -95,11 +96,20 @@ pub(crate) async fn run(
 ) -> Result<(), Error> {
     let deadline = Instant::now() + limit;
     let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
+    let mut may_create = true;
     loop {
         let error = match apply_all(database, migrations, deadline).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
+        if may_create && matches!(error, Error::NoSuchDatabase(_)) {
+            may_create = false;
+            match database.create().await {
+                Ok(()) => continue,
+                // That it is not there says more than that we may not make it.
+                Err(refused) => tracing::debug!(%refused, "the database cannot be made"),
+            }
+        }
         let is_transient = match &error {
             Error::Migration { source, .. } => source.is_transient(),
             error => error.is_transient(),

@@ -135,6 +135,46 @@ fn postgres(settings: &Settings, url: &str) -> Result<Opened, Error> {
     })
 }
 
+/// Makes the database that `settings` name, on a server that has none of that name. Another instance may
+/// have made it meanwhile.
+#[cfg(feature = "postgres")]
+pub(crate) async fn create(settings: &Settings) -> Result<(), Error> {
+    use sqlx::postgres::{PgConnectOptions, PgConnection};
+    use sqlx::{AssertSqlSafe, Connection, Executor};
+
+    /// The database that every server has, to be connected to.
+    const MAINTENANCE: &str = "postgres";
+    /// `duplicate_database`; when two are made at a time it is a violation of a unique index.
+    const IS_THERE: &str = "42P04";
+
+    let url = settings.url.expose();
+    let options = PgConnectOptions::from_str(url).map_err(|it| wrong(&it))?;
+    let name = options.get_database().unwrap_or(options.get_username());
+    let create = format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""));
+    let options = options.database(MAINTENANCE);
+    let work = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let created = connection.execute(AssertSqlSafe(create)).await;
+        connection.close().await?;
+        created
+    };
+    let limit = settings.acquire_timeout.get();
+    let outcome = tokio::time::timeout(limit, work).await;
+    match outcome
+        .map_err(|_| Error::Timeout(limit))?
+        .map_err(Error::from)
+    {
+        Err(Error::Violated { .. }) => Ok(()),
+        Err(error) if error.code().as_deref() == Some(IS_THERE) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+pub(crate) async fn create(_: &Settings) -> Result<(), Error> {
+    Ok(())
+}
+
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: &Settings, _: &str) -> Result<Opened, Error> {
     Err(Error::Settings(

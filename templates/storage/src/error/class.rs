@@ -34,16 +34,22 @@ impl From<sqlx::Error> for Error {
             Class::Conflict => Self::Conflict(source),
             Class::Unavailable => Self::Unavailable(source),
             Class::Cancelled => Self::Timeout(Duration::ZERO),
-            Class::Refused => {
-                let reason = source
-                    .as_database_error()
-                    .map(sqlx::error::DatabaseError::message);
-                let reason = reason.unwrap_or_default();
-                Self::Settings(format!("the database refuses the connection: {reason}"))
-            }
+            Class::Refused => Self::Settings(format!(
+                "the database refuses the connection: {}",
+                reason(&source)
+            )),
+            Class::Missing => Self::NoSuchDatabase(reason(&source)),
             Class::Other => Self::Query(source),
         }
     }
+}
+
+/// What the database says.
+fn reason(error: &sqlx::Error) -> String {
+    let reason = error
+        .as_database_error()
+        .map(sqlx::error::DatabaseError::message);
+    reason.unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +59,8 @@ enum Class {
     Cancelled,
     /// The connection, whatever is asked.
     Refused,
+    /// There is no database to connect to.
+    Missing,
     Other,
 }
 
@@ -70,7 +78,7 @@ fn class(code: &str) -> Class {
             // read_only_sql_transaction: a server that is no longer the primary.
             "25006" => Class::Unavailable,
             // invalid_catalog_name: there is no such database.
-            "3D000" => Class::Refused,
+            "3D000" => Class::Missing,
             code if code.starts_with("08") => Class::Unavailable,
             // Invalid authorization specification.
             code if code.starts_with("28") => Class::Refused,
@@ -99,7 +107,7 @@ mod tests {
             ("08006", Class::Unavailable),
             ("57014", Class::Cancelled),
             ("28P01", Class::Refused),
-            ("3D000", Class::Refused),
+            ("3D000", Class::Missing),
             ("42P01", Class::Other),
             // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED_SHAREDCACHE
             ("5", Class::Conflict),

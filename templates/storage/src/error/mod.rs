@@ -28,6 +28,8 @@ use tonic::{Code, Status};
 pub enum Error {
     /// The settings name no database that can be opened.
     Settings(String),
+    /// The server has no database of the name in the settings; what it says.
+    NoSuchDatabase(String),
     /// There is no row where one was wanted.
     NotFound,
     /// The statement breaks a rule of the tables.
@@ -117,6 +119,7 @@ impl Error {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Settings(_) => "settings",
+            Self::NoSuchDatabase(_) => "no_such_database",
             Self::NotFound => "not_found",
             Self::Violated { .. } => "violation",
             Self::Conflict(_) => "conflict",
@@ -150,6 +153,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(problem) => f.write_str(problem),
+            Self::NoSuchDatabase(reason) => {
+                write!(f, "the database refuses the connection: {reason}")
+            }
             Self::NotFound => f.write_str("there is no such row"),
             Self::Violated { rule, .. } => f.write_str(match rule {
                 Violation::Unique => "there is a row with that key already",
@@ -199,6 +205,7 @@ impl StdError for Error {
             | Self::Query(source) => Some(&**source),
             Self::Migration { source, .. } => Some(&**source),
             Self::Settings(_)
+            | Self::NoSuchDatabase(_)
             | Self::NotFound
             | Self::Timeout(_)
             | Self::Aborted

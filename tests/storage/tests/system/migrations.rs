@@ -34,6 +34,18 @@ async fn each_script_runs_once() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_not_there_is_made_once_by_all_who_want_it() {
+    let Some(url) = postgres_url() else { return };
+    let url = url.replace('?', "_of_%22all%22?");
+    let (settings, migrations) = (Settings::at(url), [ORDERS]);
+    let open = || Database::open(&settings, &migrations);
+    let (a, b, c) = tokio::join!(open(), open(), open());
+    for database in [a, b, c] {
+        assert_eq!(ids(&database.expect("it opens")).await, ["first"]);
+    }
+}
+
+#[tokio::test]
 async fn scripts_are_the_files_of_the_crate() {
     const FILES: &[Migration] = storage::migrations!["0001_notes", "0002_tags"];
     storage::testing::assert_listed(FILES, env!("CARGO_MANIFEST_DIR"));
