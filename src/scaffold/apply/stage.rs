@@ -28,7 +28,7 @@ struct Written<'a> {
     permissions: Option<fs::Permissions>,
 }
 
-/// The staging folder while it is being filled. Dropped before it is [`complete`](Self::complete), it
+/// The staging folder while it is being filled. Dropped before it is complete, it
 /// is cleared as soon as nobody writes there.
 #[derive(Debug)]
 pub struct Staging {
