@@ -35,14 +35,14 @@ mod tests {
     #[test]
     fn paths_are_shown_as_seen_from_a_folder() {
         for (from, to, expected) in [
-            ("/work/shop", "/work/shop/proto/a.proto", "proto/a.proto"),
+            ("/src/shop", "/src/shop/proto/a.proto", "proto/a.proto"),
             (
-                "/work/shop/services/a",
-                "/work/shop/proto/a.proto",
+                "/src/shop/services/a",
+                "/src/shop/proto/a.proto",
                 "../../proto/a.proto",
             ),
-            ("/work/shop", "/work/shop", "."),
-            ("/work/shop", "/work/protos/a.proto", "../protos/a.proto"),
+            ("/src/shop", "/src/shop", "."),
+            ("/src/shop", "/src/protos/a.proto", "../protos/a.proto"),
             (
                 "/home/me/shop",
                 "/srv/protos/a.proto",
