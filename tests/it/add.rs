@@ -286,6 +286,7 @@ fn a_database_takes_the_place_of_the_memory_and_is_needed_from_up() {
     insta::assert_snapshot!(sandbox.msvc(add), @r"
     exit: 0
     --- stderr ---
+         Changed Cargo.lock
          Changed Cargo.toml
          Changed msvc.toml
          Changed services/user-service/Cargo.toml
@@ -372,6 +373,7 @@ fn a_gateway_stands_before_all_services_of_a_workspace() {
     insta::assert_snapshot!(sandbox.msvc(["new", "--kind", "gateway"]), @r"
     exit: 0
     --- stderr ---
+         Changed Cargo.lock
          Changed Cargo.toml
          Changed msvc.toml
            Added services/api-gateway: HTTP on port 8080
