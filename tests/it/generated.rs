@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use msvc::proto::sources::Sources;
@@ -18,6 +18,13 @@ use crate::support::{Sandbox, fixtures, skip, wire};
 
 /// Longer than any build takes.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
+
+/// The right to build below the shared target folder, for as long as this is kept: the crates of two
+/// workspaces have the same names, so one would take the place of the other's while that runs.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn target() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/generated");
@@ -50,6 +57,7 @@ pub fn cargo(sandbox: &Sandbox, args: &[&str]) {
 /// One after the other: they share a target folder, and two builds at a time gain nothing.
 #[test]
 fn what_is_generated_builds_is_clean_and_serves() {
+    let _alone = alone();
     hard_protos_build_and_pass_their_tests();
     names_that_collide_with_code_build();
     what_is_added_builds_and_is_clean();
@@ -215,6 +223,7 @@ fn what_is_added_builds_and_is_clean() {
 /// with what the descriptors say.
 #[test]
 fn hard_names_build_and_stay_on_the_wire() {
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let folder = fixtures::folder("names");
     let mut args = vec!["new".to_owned(), "names-service".to_owned()];
@@ -376,6 +385,7 @@ fn a_feature_is_turned_on_by_the_line_that_the_error_names() {
 
 #[test]
 fn a_service_that_registers_with_etcd_runs_and_is_traced_with_nothing_installed() {
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let new = [
         "new",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use msvc::proto::sources::Sources;
 
-use crate::generated::{cargo, succeed};
+use crate::generated::{alone, cargo, succeed};
 use crate::support::{Sandbox, fixtures};
 
 const PROTO: &str = r#"syntax = "proto3";
@@ -157,6 +157,7 @@ fn append(sandbox: &Sandbox, file: &str, text: &str) {
 
 #[test]
 fn options_compile_and_json_is_canonical() {
+    let _alone = alone();
     let sandbox = workspace();
     append(&sandbox, "msvc.toml", OPTIONS);
     succeed(&sandbox, &["proto", "gen"]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::generated::{Running, cargo, succeed};
+use crate::generated::{Running, alone, cargo, succeed};
 use crate::support::{Sandbox, skip};
 
 /// Ports of its own, away from those of a shop that somebody runs here.
@@ -46,6 +46,7 @@ print(json.dumps(tables))
 
 #[test]
 fn the_shop_is_clean_and_no_order_is_lost_or_paid_twice() {
+    let _alone = alone();
     let sandbox = Sandbox::new();
     succeed(&sandbox, &["new", "shop", "--example", "shop"]);
     cargo(&sandbox, &["fmt", "--all", "--check"]);

@@ -140,12 +140,17 @@ async fn a_service_may_start_before_its_database() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_a_clear_error_at_once() {
+async fn a_database_that_is_not_there_and_may_not_be_made_is_a_clear_error_at_once() {
     let Some(server) = crate::postgres::shared() else {
         return;
     };
-    let opened = Database::open(&Settings::at(server.url("nothing")), &[]).await;
-    let error = opened.expect_err("there is none").to_string();
+    let owner = Database::open(&Settings::at(server.create("of_the_owner")), &[]).await;
+    let role = owner.expect("it opens");
+    let role = role.query("CREATE ROLE guest LOGIN").execute().await;
+    role.expect("made");
+    let url = server.url("nothing").replace("postgres@", "guest@");
+    let opened = Database::open(&Settings::at(url), &[]).await;
+    let error = opened.expect_err("a guest makes none").to_string();
     let expected = r#"the database refuses the connection: database "nothing" does not exist"#;
     assert_eq!(error, expected);
 }
