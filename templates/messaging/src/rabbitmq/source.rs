@@ -10,7 +10,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, Bas
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, Consumer};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::link::{self, unreachable};
@@ -89,6 +89,16 @@ struct Fetcher {
     connection: Connection,
     _channel: Channel,
     queues: SelectAll<Consumer>,
+    /// Dropped with the connection, which receipts of it notice.
+    alive: watch::Sender<()>,
+}
+
+impl Fetcher {
+    /// With the connection, what was fetched and not handed over goes back.
+    async fn close(self) {
+        let close = self.connection.close(link::OK, "OK".into());
+        let _ = link::in_time(async { close.await.map_err(unreachable) }).await;
+    }
 }
 
 impl Fetching {
@@ -152,6 +162,7 @@ impl Fetching {
             connection,
             _channel: channel,
             queues: select_all(queues),
+            alive: watch::Sender::new(()),
         })
     }
 
@@ -165,8 +176,7 @@ impl Fetching {
             let delivery = tokio::select! {
                 biased;
                 _ = &mut *ended => {
-                    // With it, what was fetched and not handed over goes back.
-                    let _ = fetcher.connection.close(link::OK, "OK".into()).await;
+                    fetcher.close().await;
                     return None;
                 }
                 delivery = fetcher.queues.next() => delivery,
@@ -180,11 +190,14 @@ impl Fetching {
             let incoming = Incoming {
                 message,
                 redeliveries,
-                receipt: Box::new(Tag(delivery.acker)),
+                receipt: Box::new(Tag {
+                    acker: delivery.acker,
+                    alive: fetcher.alive.subscribe(),
+                }),
             };
             tokio::select! {
                 _ = &mut *ended => {
-                    let _ = fetcher.connection.close(link::OK, "OK".into()).await;
+                    fetcher.close().await;
                     return None;
                 }
                 sent = self.fetch.send(incoming) => if sent.is_err() {
@@ -210,13 +223,30 @@ fn arguments(partition: Option<u16>) -> FieldTable {
 }
 
 /// The broker's number for a delivery. It is of no use on another connection than its own.
-struct Tag(lapin::Acker);
+struct Tag {
+    acker: lapin::Acker,
+    alive: watch::Receiver<()>,
+}
+
+impl Tag {
+    /// Waits for what is told to the broker, which lapin may do for ever on a connection that is lost
+    /// at that moment.
+    async fn tell(
+        mut alive: watch::Receiver<()>,
+        answer: impl Future<Output = lapin::Result<bool>>,
+    ) -> Result<(), Error> {
+        tokio::select! {
+            answer = answer => answer.map(drop).map_err(unreachable),
+            _ = alive.changed() => Err(Error::Unreachable("the connection was lost".to_owned())),
+        }
+    }
+}
 
 impl Receipt for Tag {
     fn acknowledge(self: Box<Self>) -> Boxed<'static, Result<(), Error>> {
         Box::pin(async move {
-            let acknowledge = self.0.ack(BasicAckOptions::default());
-            acknowledge.await.map(drop).map_err(unreachable)
+            let options = BasicAckOptions::default();
+            Self::tell(self.alive, self.acker.ack(options)).await
         })
     }
 
@@ -226,7 +256,7 @@ impl Receipt for Tag {
                 multiple: false,
                 requeue: true,
             };
-            self.0.nack(options).await.map(drop).map_err(unreachable)
+            Self::tell(self.alive, self.acker.nack(options)).await
         })
     }
 }

@@ -35,7 +35,7 @@ brokers! {
 }
 
 /// All that can happen to a broker, one after the other, with the same connections.
-async fn survives(mut server: Box<dyn Server>) {
+async fn survives(server: Box<dyn Server>) {
     let settings = Settings {
         publish_timeout: chassis::config::Duration::from_secs(120),
         ..server.settings()
@@ -55,9 +55,12 @@ async fn survives(mut server: Box<dyn Server>) {
     publish(&broker, 0..100).await;
     expect(0..100).await;
 
-    // RabbitMQ 3.10 writes down which queues there are some seconds after they were made: a kill before
-    // that leaves one that does not answer.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    let mut server = tokio::task::spawn_blocking(move || {
+        server.wait_until_kept("orders.mails");
+        server
+    })
+    .await
+    .expect("it is kept");
 
     // It stands still: what is published is not confirmed, until it goes on.
     server.signal("STOP");
@@ -91,7 +94,7 @@ async fn survives(mut server: Box<dyn Server>) {
         async move { publish(&broker, 200..2_000).await }
     });
     expect(200..300).await;
-    let mut server = tokio::task::spawn_blocking(move || {
+    server = tokio::task::spawn_blocking(move || {
         server.kill_and_boot();
         server
     })

@@ -77,8 +77,12 @@ async fn none_of_100_000_messages_is_lost_when_rabbitmq_is_killed() {
         }
     });
     let consumer = consumer.await.expect("a consumer");
-    // RabbitMQ 3.10 writes down which queues there are some seconds after they were made.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    server = tokio::task::spawn_blocking(move || {
+        server.wait_until_kept("orders.all");
+        server
+    })
+    .await
+    .expect("it is kept");
 
     let confirmed = Arc::new(AtomicUsize::new(0));
     let publishing = tokio::spawn({
@@ -98,7 +102,7 @@ async fn none_of_100_000_messages_is_lost_when_rabbitmq_is_killed() {
         }
     });
     for kill_after in KILLS {
-        while confirmed.load(Ordering::Relaxed) < kill_after {
+        while confirmed.load(Ordering::Relaxed) < kill_after && !publishing.is_finished() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let kill = tokio::task::spawn_blocking(move || {
@@ -116,7 +120,8 @@ async fn none_of_100_000_messages_is_lost_when_rabbitmq_is_killed() {
         .filter(|it| it.load(Ordering::Relaxed) == 0)
         .count();
     assert!(in_time.is_ok(), "{missing} messages are lost");
-    consumer.stop().await;
+    let stop = tokio::time::timeout(Duration::from_secs(60), consumer.stop()).await;
+    assert!(stop.is_ok(), "nothing is left to be waited for");
     let effects: i64 = database
         .query("SELECT COUNT(*) FROM effects")
         .fetch_one()

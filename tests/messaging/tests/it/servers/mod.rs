@@ -38,6 +38,9 @@ pub trait Server: Send {
     /// Sends a signal, by its name.
     fn signal(&self, signal: &str);
 
+    /// Waits until a group of a topic, `orders.mails`, survives a kill.
+    fn wait_until_kept(&self, _group: &str) {}
+
     /// Ends it without a warning, and starts it again with what it has on disk.
     fn kill_and_boot(&mut self);
 }

@@ -1,5 +1,6 @@
 //! RabbitMQ, from Debian's package `rabbitmq-server`.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -103,6 +104,28 @@ impl Server for RabbitMq {
     fn signal(&self, signal: &str) {
         let process = self.process.as_ref().expect("a process");
         process.signal(signal);
+    }
+
+    /// A kill before it has written down which queues there are, which RabbitMQ 3.10 does some seconds
+    /// after they were made, leaves queues that do not answer.
+    fn wait_until_kept(&self, group: &str) {
+        let log = self.folder.sub("rabbitmq.log");
+        let node = self.folder.sub("data/rabbit@localhost");
+        let names = node.join("quorum/rabbit@localhost/names.dets");
+        let tables = [
+            "LATEST.LOG",
+            "rabbit_durable_queue.DCL",
+            "rabbit_durable_queue.DCD",
+        ];
+        let has = |path: &Path| {
+            let bytes = fs::read(path).unwrap_or_default();
+            bytes.windows(group.len()).any(|it| it == group.as_bytes())
+        };
+        wait_until(&log, || {
+            has(&names) && tables.iter().any(|table| has(&node.join(table)))
+        });
+        // What is seen there may have come by half.
+        std::thread::sleep(Duration::from_secs(6));
     }
 
     fn kill_and_boot(&mut self) {
