@@ -17,6 +17,9 @@ use crate::{Delivery, Error, Failure, Message, Settings, Subscription, metrics, 
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many attempts to publish without an answer there is time for.
+const ATTEMPTS_IN_TIME: u32 = 3;
+
 /// Publishes, and consumes. Clones share the connection.
 #[derive(Clone)]
 pub struct Broker {
@@ -94,12 +97,16 @@ impl Broker {
     /// Sends a message until the broker has it, or the time is up.
     async fn confirmed(&self, topic: &Topic, message: &Message) -> Result<(), Error> {
         let mut last = None;
+        // An answer that never comes, as over a connection that was just lost, leaves time for another.
+        let limit = self.publish_timeout / ATTEMPTS_IN_TIME;
         let attempts = async {
             let mut backoff = Backoff::new(MIN_PAUSE, MAX_PAUSE);
             loop {
-                match self.backend.publish(topic, message).await {
-                    Err(Error::Unreachable(reason)) => last = Some(reason),
-                    result => return result,
+                let publish = self.backend.publish(topic, message);
+                match tokio::time::timeout(limit, publish).await {
+                    Ok(Err(Error::Unreachable(reason))) => last = Some(reason),
+                    Ok(result) => return result,
+                    Err(_) => last = Some(format!("no answer within {limit:?}")),
                 }
                 tokio::time::sleep(backoff.delay()).await;
             }

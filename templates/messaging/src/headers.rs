@@ -21,3 +21,11 @@ pub const DEAD_GROUP: &str = "dead-letter-group";
 
 /// When a dead letter was put aside: milliseconds since 1970, UTC.
 pub const DEAD_TIME: &str = "dead-letter-time";
+
+/// Headers by which brokers and this crate tell the id, the key and the deliveries of a message.
+pub(crate) const RESERVED: [&str; 4] = [
+    "message-id",
+    "message-key",
+    "nats-msg-id",
+    "x-delivery-count",
+];

@@ -133,6 +133,12 @@ impl Message {
             if !(1..=LONGEST_HEADER).contains(&name.len()) || !name.bytes().all(is_fine) {
                 return refuse("header", name, "1 to 100 ASCII letters, digits and hyphens");
             }
+            if headers::RESERVED
+                .iter()
+                .any(|it| name.eq_ignore_ascii_case(it))
+            {
+                return refuse("header", name, "not one that brokers or this crate use");
+            }
             if value.trim() != value || value.chars().any(char::is_control) {
                 let rule = "no control characters, no blanks at its ends";
                 return refuse("header value", value, rule);
@@ -157,6 +163,7 @@ mod tests {
             (message().with_id("a b"), "id"),
             (message().with_key(long), "key"),
             (message().with_header("a b", "c"), "header"),
+            (message().with_header("X-Delivery-Count", "25"), "header"),
             (message().with_header("a", " c"), "header value"),
             (message().with_header("a", "b\nc"), "header value"),
         ];

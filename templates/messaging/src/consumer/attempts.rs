@@ -9,8 +9,8 @@ use chassis::backoff::Backoff;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::Work;
 use super::run::{Done, Held};
+use super::{Work, told};
 use crate::metrics::Outcome;
 use crate::{Delivery, Failure, Message, headers, trace};
 
@@ -63,8 +63,13 @@ async fn settle(work: &Work, held: Held, message: &Message, verdict: Verdict) ->
         let put_aside = work.broker.publish_dead(&work.route, letter).await;
         if let Err(error) = put_aside {
             tracing::error!(topic, group, id, %error, "a dead letter could not be put aside, it will be tried again");
+            // What is refused now will be so at once, too.
+            tokio::select! {
+                () = work.stopping() => {}
+                () = tokio::time::sleep(work.retry.max_backoff) => {}
+            }
             // It is delivered again even if this fails.
-            let _ = receipt.release().await;
+            let _ = told(receipt.release()).await;
             return true;
         }
     }
@@ -72,7 +77,7 @@ async fn settle(work: &Work, held: Held, message: &Message, verdict: Verdict) ->
         // It goes back with all else that is not acknowledged.
         return true;
     }
-    if let Err(error) = receipt.acknowledge().await {
+    if let Err(error) = told(receipt.acknowledge()).await {
         tracing::warn!(topic, group, id, %error, "a message will be delivered again");
     }
     false

@@ -5,13 +5,22 @@ mod lanes;
 mod run;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Boxed, Route, Source};
 use crate::metrics::Group;
-use crate::{Broker, Delivery, Failure, Retry, Subscription};
+use crate::{Broker, Delivery, Error, Failure, Retry, Subscription};
+
+/// A broker that has not taken what became of a message within this time is taken to be lost: the
+/// message comes again. Without a limit, one answer that never comes would keep its place, and its key,
+/// for ever.
+const TELL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for the end of a member.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is called for each message.
 pub(crate) type Handler =
@@ -50,7 +59,8 @@ impl Consumer {
     /// Takes no more messages, and returns when those that are being handled are done. Those that
     /// wait for another attempt are given back: they are tried by another member, or later.
     ///
-    /// It takes as long as the handlers do. To be dropped, it ends at once.
+    /// It takes as long as the handlers do, and some seconds more where the broker does not answer. To be
+    /// dropped, it ends at once.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         // It fails when the task panicked, and then it has ended as well.
@@ -61,6 +71,16 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Waits until the broker has been told what became of a message.
+async fn told(tell: Boxed<'static, Result<(), Error>>) -> Result<(), Error> {
+    match tokio::time::timeout(TELL_TIMEOUT, tell).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Unreachable(format!(
+            "no answer within {TELL_TIMEOUT:?}"
+        ))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::lanes::Lanes;
-use super::{Work, attempts};
+use super::{CLOSE_TIMEOUT, Work, attempts, told};
 use crate::backend::{Incoming, Source};
 use crate::metrics;
 
@@ -59,12 +59,87 @@ pub(super) async fn run(work: Arc<Work>, mut source: Box<dyn Source>, prefetch: 
     while handled.join_next().await.is_some() {}
     // One by one they would come back at once, and out of order.
     drop(lanes);
-    source.close().await;
+    if tokio::time::timeout(CLOSE_TIMEOUT, source.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the broker does not answer, what is not acknowledged comes again");
+    }
 }
 
 /// Gives a message back that was not tried. If that fails, the broker notices by itself.
 async fn release(held: Held) {
-    if let Err(error) = held.incoming.receipt.release().await {
+    if let Err(error) = told(held.incoming.receipt.release()).await {
         tracing::debug!(%error, "a message could not be given back");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+
+    use crate::backend::{Boxed, Incoming, Receipt, Route, Source};
+    use crate::consumer::{Consumer, TELL_TIMEOUT};
+    use crate::{Broker, Error, Message, Settings, Subscription};
+
+    /// A broker that sends messages and never takes what became of them.
+    struct Deaf(u32);
+
+    impl Source for Deaf {
+        fn next(&mut self) -> Boxed<'_, Incoming> {
+            Box::pin(async {
+                self.0 += 1;
+                Incoming {
+                    message: Message::new(self.0.to_string()).with_key("one"),
+                    redeliveries: 0,
+                    receipt: Box::new(Lost),
+                }
+            })
+        }
+
+        fn close(self: Box<Self>) -> Boxed<'static, ()> {
+            Box::pin(pending())
+        }
+    }
+
+    struct Lost;
+
+    impl Receipt for Lost {
+        fn acknowledge(self: Box<Self>) -> Boxed<'static, Result<(), Error>> {
+            Box::pin(pending())
+        }
+
+        fn release(self: Box<Self>) -> Boxed<'static, Result<(), Error>> {
+            Box::pin(pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_keeps_neither_its_key_nor_the_end() {
+        let settings = Settings {
+            url: chassis::config::Secret::new("memory:".to_owned()),
+            ..Settings::default()
+        };
+        let broker = Broker::connect(&settings).await.expect("a broker");
+        let (handled, mut numbers) = mpsc::unbounded_channel();
+        let consumer = Consumer::start(
+            broker,
+            Route::new("orders", "mails", 1),
+            Subscription::new("orders", "mails").prefetch(2),
+            Box::new(move |delivery| {
+                let _ = handled.send(delivery.payload().clone());
+                Box::pin(async { Ok(()) })
+            }),
+            Box::new(Deaf(0)),
+        );
+        for number in ["1", "2", "3"] {
+            let next = tokio::time::timeout(2 * TELL_TIMEOUT, numbers.recv()).await;
+            assert_eq!(next.expect("in time").expect("a message"), number);
+        }
+        let stop = tokio::time::timeout(Duration::from_secs(60), consumer.stop());
+        stop.await.expect("an end");
     }
 }

@@ -77,10 +77,14 @@ impl Reader {
                 };
                 offset = record.offset + 1;
                 self.offsets.fetched(self.partition, record.offset);
+                let at = format!(
+                    "{}/{}/{}",
+                    self.route.topic.name, self.partition, record.offset
+                );
                 place.send(Fetched {
                     session: self.session,
                     incoming: Incoming {
-                        message: wire::message(record.record),
+                        message: wire::message(record.record, at),
                         // Kafka does not count.
                         redeliveries: 0,
                         receipt: Box::new(Ticket {

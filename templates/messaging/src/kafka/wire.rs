@@ -33,8 +33,11 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }
 
-pub(super) fn message(record: Record) -> Message {
+/// The message of a record. Others may publish too, without an id: then it is `place`, which is the same
+/// at each delivery.
+pub(super) fn message(record: Record, place: String) -> Message {
     let mut message = Message::new(record.value.unwrap_or_default());
+    message.id = place;
     message.key = record.key.map(|key| text(&key));
     for (name, value) in record.headers {
         match name.as_str() {

@@ -27,9 +27,14 @@ pub(super) fn headers(message: &Message) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-/// The message that came, and how often it was delivered before.
+/// The message that came, and how often it was delivered before. Others may publish too, without an id:
+/// then it is its place, which is the same at each delivery.
 pub(super) fn message(delivered: &jetstream::Message) -> (Message, u32) {
     let mut message = Message::new(delivered.payload.clone());
+    let info = delivered.info().ok();
+    if let Some(info) = &info {
+        message.id = format!("{}/{}", info.stream, info.stream_sequence);
+    }
     let headers = delivered.headers.iter().flat_map(HeaderMap::iter);
     for (name, values) in headers {
         let (name, value): (&str, _) = (name.as_ref(), values.last());
@@ -42,7 +47,7 @@ pub(super) fn message(delivered: &jetstream::Message) -> (Message, u32) {
             name => message = message.with_header(name, value),
         }
     }
-    let deliveries = delivered.info().map_or(1, |info| info.delivered);
+    let deliveries = info.map_or(1, |info| info.delivered);
     let redeliveries = u32::try_from(deliveries.saturating_sub(1)).unwrap_or_default();
     (message, redeliveries)
 }

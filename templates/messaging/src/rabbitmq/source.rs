@@ -236,10 +236,17 @@ impl Tag {
         answer: impl Future<Output = lapin::Result<bool>>,
     ) -> Result<(), Error> {
         tokio::select! {
-            answer = answer => answer.map(drop).map_err(unreachable),
-            _ = alive.changed() => Err(Error::Unreachable("the connection was lost".to_owned())),
+            answer = answer => match answer.map_err(unreachable)? {
+                true => Ok(()),
+                false => Err(lost()),
+            },
+            _ = alive.changed() => Err(lost()),
         }
     }
+}
+
+fn lost() -> Error {
+    Error::Unreachable("the connection was lost".to_owned())
 }
 
 impl Receipt for Tag {
