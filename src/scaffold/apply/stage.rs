@@ -1,11 +1,13 @@
 //! Writing what a plan makes below the staging folder: nothing else of a workspace is touched.
 //!
 //! Most of the time that it takes is the file system's, so what stands early is written while the
-//! rest of a plan is being made, two threads write the rest, and git makes its repository meanwhile.
+//! rest of a plan is being made, two threads share what is left, and git makes its repository meanwhile.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{IoContext, IoFailure};
@@ -17,6 +19,9 @@ use crate::scaffold::plan::{Change, Plan};
 
 /// With fewer files another thread costs more than it saves.
 const WORTH_A_THREAD: usize = 32;
+
+/// How many files in order, most of them in one folder, a thread takes at a time.
+const AT_A_TIME: usize = 8;
 
 /// A file to be written.
 struct Written<'a> {
@@ -34,7 +39,7 @@ struct Written<'a> {
 pub struct Staging {
     folder: PathBuf,
     /// Files that are written while the rest of the plan is being made.
-    ahead: Option<JoinHandle<Result<Plan, IoFailure>>>,
+    ahead: Option<Ahead>,
     repository: Option<git::Beginning>,
     is_committed: bool,
 }
@@ -53,12 +58,7 @@ impl Staging {
         }
         passed("staging-made", 1);
         let repository = first.wants_repository().then(|| git::begin(lock, &files));
-        let ahead = (!first.is_empty()).then(|| {
-            thread::spawn(move || {
-                write(&files, &created(&first))?;
-                Ok(first)
-            })
-        });
+        let ahead = (!first.is_empty()).then(|| Ahead::begin(files, first));
         Ok(Self {
             folder,
             ahead,
@@ -103,7 +103,7 @@ impl Drop for Staging {
             return;
         }
         if let Some(ahead) = self.ahead.take() {
-            let _ = ahead.join();
+            let _ = ahead.give_up();
         }
         if let Some(git) = self.repository.take() {
             git.wait();
@@ -113,12 +113,45 @@ impl Drop for Staging {
     }
 }
 
+/// Files that another thread writes, until this one has the time to help it.
+#[derive(Debug)]
+struct Ahead {
+    plan: Arc<Plan>,
+    next: Arc<AtomicUsize>,
+    thread: JoinHandle<Result<(), IoFailure>>,
+}
+
+impl Ahead {
+    fn begin(files: PathBuf, plan: Plan) -> Self {
+        let (plan, next) = (Arc::new(plan), Arc::new(AtomicUsize::new(0)));
+        let thread = thread::spawn({
+            let (plan, next) = (Arc::clone(&plan), Arc::clone(&next));
+            move || share(&files, &created(&plan), &next)
+        });
+        Self { plan, next, thread }
+    }
+
+    /// Writes what is left together with the thread; the plan that is written then.
+    fn finish(self, files: &Path) -> Result<Arc<Plan>, IoFailure> {
+        let outcome = share(files, &created(&self.plan), &self.next);
+        let other = self.thread.join().expect("writing does not panic");
+        outcome.and(other)?;
+        Ok(self.plan)
+    }
+
+    /// Leaves what is not begun, and waits for what is.
+    fn give_up(self) -> Result<(), IoFailure> {
+        self.next.store(usize::MAX / 2, Ordering::Relaxed);
+        self.thread.join().expect("writing does not panic")
+    }
+}
+
 /// Writes the files of a plan but those that are written `ahead`; what is to be done with all.
 fn write_all(
     root: &Path,
     files: &Path,
     plan: &Plan,
-    ahead: Option<JoinHandle<Result<Plan, IoFailure>>>,
+    ahead: Option<Ahead>,
 ) -> Result<Journal, IoFailure> {
     let mut journal = Journal::default();
     let mut missing = Missing::default();
@@ -147,17 +180,17 @@ fn write_all(
         }
     }
     if let Some(ahead) = ahead {
-        let ahead = ahead.join().expect("writing does not panic")?;
+        let ahead = ahead.finish(files)?;
         written.retain(|file| !ahead.has(file.path));
     }
     if written.len() < WORTH_A_THREAD {
         write(files, &written)?;
         return Ok(journal);
     }
-    let (one, other) = written.split_at(written.len() / 2);
+    let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let other = scope.spawn(|| write(files, other));
-        let outcome = write(files, one);
+        let other = scope.spawn(|| share(files, &written, &next));
+        let outcome = share(files, &written, &next);
         let other = other.join().expect("writing does not panic");
         outcome.and(other)
     })?;
@@ -186,6 +219,17 @@ fn permissions(path: &Path) -> Result<Option<fs::Permissions>, IoFailure> {
         Ok(metadata) => Ok(Some(metadata.permissions())),
         Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(error).when("read", path),
+    }
+}
+
+/// Writes what the other thread, which does the same, has not taken yet.
+fn share(files: &Path, written: &[Written<'_>], next: &AtomicUsize) -> Result<(), IoFailure> {
+    loop {
+        let first = next.fetch_add(AT_A_TIME, Ordering::Relaxed);
+        let Some(rest) = written.get(first..).filter(|rest| !rest.is_empty()) else {
+            return Ok(());
+        };
+        write(files, &rest[..rest.len().min(AT_A_TIME)])?;
     }
 }
 
