@@ -21,9 +21,11 @@ pub struct Draft {
 
 #[derive(Debug)]
 struct Drafted {
-    /// What is on disk; nothing for a new file.
+    /// What is on disk; nothing for a new file. Both with lines as Unix ends them.
     before: Option<String>,
     after: String,
+    /// Whether the lines on disk end as on Windows, every one.
+    is_crlf: bool,
     /// Whether it is placed as it is.
     is_verbatim: bool,
 }
@@ -44,10 +46,15 @@ impl Draft {
     pub fn text(&mut self, path: &str) -> Result<&str> {
         if !self.files.contains_key(path) {
             let on_disk = self.root.join(path);
-            let text = fs::read_to_string(&on_disk).when("read", &on_disk)?;
+            let mut text = fs::read_to_string(&on_disk).when("read", &on_disk)?;
+            let is_crlf = ends_in_crlf(&text);
+            if is_crlf {
+                text = text.replace("\r\n", "\n");
+            }
             let drafted = Drafted {
                 before: Some(text.clone()),
                 after: text,
+                is_crlf,
                 is_verbatim: false,
             };
             self.files.insert(path.to_owned(), drafted);
@@ -76,6 +83,7 @@ impl Draft {
         let drafted = Drafted {
             before: None,
             after: text.into(),
+            is_crlf: false,
             is_verbatim: false,
         };
         self.files.insert(path.into(), drafted);
@@ -90,6 +98,7 @@ impl Draft {
         let drafted = Drafted {
             before: None,
             after: text.to_owned(),
+            is_crlf: false,
             is_verbatim: true,
         };
         self.files.insert(path, drafted);
@@ -106,6 +115,7 @@ impl Draft {
             let Drafted {
                 before,
                 after,
+                is_crlf,
                 is_verbatim,
             } = drafted;
             if before.as_ref() == Some(&after) {
@@ -115,12 +125,22 @@ impl Draft {
                 true => rustfmt::lay_out(&self.root, before.as_deref(), after),
                 false => after,
             };
+            let after = match is_crlf {
+                true => after.replace('\n', "\r\n"),
+                false => after,
+            };
             match before {
                 Some(_) => plan.write(path, after),
                 None => plan.create(path, after),
             }
         }
     }
+}
+
+/// Whether all lines of a text, and there are some, end as on Windows.
+fn ends_in_crlf(text: &str) -> bool {
+    let ends = text.matches('\n').count();
+    ends > 0 && text.matches("\r\n").count() == ends
 }
 
 /// What a plan changes in the files that a person reads: those that are there and are not generated.
@@ -153,4 +173,37 @@ pub fn diff(root: &Path, plan: &Plan) -> Result<String> {
         all.push_str(&diff);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_they_did() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let texts = [
+            ("unix", "a\nb\n"),
+            ("windows", "a\r\nb\r\n"),
+            ("both", "a\r\nb\n"),
+        ];
+        let mut draft = Draft::new(folder.path());
+        for (path, text) in texts {
+            fs::write(folder.path().join(path), text).expect("a file");
+            let edit = |text: &str| Ok(format!("{text}c\n"));
+            draft.edit(path, edit).expect("an edit");
+        }
+        let mut plan = Plan::default();
+        draft.finish(&mut plan);
+        let written = plan.changes().map(|(path, change)| match change {
+            Change::Write(text) => (path, std::str::from_utf8(text).expect("text")),
+            _ => panic!("`{path}` is there"),
+        });
+        let expected = [
+            ("both", "a\r\nb\nc\n"),
+            ("unix", "a\nb\nc\n"),
+            ("windows", "a\r\nb\r\nc\r\n"),
+        ];
+        assert_eq!(written.collect::<Vec<_>>(), expected);
+    }
 }

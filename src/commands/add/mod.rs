@@ -56,6 +56,9 @@ pub enum AddError {
         /// What the workspace has.
         known: Vec<String>,
     },
+    /// What was shown is not what would be done now.
+    #[error("files of the workspace have changed since the question was asked")]
+    ChangedMeanwhile,
     /// It was not said which service is meant.
     #[error("it is not said which service it is for")]
     WhichService {
@@ -67,6 +70,10 @@ pub enum AddError {
 impl Diagnostic for AddError {
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::ChangedMeanwhile => {
+                "nothing was changed by this command; run it again to see what it does now"
+                    .to_owned()
+            }
             Self::UnknownService { given, known } => {
                 did_you_mean(&similar(given, known.iter().map(String::as_str)))
                     .unwrap_or_else(|| list(known))
@@ -77,7 +84,7 @@ impl Diagnostic for AddError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::UnknownService { .. } => Exit::Failed,
+            Self::ChangedMeanwhile | Self::UnknownService { .. } => Exit::Failed,
             Self::WhichService { .. } => Exit::Usage,
         }
     }
@@ -135,18 +142,14 @@ pub fn run(context: &Context, addition: Addition) -> Result {
 }
 
 /// Plans an addition under the lock, shows it, asks, and makes it.
-fn make(
-    context: &Context,
-    options: Options,
-    plan: impl FnOnce(&Project) -> Result<Planned>,
-) -> Result {
+fn make(context: &Context, options: Options, plan: impl Fn(&Project) -> Result<Planned>) -> Result {
     match options.dry_run {
         true => apply::refuse_interrupted(&context.directory)?,
         // The manifest may be among what is not there yet.
         false => apply::recover_above(&context.directory)?,
     }
     let root = project::find(&context.directory)?.root;
-    let lock = match options.dry_run {
+    let mut lock = match options.dry_run {
         true => None,
         false => Some(WorkspaceLock::take(&root)?),
     };
@@ -155,7 +158,7 @@ fn make(
     }
     // What the plan is made from is read under the lock.
     let project = project::find(&context.directory)?;
-    let planned = plan(&project)?;
+    let mut planned = plan(&project)?;
     let conflicts = apply::conflicts(&root, &planned.plan);
     if !conflicts.is_empty() {
         return Err(ApplyError::Conflicts(conflicts).into());
@@ -169,9 +172,20 @@ fn make(
             printer.data(&format!("{:>6} {}\n", change.action, change.path))?;
         }
     }
-    if asks && !options.dry_run && !confirmed() {
-        printer.line("nothing was changed");
-        return Ok(());
+    if asks && !options.dry_run {
+        // However long the answer takes, others go on.
+        drop(lock.take());
+        if !confirmed() {
+            printer.line("nothing was changed");
+            return Ok(());
+        }
+        let taken = lock.insert(WorkspaceLock::take(&root)?);
+        apply::recover(taken)?;
+        planned = plan(&project::find(&context.directory)?)?;
+        let conflicts = apply::conflicts(&root, &planned.plan);
+        if !conflicts.is_empty() || draft::diff(&root, &planned.plan)? != diff {
+            return Err(AddError::ChangedMeanwhile.into());
+        }
     }
     if let Some(lock) = lock.filter(|_| !planned.plan.is_empty()) {
         apply::apply(&lock, &planned.plan)?;

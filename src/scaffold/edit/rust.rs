@@ -112,6 +112,10 @@ fn add_import(text: &str, path: &str, is_public: bool) -> Result<String, Obstacl
         let syn::Item::Use(import) = item else {
             continue;
         };
+        // What is imported for tests alone, or for one platform, is not imported for this.
+        if !import.attrs.is_empty() {
+            continue;
+        }
         let (prefix, leaf) = leaf(&import.tree);
         let is_of_kind = matches!(import.vis, syn::Visibility::Public(_)) == is_public;
         if prefix == parent && is_of_kind {
@@ -295,6 +299,8 @@ mod tests {
             Ok(format!("{}\npub use crate::sql::Sql;\n", text.trim_end()).as_str())
         );
         assert_eq!(imported("fn a() {}\n", "x::Y"), "use x::Y;\n\nfn a() {}\n");
+        let text = "#[cfg(test)]\nuse x::{A, Y};\n";
+        assert_eq!(imported(text, "x::Y"), format!("use x::Y;\n\n{text}"));
     }
 
     #[test]
