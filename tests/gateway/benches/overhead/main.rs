@@ -32,8 +32,9 @@ const DEFAULT_CALLS: usize = 10_000;
 const DEFAULT_CONCURRENCY: usize = 32;
 
 /// What is measured: the name, the gateway if there is one, and how requests get there.
-const CASES: [(&str, Option<&str>, Way); 6] = [
+const CASES: [(&str, Option<&str>, Way); 7] = [
     ("bare gRPC, client and server", None, Way::Grpc),
+    ("gateway, gRPC that passes through", Some("full"), Way::Grpc),
     ("gateway, JSON over HTTP/2", Some("full"), Way::Http2),
     ("gateway, JSON over HTTP/1", Some("full"), Way::Http1),
     ("… without log lines", Some("quiet"), Way::Http1),

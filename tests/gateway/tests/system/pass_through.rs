@@ -1,16 +1,24 @@
 //! gRPC and gRPC-Web through the gateway.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use prost_reflect::prost::Message;
 use prost_reflect::{DynamicMessage, Value};
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
-use tower::ServiceExt;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Endpoint, Server};
+use tower::{Service, ServiceExt};
 
-use crate::support::{System, framed, message, system, system_with};
+use crate::support::{Echo, System, framed, message, system, system_with};
 
 fn asking(fields: &[(&str, Value)]) -> Vec<u8> {
     let mut message = DynamicMessage::new(message());
@@ -143,34 +151,59 @@ async fn browsers_get_trailers_as_a_frame() {
     assert_eq!(decoded, expected);
 }
 
-/// Services of others are behind gateways too.
+/// Clients and services of others are around gateways too. A client of tonic ends a request with a
+/// frame that is empty, and a server of tonic ends connections with many empty frames that end nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_calls_at_a_time_pass_to_a_server_of_tonic() {
+async fn many_calls_at_a_time_pass_from_a_client_of_tonic_to_a_server_of_tonic() {
+    const AT_A_TIME: usize = 32;
+    const CALLS_OF_EACH: usize = 50;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let server = tonic::transport::Server::builder().add_service(crate::support::Echo);
+    let accepted = Arc::<AtomicUsize>::default();
+    let incoming = TcpIncoming::from(listener).inspect({
+        let accepted = Arc::clone(&accepted);
+        move |_| {
+            accepted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let server = Server::builder().add_service(Echo);
     let serving = tokio::spawn(server.serve_with_incoming(incoming));
     let system = system_with(|_, settings| {
         settings.services[0].target = format!("static:///{address}");
     });
-    let system = std::sync::Arc::new(system.await);
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..32 {
-        let system = std::sync::Arc::clone(&system);
+    let system = system.await;
+    let endpoint = format!("http://{}", system.gateway.address());
+    let endpoint = Endpoint::from_shared(endpoint).expect("a URI");
+    let channel = endpoint.connect().await.expect("a connection");
+    let mut tasks = JoinSet::new();
+    for _ in 0..AT_A_TIME {
+        let mut channel = channel.clone();
         tasks.spawn(async move {
-            let request = asking(&[("text", Value::String("a".to_owned()))]);
-            for _ in 0..20 {
-                let (reply, status, _) = call(&system, "/echo.v1.Echo/Get", &request).await;
+            let sent = framed(&asking(&[("text", Value::String("a".to_owned()))]));
+            for _ in 0..CALLS_OF_EACH {
+                let frames = stream::iter([Ok::<_, Status>(Frame::data(sent.clone()))]);
+                let request = Request::post("/echo.v1.Echo/Get")
+                    .header("content-type", "application/grpc")
+                    .header("te", "trailers")
+                    .body(Body::new(StreamBody::new(frames)))
+                    .expect("a request");
+                let channel = channel.ready().await.expect("a connection");
+                let response = channel.call(request).await.expect("a response");
+                let (parts, body) = response.into_parts();
+                let body = body.collect().await.expect("a body");
+                let status = body.trailers().and_then(Status::from_header_map);
+                let status = status.or_else(|| Status::from_header_map(&parts.headers));
                 let status = status.expect("a status");
                 assert_eq!(status.code(), tonic::Code::Ok, "{status}");
-                assert_eq!(reply, framed(&request));
+                assert_eq!(body.to_bytes(), sent);
             }
         });
     }
     while let Some(ended) = tasks.join_next().await {
         ended.expect("all are answered");
     }
+    let connections = accepted.load(Ordering::Relaxed);
+    assert_eq!(connections, 1, "the server has not ended one");
     serving.abort();
 }

@@ -8,7 +8,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
@@ -169,13 +169,27 @@ enum Peeked {
     Stream(Vec<Polled>, RequestBody),
 }
 
+/// The next step of `body` that says something. A request that came over HTTP/2, as those that a
+/// gateway passes on, may end with a frame of data that is empty. Here it would not be the end, which
+/// is known only after it, and servers end connections on which more than a few of those come that end
+/// nothing (h2: 100).
+pub(super) fn poll_filled(body: &mut RequestBody, cx: &mut Context<'_>) -> Poll<Polled> {
+    loop {
+        let polled = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let data = polled.as_ref().and_then(|it| it.as_ref().ok()?.data_ref());
+        if data.is_none_or(|data| !data.is_empty()) {
+            return Poll::Ready(polled);
+        }
+    }
+}
+
 /// Looks whether `body` is a single piece that is there already, as that of each unary call is. A
 /// body that is not is asked again later, by who sends it.
 fn peek(mut body: RequestBody) -> Peeked {
     let mut context = Context::from_waker(Waker::noop());
     let mut poll = |body: &mut RequestBody| match body.is_end_stream() {
         true => Poll::Ready(None),
-        false => Pin::new(body).poll_frame(&mut context),
+        false => poll_filled(body, &mut context),
     };
     let first = match poll(&mut body) {
         Poll::Ready(None) => return Peeked::Whole(None, body),

@@ -1,15 +1,14 @@
 //! Request streams that can be sent again from their beginning.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use tonic::Status;
 
-use super::buffer::{Polled, Share};
+use super::buffer::{Polled, Share, poll_filled};
 use crate::client::endpoint::RequestBody;
 
 /// A request stream, shared by the call and the body of its last attempt.
@@ -48,7 +47,7 @@ impl Source {
         let Some(rest) = &mut self.rest else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(rest).poll_frame(cx);
+        let polled = poll_filled(rest, cx);
         if let Poll::Ready(None | Some(Err(_))) = polled {
             self.rest = None;
         }

@@ -72,6 +72,25 @@ async fn a_stream_is_sent_as_it_comes_and_again_from_its_beginning() {
     assert_eq!(used(&retry), 0);
 }
 
+/// As requests that came over HTTP/2 may end.
+#[tokio::test(start_paused = true)]
+async fn pieces_that_are_empty_are_not_sent() {
+    for (came, sent) in [
+        (&["one", ""][..], &["one"][..]),
+        (&["", "one"], &["one"]),
+        (&["one", "", "two", ""], &["one", "two"]),
+        (&[""], &[]),
+    ] {
+        let balancer = Balancer::new([fail(Code::Unavailable), Act::Reply(Code::Ok)]);
+        let retry = balancer.under(&config());
+        let code = end(&retry, streaming(pieces(came))).await.code;
+        assert_eq!(code, Code::Ok);
+        for attempt in balancer.attempts() {
+            assert_eq!(attempt.request, sent, "of {came:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_above_the_limit_is_sent_once() {
     let limited = config::Retry {
