@@ -26,7 +26,7 @@ use crate::stream::{Blame, Format, How};
 use crate::table::{Bound, Table};
 use crate::transcode::Output;
 use crate::web::{self, Form};
-use crate::websocket::{self, Conversation};
+use crate::websocket::{self, Conversation, Open};
 use crate::{compress, headers, respond};
 
 /// What stands in front of the services.
@@ -35,6 +35,7 @@ pub(crate) struct Gateway {
     table: ArcSwap<Table>,
     upstreams: Upstreams,
     routes: Routes,
+    conversations: Open,
     rules: Rules,
 }
 
@@ -68,6 +69,7 @@ impl Gateway {
             table: ArcSwap::from_pointee(table),
             upstreams,
             routes: Routes::new(&settings.routes, config)?,
+            conversations: Open::default(),
             rules: Rules {
                 output: Output {
                     emit_defaults: settings.emit_defaults,
@@ -90,6 +92,11 @@ impl Gateway {
     /// Answers by `table` from now on; what is being answered goes on with the one before.
     pub(crate) fn replace(&self, table: Table) {
         self.table.store(Arc::new(table));
+    }
+
+    /// The WebSockets that are open.
+    pub(crate) fn conversations(&self) -> Open {
+        self.conversations.clone()
     }
 
     async fn sort(&self, request: Request<Body>, calls: Calls) -> Response<Body> {
@@ -171,7 +178,9 @@ impl Gateway {
             let max = self.rules.max_body;
             let (arrived, conversation) = Conversation::new(&mut request, &how, segments, max)?;
             let (parts, _) = request.into_parts();
-            return conversation.begin(call(parts, arrived), calls, how).await;
+            let call = call(parts, arrived);
+            let entry = self.conversations.enter();
+            return conversation.begin(call, calls, (how, entry)).await;
         }
         let (parts, body) = request.into_parts();
         let arrived = Arrived {

@@ -118,5 +118,7 @@ pub async fn services<A>(
     if let (Some(file), Some(every)) = (file, every) {
         file.follow(&gateway, services, every);
     }
-    Ok(Services::new(&[]).behind(gateway))
+    let conversations = gateway.conversations();
+    let services = Services::new(&[]).behind(gateway);
+    Ok(services.background("websockets", move |stop| conversations.clone().ended(stop)))
 }

@@ -47,6 +47,8 @@ pub(crate) struct Route {
     addresses: Addresses,
     client: Client<HttpConnector, Body>,
     next: AtomicUsize,
+    /// What clients speak with the gateway: `http`, or `https` over TLS.
+    scheme: HeaderValue,
 }
 
 /// In the extensions of a call: the request that is passed on.
@@ -73,6 +75,10 @@ impl Routes {
         connector.set_connect_timeout(Some(config.client.connect_timeout.get()));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
+        let scheme = HeaderValue::from_static(match config.server.tls.enabled {
+            true => "https",
+            false => "http",
+        });
         let mut routes: Vec<Arc<Route>> = Vec::new();
         for settings in all {
             let settings::Route {
@@ -96,6 +102,7 @@ impl Routes {
                 addresses: Addresses::follow(target, config)?,
                 client: client.clone(),
                 next: AtomicUsize::new(0),
+                scheme: scheme.clone(),
             }));
         }
         routes.sort_by_key(|route| std::cmp::Reverse(route.settings.path.len()));
@@ -179,10 +186,9 @@ impl Route {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let (mut parts, body) = request.into_parts();
         headers::end_to_end(&mut parts.headers);
-        parts.headers.remove("x-forwarded-proto");
         parts
             .headers
-            .insert("x-forwarded-proto", HeaderValue::from_static("http"));
+            .insert("x-forwarded-proto", self.scheme.clone());
         let body = Lent::new(body);
         for at in 0..addresses.len() {
             let address = addresses[(first.wrapping_add(at)) % addresses.len()];

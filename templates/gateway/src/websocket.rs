@@ -4,6 +4,8 @@
 //! as those of a stream (`{"result":…}`, `{"error":…}`), and the close: 1000 when the call has ended
 //! well, 1011 when it has not, 1001 when the gateway stops.
 
+mod open;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ use crate::respond::failure_of;
 use crate::rule;
 use crate::status::Failure;
 use crate::stream::{How, Responses};
+pub(crate) use open::{Entry, Open};
 
 /// The only version there is (RFC 6455, section 4.1).
 const VERSION: &str = "13";
@@ -119,7 +122,7 @@ impl Conversation {
         self,
         call: Request<Body>,
         calls: Calls,
-        how: How,
+        (how, entry): (How, Entry),
     ) -> Result<Response<Body>, Failure> {
         let mut answer = calls.call(call);
         let mut admitted = self.admitted;
@@ -156,6 +159,7 @@ impl Conversation {
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             talk(socket, requests, answer, how).await;
+            drop(entry);
         });
         Ok(response)
     }

@@ -1,5 +1,7 @@
 //! A service that echoes, and a gateway in front of it.
 
+pub(crate) mod process;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;

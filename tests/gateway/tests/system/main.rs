@@ -2,12 +2,15 @@
 
 mod calls;
 mod edge;
+mod faults;
 mod hostile;
 mod pages;
 mod pass_through;
 mod proxy;
 mod reload;
+mod stopping;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod websocket;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::support::{System, system_with};
 
 /// Answers each connection with the request that came, as the body.
-async fn mirror() -> SocketAddr {
+pub(crate) async fn mirror() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -40,7 +40,7 @@ async fn mirror() -> SocketAddr {
     address
 }
 
-fn route(path: &str, target: String, strip: bool) -> Route {
+pub(crate) fn route(path: &str, target: String, strip: bool) -> Route {
     Route {
         name: path.trim_start_matches('/').replace('/', "_"),
         path: path.to_owned(),
@@ -87,6 +87,7 @@ async fn a_path_goes_to_the_longest_route_and_nothing_of_the_connection_with_it(
         for line in [
             "x-other: 1\r\n",
             "x-forwarded-for: 127.0.0.1\r\n",
+            "x-forwarded-proto: http\r\n",
             "host: gateway\r\n",
         ] {
             assert!(mirrored.contains(line), "{line} is not in {mirrored}");

@@ -1,5 +1,7 @@
 //! Conversations over WebSockets.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -15,9 +17,18 @@ async fn open(
     path: &str,
     headers: &str,
 ) -> Result<WebSocketStream<TcpStream>, u16> {
+    open_at(system.gateway.address(), path, headers).await
+}
+
+/// As [`open`], at an address.
+pub(crate) async fn open_at(
+    address: SocketAddr,
+    path: &str,
+    headers: &str,
+) -> Result<WebSocketStream<TcpStream>, u16> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    let stream = TcpStream::connect(system.gateway.address()).await;
+    let stream = TcpStream::connect(address).await;
     let mut stream = stream.expect("a connection");
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: api.example.com\r\nconnection: keep-alive, Upgrade\r\n\
@@ -39,7 +50,7 @@ async fn open(
     Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
 }
 
-async fn hear(socket: &mut WebSocketStream<TcpStream>) -> Value {
+pub(crate) async fn hear(socket: &mut WebSocketStream<TcpStream>) -> Value {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
