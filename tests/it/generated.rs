@@ -465,7 +465,13 @@ pub struct Running {
 impl Running {
     /// Starts it and waits until all services are ready.
     pub fn start(sandbox: &Sandbox) -> Self {
+        Self::start_with(sandbox, &[])
+    }
+
+    /// The same with these variables.
+    pub fn start_with(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Self {
         let mut command = sandbox.command(["run"]);
+        command.envs(variables.iter().copied());
         command.env("CARGO_TARGET_DIR", target());
         command
             .stdin(Stdio::null())

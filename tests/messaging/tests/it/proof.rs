@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use messaging::{Broker, Delivery, Inbox, Message, Settings, Subscription};
 use tokio::sync::watch;
 
-use crate::servers::{Server, rabbitmq::RabbitMq};
+use crate::servers::rabbitmq::RabbitMq;
 use crate::support::{ONE_AT_A_TIME, text};
 
 const MESSAGES: usize = 100_000;

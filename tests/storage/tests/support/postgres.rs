@@ -108,6 +108,27 @@ impl Postgres {
         self.url(name)
     }
 
+    /// What a query of the database `name` comes to, as text.
+    #[allow(dead_code, reason = "some tests ask in other ways")]
+    pub(crate) fn query(&self, name: &str, query: &str) -> String {
+        let output = self
+            .command("psql")
+            .args(["--no-psqlrc", "--no-align", "--tuples-only"])
+            .args(["--set=ON_ERROR_STOP=1", "--command", query])
+            .arg(self.url(name))
+            .output()
+            .expect("psql runs");
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{problem}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// The port that it listens on.
+    #[allow(dead_code, reason = "most tests want a URL")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where its database `name` is.
     pub(crate) fn url(&self, name: &str) -> String {
         format!(
