@@ -4,6 +4,7 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
 };
 
+use super::depth::MAX_DEPTH;
 use super::value;
 
 /// Why a field cannot be set.
@@ -13,6 +14,8 @@ pub(super) enum FieldError {
     Unknown,
     /// It has a value already, and can have one.
     Twice,
+    /// Its path is too long.
+    TooDeep,
     Wrong(&'static str),
 }
 
@@ -25,7 +28,7 @@ pub(super) fn set<'p>(
 ) -> Result<(), FieldError> {
     let mut message = message;
     let mut name = path.next().ok_or(FieldError::Unknown)?;
-    loop {
+    for _ in 0..=MAX_DEPTH {
         let field = named(&message.descriptor(), name).ok_or(FieldError::Unknown)?;
         let Some(next) = path.next() else {
             return set_value(message, &field, text);
@@ -39,6 +42,7 @@ pub(super) fn set<'p>(
         };
         name = next;
     }
+    Err(FieldError::TooDeep)
 }
 
 pub(super) fn named(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {

@@ -3,6 +3,7 @@
 //!
 //! Pure: texts and descriptors in, messages out.
 
+mod depth;
 mod fields;
 mod request;
 mod response;

@@ -7,6 +7,7 @@ use std::fmt;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde_json::value::RawValue;
 
+use super::depth::{self, MAX_DEPTH};
 use super::fields::{self, FieldError};
 use crate::rule::Body;
 
@@ -71,6 +72,12 @@ pub(crate) fn read(
     if let Some(query) = inputs.query {
         read_query(&mut message, binding, inputs, query)?;
     }
+    if !depth::is_within(&message, MAX_DEPTH) {
+        return Err(RequestError {
+            field: None,
+            problem: format!("the request {}", too_deep()),
+        });
+    }
     Ok(message)
 }
 
@@ -119,12 +126,17 @@ fn of_field(field: String, error: FieldError) -> RequestError {
     let problem = match error {
         FieldError::Unknown => "is not a field of the request".to_owned(),
         FieldError::Twice => "has more than one value".to_owned(),
+        FieldError::TooDeep => too_deep(),
         FieldError::Wrong(expected) => format!("must be {expected}"),
     };
     RequestError {
         field: Some(field),
         problem,
     }
+}
+
+fn too_deep() -> String {
+    format!("has more than {MAX_DEPTH} messages within each other")
 }
 
 /// As forms have it: a plus sign is a blank.

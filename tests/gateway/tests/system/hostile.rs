@@ -153,3 +153,36 @@ async fn other_types_of_bodies_are_refused() {
         );
     }
 }
+
+/// The deepest there may be, and one more.
+const DEPTHS: [(usize, u16); 3] = [(100, 200), (101, 400), (2_000, 400)];
+
+#[tokio::test]
+async fn a_query_that_nests_too_deep_is_refused() {
+    let system = system().await;
+    for (depth, expected) in DEPTHS {
+        let path = format!("/v1/messages/a?{}text=b", "inner.".repeat(depth));
+        let reply = system.get(&path).await;
+        assert_eq!(reply.status, expected, "{depth}: {}", reply.body);
+        if expected == 400 {
+            assert_eq!(reply.json()["error"]["status"], "INVALID_ARGUMENT");
+        }
+    }
+    assert_eq!(system.get("/v1/messages/a").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_nests_too_deep_is_refused() {
+    let system = system().await;
+    for (depth, expected) in DEPTHS {
+        let body = format!("{}{{}}{}", r#"{"inner":"#.repeat(depth), "}".repeat(depth));
+        let reply = system.ask("POST", "/v1/messages", &body).await;
+        assert_eq!(reply.status, expected, "{depth}: {}", reply.body);
+    }
+    // A list in a `Value` is a message, in which a value is another one.
+    for (depth, expected) in [(50, 200), (51, 400), (100, 400)] {
+        let body = format!(r#"{{"value":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let reply = system.ask("POST", "/v1/messages", &body).await;
+        assert_eq!(reply.status, expected, "{depth}: {}", reply.body);
+    }
+}
