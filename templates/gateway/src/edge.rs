@@ -81,7 +81,7 @@ impl Cors {
     }
 
     /// Whether a request from a page of this origin may be served at all: that is asked where the
-    /// browser itself asks nobody, for WebSockets.
+    /// browser itself asks nobody, for WebSockets and for bodies that do not say that they are JSON.
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(ORIGIN) else {
             return true;

@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::compress::{self, Packed};
+use crate::edge::Cors;
 use crate::frame;
 use crate::front::Rules;
 use crate::matcher::Segments;
@@ -78,6 +79,7 @@ impl Arrived {
             // Who does not wait any more does not want to know.
             let _ = admitted.send(());
         }
+        check_type(headers, &bound, &rules.cors)?;
         let packed = is_packed(headers)?;
         let metadata = rules.forward_headers.metadata(headers);
         let uri = bound.method.uri.clone();
@@ -88,7 +90,6 @@ impl Arrived {
                 Body::new(Requests::new(body, rules.max_body, read, blame))
             }
             false => {
-                check_type(headers)?;
                 let mut bytes = read_body(headers, body, rules).await?;
                 if packed {
                     bytes = unpack(&bytes, rules)?;
@@ -151,23 +152,39 @@ fn unsupported(message: impl Into<String>) -> Failure {
     Failure::new(http, Code::InvalidArgument, message)
 }
 
-/// JSON, what says nothing of what it is, and what command lines send unasked.
-fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let text = value.to_str().unwrap_or_default();
+/// What lines of JSON are called; no name is registered.
+const LINES: [&str; 4] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+];
+
+/// JSON; and what says nothing of what it is, or what `curl` says unasked, unless it comes of a page
+/// that is not admitted: a browser lets any page send such bodies anywhere, and asks first for JSON
+/// (WHATWG Fetch, "CORS-safelisted request-header").
+fn check_type(headers: &HeaderMap, bound: &Bound, cors: &Cors) -> Result<(), Failure> {
+    let value = headers.get(CONTENT_TYPE);
+    let text = value.map_or("", |value| value.to_str().unwrap_or("?"));
     let essence = text.split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
-    let accepted = essence == "application/json"
+    if essence == "application/json"
         || essence.ends_with("+json")
-        || essence == "application/x-www-form-urlencoded"
-        || essence == "text/plain";
-    match accepted {
-        true => Ok(()),
-        false => Err(unsupported(format!(
+        || bound.method.streams_requests && LINES.contains(&&*essence)
+    {
+        return Ok(());
+    }
+    if value.is_some() && essence != "application/x-www-form-urlencoded" {
+        return Err(unsupported(format!(
             "the body must be `application/json`, not `{essence}`"
-        ))),
+        )));
+    }
+    match bound.binding.verb == "GET" || cors.admits(headers) {
+        true => Ok(()),
+        false => Err(unsupported(
+            "pages of this origin are not admitted (`cors.origins`) unless they say that the body is \
+             `application/json`",
+        )),
     }
 }
 

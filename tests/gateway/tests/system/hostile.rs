@@ -141,6 +141,8 @@ async fn other_types_of_bodies_are_refused() {
         ("application/json; charset=utf-8", 200),
         ("application/merge-patch+json", 200),
         ("application/x-www-form-urlencoded", 200),
+        ("text/plain", 415),
+        ("text/plain;charset=UTF-8", 415),
         ("application/xml", 415),
         ("multipart/form-data; boundary=a", 415),
     ] {
@@ -152,6 +154,56 @@ async fn other_types_of_bodies_are_refused() {
             "{content_type}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_page_of_another_origin_sends_unasked_is_no_request() {
+    let own = "https://app.example.com";
+    let system = system_with(|_, settings| settings.cors.origins = vec![own.to_owned()]).await;
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    let lines = "application/x-ndjson";
+    for (path, origin, content_type, expected) in [
+        ("/v1/messages", None, Some(form), 200),
+        ("/v1/messages", None, None, 200),
+        ("/v1/messages", Some(own), Some(form), 200),
+        ("/v1/messages", Some("http://gateway"), None, 200),
+        // For this a browser asks first.
+        (
+            "/v1/messages",
+            Some("https://evil.example"),
+            Some(json),
+            200,
+        ),
+        (
+            "/v1/messages",
+            Some("https://evil.example"),
+            Some(form),
+            415,
+        ),
+        ("/v1/messages", Some("https://evil.example"), None, 415),
+        ("/v1/messages", Some("null"), None, 415),
+        ("/v1/messages:collect", None, None, 200),
+        ("/v1/messages:collect", None, Some(lines), 200),
+        ("/v1/messages:collect", None, Some("text/plain"), 415),
+        ("/v1/messages:collect", Some("null"), Some(lines), 200),
+        ("/v1/messages:collect", Some("null"), Some(form), 415),
+        ("/v1/messages:collect", Some("null"), None, 415),
+    ] {
+        let mut request = http::Request::post(path);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let request = request.body("{}".to_owned()).expect("a request");
+        let reply = system.send(request).await;
+        let case = (path, origin, content_type);
+        assert_eq!(reply.status, expected, "{case:?}: {}", reply.body);
+    }
+    let read = http::Request::get("/v1/messages/a").header("origin", "null");
+    let read = system.send(read.body(String::new()).expect("a request"));
+    assert_eq!(read.await.status, 200, "it changes nothing");
 }
 
 /// The deepest there may be, and one more.
