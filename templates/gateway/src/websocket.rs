@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::front::{Answer, Calls};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::stream::SplitSink;
+use futures_util::{SinkExt, Stream, StreamExt};
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -42,6 +43,13 @@ const VERSION: &str = "13";
 /// How often a client that says nothing is asked whether it is there, which also keeps proxies on
 /// the way from closing the connection.
 const PING: Duration = Duration::from_secs(30);
+
+/// How long nothing may come, though two PINGs have asked, and how long a message may wait for the
+/// client to read: then it is gone, or as good as that.
+const GONE: Duration = Duration::from_secs(75);
+
+/// How long the end of a conversation may take, which the client may not even read.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Requests that wait for the service.
 const WAITING: usize = 16;
@@ -221,64 +229,94 @@ impl Requests {
 async fn talk(socket: Socket, mut requests: Requests, answer: Answer, how: How) {
     let (mut out, mut incoming) = socket.split();
     requests.end_when_full();
-    let hearing = async {
-        while let Some(Ok(message)) = incoming.next().await {
-            if message.is_close() {
-                return CloseCode::Normal;
-            }
-            if !requests.push(message).await {
-                return CloseCode::Unsupported;
-            }
-        }
-        // What is too large, or malformed, or a connection that is gone.
-        CloseCode::Protocol
-    };
-    let speaking = async {
-        let mut lines = match failure_of_head(answer.await, &how) {
-            Ok(body) => Responses::new(body, how),
-            Err(line) => {
-                let _ = out.send(Message::text(line)).await;
-                return CloseCode::Error;
-            }
-        };
-        let mut outcome = CloseCode::Normal;
-        let mut ping = tokio::time::interval(PING);
-        loop {
-            let frame = tokio::select! {
-                frame = lines.frame() => frame,
-                _ = ping.tick() => {
-                    let _ = out.send(Message::Ping(Bytes::new())).await;
-                    continue;
-                }
-            };
-            let Some(Ok(frame)) = frame else {
-                return outcome;
-            };
-            let text = frame.into_data().unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            for line in text.lines() {
-                if line.starts_with("{\"error\"") {
-                    outcome = CloseCode::Error;
-                }
-                if out.send(Message::text(line)).await.is_err() {
-                    return outcome;
-                }
-            }
-        }
-    };
     let code = tokio::select! {
-        code = speaking => code,
-        code = hearing => code,
+        code = speak(&mut out, answer, how) => code,
+        code = hear(&mut incoming, requests, GONE) => code,
         () = chassis::stopping() => CloseCode::Away,
     };
     let close = CloseFrame {
         code,
         reason: "".into(),
     };
-    let _ = out.send(Message::Close(Some(close))).await;
-    // A connection that is closed with something unread would take the close back.
-    let rest = async { while let Some(Ok(_)) = incoming.next().await {} };
-    let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+    let closing = async {
+        let _ = out.send(Message::Close(Some(close))).await;
+        // A connection that is closed with something unread would take the close back.
+        while let Some(Ok(_)) = incoming.next().await {}
+    };
+    let _ = tokio::time::timeout(CLOSING, closing).await;
+}
+
+/// Takes what the client says, until it says no more, or nothing in the time until it is `gone`.
+async fn hear<S, E>(incoming: &mut S, mut requests: Requests, gone: Duration) -> CloseCode
+where
+    S: Stream<Item = Result<Message, E>> + Unpin,
+{
+    loop {
+        match tokio::time::timeout(gone, incoming.next()).await {
+            Err(_) => return CloseCode::Away,
+            Ok(Some(Ok(message))) if message.is_close() => return CloseCode::Normal,
+            Ok(Some(Ok(message))) => {
+                if !requests.push(message).await {
+                    return CloseCode::Unsupported;
+                }
+            }
+            // What is too large, or malformed, or a connection that is gone.
+            Ok(Some(Err(_)) | None) => return CloseCode::Protocol,
+        }
+    }
+}
+
+/// Says what comes of the call, until it ends or nobody listens.
+async fn speak(out: &mut SplitSink<Socket, Message>, mut answer: Answer, how: How) -> CloseCode {
+    let mut ping = tokio::time::interval(PING);
+    let head = loop {
+        tokio::select! {
+            head = &mut answer => break head,
+            _ = ping.tick() => {
+                if !say(out, Message::Ping(Bytes::new())).await {
+                    return CloseCode::Away;
+                }
+            }
+        }
+    };
+    let mut lines = match failure_of_head(head, &how) {
+        Ok(body) => Responses::new(body, how),
+        Err(line) => {
+            say(out, Message::text(line)).await;
+            return CloseCode::Error;
+        }
+    };
+    let mut outcome = CloseCode::Normal;
+    loop {
+        let frame = tokio::select! {
+            frame = lines.frame() => frame,
+            _ = ping.tick() => {
+                if !say(out, Message::Ping(Bytes::new())).await {
+                    return CloseCode::Away;
+                }
+                continue;
+            }
+        };
+        let Some(Ok(frame)) = frame else {
+            return outcome;
+        };
+        let text = frame.into_data().unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        for line in text.lines() {
+            if line.starts_with("{\"error\"") {
+                outcome = CloseCode::Error;
+            }
+            if !say(out, Message::text(line)).await {
+                return CloseCode::Away;
+            }
+        }
+    }
+}
+
+/// Whether `message` went out while the client was there.
+async fn say(out: &mut SplitSink<Socket, Message>, message: Message) -> bool {
+    let said = tokio::time::timeout(GONE, out.send(message)).await;
+    matches!(said, Ok(Ok(())))
 }
 
 /// The messages of a response, or the line that says why there are none.
@@ -291,3 +329,6 @@ fn failure_of_head(response: Response<Body>, how: &How) -> Result<Body, String> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! Conversations over WebSockets.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -26,10 +28,17 @@ pub(crate) async fn open_at(
     path: &str,
     headers: &str,
 ) -> Result<WebSocketStream<TcpStream>, u16> {
+    let stream = TcpStream::connect(address).await;
+    open_on(stream.expect("a connection"), path, headers).await
+}
+
+async fn open_on(
+    mut stream: TcpStream,
+    path: &str,
+    headers: &str,
+) -> Result<WebSocketStream<TcpStream>, u16> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    let stream = TcpStream::connect(address).await;
-    let mut stream = stream.expect("a connection");
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: api.example.com\r\nconnection: keep-alive, Upgrade\r\n\
          upgrade: websocket\r\nsec-websocket-version: 13\r\n\
@@ -119,6 +128,31 @@ async fn other_methods_can_be_talked_with_too() {
         .expect("sent");
     assert_eq!(hear(&mut socket).await, json!({"result": {"text": "p"}}));
     assert_eq!(hear(&mut socket).await, json!({"closed": 1000}));
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_let_go_all_the_same() {
+    let system = system().await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a size");
+    let stream = socket.connect(system.gateway.address()).await;
+    let path = format!("/v1/messages?replies=20000&text={}", "a".repeat(1000));
+    let stream = stream.expect("a connection");
+    let mut socket = open_on(stream, &path, "").await.expect("a WebSocket");
+    // Meanwhile all that buffers take is sent.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    socket
+        .send(Message::binary(&b"{}"[..]))
+        .await
+        .expect("sent");
+    // A connection that is gone takes nothing any more.
+    let gone = async {
+        while socket.get_mut().write_all(&[0]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+    gone.expect("it is let go");
 }
 
 #[tokio::test]
