@@ -91,8 +91,12 @@ impl Cors {
         own == host && own.is_some() || self.allowed(origin).is_some()
     }
 
-    /// The answer to a browser that asks whether it may send a request.
+    /// The answer to a browser that asks whether it may send a request. Where no origin is named
+    /// there is none: that is for who is behind a route, if anybody.
     pub(crate) fn preflight(&self, request: &Request<Body>) -> Option<Response<Body>> {
+        if self.origins.is_empty() {
+            return None;
+        }
         let headers = request.headers();
         let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
         if request.method() != Method::OPTIONS {

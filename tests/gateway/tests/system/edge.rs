@@ -118,6 +118,17 @@ async fn pages_of_named_origins_may_read_answers() {
     }
 }
 
+#[tokio::test]
+async fn without_origins_a_preflight_is_a_request_as_others_are() {
+    let system = system().await;
+    let origin = ("origin", "https://app.example.com");
+    let asks = [origin, ("access-control-request-method", "PATCH")];
+    let reply = with_headers(&system, "OPTIONS", "/v1/messages/a", &asks).await;
+    assert_eq!(reply.status, 405, "{}", reply.body);
+    let reply = with_headers(&system, "OPTIONS", "/nothing", &asks).await;
+    assert_eq!(reply.status, 404, "{}", reply.body);
+}
+
 const SECRET: &str = "a secret of thirty-two bytes, or more";
 
 fn bearer(scope: &str) -> String {

@@ -104,6 +104,13 @@ async fn a_path_goes_to_the_longest_route_and_nothing_of_the_connection_with_it(
         "its own statuses"
     );
     assert_eq!(system.get("/filesystem").await.status, 404);
+    // What CORS is there is the business of who is behind the route.
+    let asks = Request::options("/files")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "PATCH");
+    let reply = system.send(asks.body(String::new()).expect("a request"));
+    let reply = reply.await;
+    assert!(reply.body.starts_with("OPTIONS /files"), "{reply:?}");
     let body = "a body ".repeat(100);
     let reply = system.ask("POST", "/files", &body).await;
     assert!(reply.body.starts_with("POST /files"), "{}", reply.body);
