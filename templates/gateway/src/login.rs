@@ -18,8 +18,8 @@ use tonic::body::Body;
 use crate::settings;
 use crate::status::Failure;
 
-/// The environments in which nobody gets a token for the asking.
-const PRODUCTION: [&str; 3] = ["prod", "production", "live"];
+/// The only environments in which tokens are there for the asking.
+const DEVELOPMENT: [&str; 4] = ["dev", "development", "local", "test"];
 
 /// The largest request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -49,7 +49,7 @@ impl Login {
     /// `None` when it is off.
     ///
     /// # Errors
-    /// When it is on in production, or tokens are not signed with a secret.
+    /// When it is on anywhere but in development, or tokens are not signed with a secret.
     pub(crate) fn new<A>(
         settings: &settings::Login,
         config: &Config<A>,
@@ -58,7 +58,7 @@ impl Login {
             return Ok(None);
         }
         let environment = config.service.environment.as_str();
-        if PRODUCTION.contains(&environment) {
+        if !DEVELOPMENT.contains(&environment) {
             return Err(format!(
                 "`login.enabled` gives tokens to whoever asks, which is for development: it cannot \
                  be in the environment `{environment}`"

@@ -113,8 +113,8 @@ impl Default for Docs {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Login {
-    /// Default: false. In the environments `prod`, `production` and `live` the gateway does not
-    /// start with it.
+    /// Default: false. But in the environments (`service.environment`) `dev`, `development`, `local`
+    /// and `test` the gateway does not start with it.
     pub enabled: bool,
     /// Where `POST` gets one. Default: `"/login"`.
     pub path: String,

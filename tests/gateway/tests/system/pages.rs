@@ -150,7 +150,7 @@ async fn a_token_for_development_is_one() {
 }
 
 #[tokio::test]
-async fn nobody_gets_a_token_for_the_asking_in_production() {
+async fn nobody_gets_a_token_for_the_asking_but_in_development() {
     let system = system_with(|config, _| with_tokens(config)).await;
     assert_eq!(
         system
@@ -163,7 +163,12 @@ async fn nobody_gets_a_token_for_the_asking_in_production() {
     with_tokens(&mut config);
     let mut settings = settings(([127, 0, 0, 1], 1).into());
     settings.login.enabled = true;
-    for environment in ["prod", "production", "live"] {
+    for environment in ["development", "local", "test"] {
+        config.service.environment = environment.to_owned();
+        let made = gateway::services(&config, settings.clone(), *DESCRIPTOR_SET).await;
+        assert!(made.is_ok(), "{environment}");
+    }
+    for environment in ["prod", "production", "PROD", "staging", "dev-eu", ""] {
         config.service.environment = environment.to_owned();
         let made = gateway::services(&config, settings.clone(), *DESCRIPTOR_SET).await;
         let error = made.expect_err("not there").to_string();
