@@ -188,11 +188,12 @@ fn check_type(headers: &HeaderMap, bound: &Bound, cors: &Cors) -> Result<(), Fai
     }
 }
 
-/// Whether the body is packed.
+/// Whether the body is packed. Names of codings have no case (RFC 9110, section 8.4.1).
 fn is_packed(headers: &HeaderMap) -> Result<bool, Failure> {
-    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+    let coding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    match coding.map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"identity") => Ok(false),
-        Some(b"gzip") => Ok(true),
+        Some(b"gzip" | b"x-gzip") => Ok(true),
         Some(_) => Err(unsupported("the body must come as it is or as `gzip`")),
     }
 }
@@ -242,5 +243,23 @@ async fn read_body(headers: &HeaderMap, body: Body, rules: &Rules) -> Result<Byt
                 message,
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codings_have_no_case() {
+        let packed = |coding: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+            is_packed(&headers).ok()
+        };
+        assert_eq!(packed("GZIP"), Some(true));
+        assert_eq!(packed("x-gzip"), Some(true));
+        assert_eq!(packed("Identity"), Some(false));
+        assert_eq!(packed("br"), None);
     }
 }

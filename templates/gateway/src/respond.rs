@@ -89,18 +89,51 @@ fn no_grpc(problem: &str) -> Failure {
     Failure::new(StatusCode::BAD_GATEWAY, Code::Internal, message)
 }
 
-/// The one message of a response.
+/// The one message of a response, whose size `client.max_response_size` limits.
 ///
 /// # Errors
-/// When the call failed, or what came is not gRPC.
-async fn read_reply(parts: &response::Parts, body: Body) -> Result<Bytes, Failure> {
-    let collected = body.collect().await.map_err(Failure::from)?;
-    outcome(collected.trailers().unwrap_or(&parts.headers))?;
+/// When the call failed, or what came is not gRPC; with a second message nothing more is read.
+async fn read_reply(parts: &response::Parts, mut body: Body) -> Result<Bytes, Failure> {
     let mut frames = Frames::default();
-    frames.push(&collected.to_bytes());
-    match frames.next()? {
-        Some(message) if frames.is_empty() => Ok(message),
-        Some(_) => Err(no_grpc("more than one message")),
-        None => Err(no_grpc("no message")),
+    let mut reply = None;
+    let mut trailers = None;
+    while let Some(frame) = body.frame().await.transpose().map_err(Failure::from)? {
+        match frame.into_data() {
+            Ok(data) => frames.push(&data),
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+        if reply.is_none() {
+            reply = frames.next()?;
+        }
+        if reply.is_some() && !frames.is_empty() {
+            return Err(no_grpc("more than one message"));
+        }
+    }
+    outcome(trailers.as_ref().unwrap_or(&parts.headers))?;
+    match frames.is_empty() {
+        true => reply.ok_or_else(|| no_grpc("no message")),
+        false => Err(no_grpc("no message")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use tonic::body::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_none() {
+        let message = || Ok::<_, Status>(Frame::data(Bytes::from_static(b"\0\0\0\0\x01a")));
+        let messages = futures_util::stream::repeat_with(message);
+        let (parts, ()) = Response::new(()).into_parts();
+        let failure = read_reply(&parts, Body::new(StreamBody::new(messages))).await;
+        let failure = failure.expect_err("more than one message");
+        assert_eq!(
+            failure.status.message(),
+            "the service did not answer as gRPC does: more than one message"
+        );
     }
 }

@@ -51,6 +51,21 @@ pub(super) fn named(message: &MessageDescriptor, name: &str) -> Option<FieldDesc
         .or_else(|| message.get_field_by_json_name(name))
 }
 
+/// Whether `asked`, a path of names of protos or of JSON, is `path`, one of names of protos, or goes on
+/// from there.
+pub(super) fn leads(message: &MessageDescriptor, asked: &str, path: &[String]) -> bool {
+    let mut message = Some(message.clone());
+    let mut asked = asked.split('.');
+    path.iter().all(|name| {
+        let field = message.take().zip(asked.next());
+        let field = field.and_then(|(message, asked)| named(&message, asked));
+        message = field
+            .as_ref()
+            .and_then(|field| field.kind().as_message().cloned());
+        field.is_some_and(|field| field.name() == name)
+    })
+}
+
 fn set_value(
     message: &mut DynamicMessage,
     field: &FieldDescriptor,

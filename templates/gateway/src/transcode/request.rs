@@ -112,7 +112,8 @@ fn read_query(
         if first.is_some_and(|it| taken.contains(it.name())) {
             return Err(error("cannot be in the query: the body is this field"));
         }
-        let is_bound = |path: &[String]| name.split('.').eq(path.iter().map(String::as_str));
+        // The field itself, by either name, or one of those within it.
+        let is_bound = |path: &[String]| fields::leads(&message.descriptor(), &name, path);
         if inputs.variables.iter().any(|(path, _)| is_bound(path)) {
             return Err(error("cannot be in the query: it is in the path"));
         }

@@ -89,6 +89,20 @@ fn a_variable_is_a_field() {
 }
 
 #[test]
+fn a_field_of_the_path_is_not_in_the_query_by_any_name() {
+    // An empty text does not show that it was set.
+    for (variable, name) in [
+        ("message_id", "message_id"),
+        ("message_id", "messageId"),
+        ("sub.subfield", "sub.subfield"),
+    ] {
+        let read = read_as(&Body::None, &[(variable, "")], &format!("{name}=a"), "");
+        let problem = format!("`{name}` cannot be in the query: it is in the path");
+        assert_eq!(read, Err(problem));
+    }
+}
+
+#[test]
 fn fields_that_are_not_in_the_path_are_in_the_query() {
     // GET /v1/messages/123456?revision=2&sub.subfield=foo
     let variables = [("message_id", "123456")];
