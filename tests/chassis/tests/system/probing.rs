@@ -16,10 +16,11 @@ use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
 
 const SHORT: config::Duration = config::Duration::from_millis(50);
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-/// After all streams there can be, ENHANCE_YOUR_CALM.
-const TOO_MUCH: &[u8] = &[
-    0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
-];
+/// GOAWAY after all streams there can be: ENHANCE_YOUR_CALM, "too_many_pings".
+const TOO_MANY_PINGS: &[u8] =
+    b"\0\0\x16\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\x0btoo_many_pings";
+/// The same, without a word of what was too much.
+const TOO_MUCH: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\x0b";
 
 /// Probes often, and makes no call again.
 fn config() -> Config {
@@ -115,8 +116,8 @@ async fn a_handler_that_is_slow_is_waited_for_as_long_as_its_server_answers_ping
 }
 
 #[tokio::test]
-async fn a_server_to_which_it_is_too_much_is_probed_less() {
-    let (address, connections) = mute(SETTINGS, TOO_MUCH).await;
+async fn a_server_to_which_pings_are_too_many_is_probed_less() {
+    let (address, connections) = mute(SETTINGS, TOO_MANY_PINGS).await;
     let mut client = call(address, &config()).await;
     let result = within_a_second(&mut client, ProbeRequest::default()).await;
     let status = result.expect_err("the connection ends");
@@ -126,6 +127,17 @@ async fn a_server_to_which_it_is_too_much_is_probed_less() {
     let status = result.expect_err("nobody answers");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_eq!(connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_server_to_which_something_else_is_too_much_is_probed_as_before() {
+    let (address, _) = mute(SETTINGS, TOO_MUCH).await;
+    let mut client = call(address, &config()).await;
+    for _ in 0..2 {
+        let result = within_a_second(&mut client, ProbeRequest::default()).await;
+        let status = result.expect_err("nobody answers");
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,10 @@ const STABLE: Duration = Duration::from_secs(1);
 /// The time between PINGs that servers allow for by default (gRFC A8, "Server Enforcement").
 const CALM: Duration = Duration::from_secs(5 * 60);
 
+/// The longest time between PINGs to which a server that finds them too many brings it: a peer that
+/// is gone is noticed in the end.
+const CALMEST: Duration = Duration::from_secs(60 * 60);
+
 /// How often one looks whether a connection is silent: it is suspected after one to two of these.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -144,6 +148,7 @@ impl Shared {
 /// Connects, waits for the end of the connection, and begins again.
 async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Shared>) {
     let address = shared.address;
+    let configured = settings.keep_alive_interval;
     let mut backoff = Backoff::new(settings.min_backoff, settings.max_backoff);
     loop {
         match connect(address, &settings, &questions).await {
@@ -155,11 +160,13 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
                 // In a task of its own, it outlives this one.
                 let driver = task::spawn(connection);
                 let end = watch(driver, &pulse, &settings, &shared).await;
-                if let (Err(error), Some(interval)) = (&end, &mut settings.keep_alive_interval)
-                    && error::is_too_much(error)
-                {
-                    *interval = calmer(*interval);
-                    tracing::warn!(%address, ?interval, "too much for the server, probing it less");
+                if let Some(interval) = &mut settings.keep_alive_interval {
+                    if end.as_ref().is_err_and(error::is_too_many_pings) {
+                        *interval = calmer(*interval);
+                        tracing::warn!(%address, ?interval, "PING too often, probing it less");
+                    } else if has_borne(*interval, begin.elapsed()) {
+                        *interval = configured.unwrap_or(*interval);
+                    }
                 }
                 let problem = match end {
                     Err(error) => error::chain(&error),
@@ -167,6 +174,7 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
                         format!("no answer to PING in {:?}", settings.keep_alive_timeout)
                     }
                     Ok(End::Closed) => "closed by the server".to_owned(),
+                    Ok(End::Broken) => "its task has panicked".to_owned(),
                 };
                 tracing::debug!(%address, problem, "disconnected");
                 shared.fail(format!("disconnected: {problem}"));
@@ -185,9 +193,16 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
 }
 
 /// The time between PINGs for a server to which those every `interval` were too many (gRFC A8: twice
-/// as long).
+/// as long), which is never less than it was.
 fn calmer(interval: Duration) -> Duration {
-    interval.saturating_mul(2).max(CALM)
+    let twice = interval.saturating_mul(2).clamp(CALM, CALMEST);
+    twice.max(interval)
+}
+
+/// Whether a connection that `lasted` as long shows that a PING every `interval` is well, so that the
+/// next one, of another server maybe, begins as configured.
+fn has_borne(interval: Duration, lasted: Duration) -> bool {
+    lasted > interval.saturating_mul(2)
 }
 
 /// How a connection ended that did not fail.
@@ -196,6 +211,8 @@ enum End {
     Closed,
     /// The server said nothing at all, so that a PING was given up.
     Unanswered,
+    /// What drives the connection ended by itself.
+    Broken,
 }
 
 /// Waits for the end of a connection, and says meanwhile whether it is silent. Only where PING tells
@@ -213,12 +230,12 @@ async fn watch(
     loop {
         tokio::select! {
             // A panic was reported by the hook.
-            end = &mut driver => return end.unwrap_or(Ok(())).map(|()| {
+            end = &mut driver => return end.map_or(Ok(End::Broken), |end| end.map(|()| {
                 match is_probed && pulse.look().is_quiet_since(last) {
                     true => End::Unanswered,
                     false => End::Closed,
                 }
-            }),
+            })),
             _ = looks.tick() => {
                 let look = pulse.look();
                 shared.set_silent(is_probed && look.is_silent_since(last));
@@ -274,5 +291,25 @@ async fn connect(
             "no connection within {:?}",
             settings.connect_timeout
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_objects_again_and_again_is_probed_still() {
+        let mut interval = Duration::from_secs(1);
+        let mut minutes = Vec::new();
+        for _ in 0..200 {
+            interval = calmer(interval);
+            minutes.push(interval.as_secs() / 60);
+        }
+        assert_eq!(minutes[..6], [5, 10, 20, 40, 60, 60]);
+        assert_eq!(interval, CALMEST);
+        // What is configured is not made shorter.
+        assert_eq!(calmer(CALMEST * 3), CALMEST * 3);
+        assert!(!has_borne(CALM, CALM) && has_borne(CALM, CALM * 3));
     }
 }

@@ -40,12 +40,15 @@ fn is_unprocessed(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || is_refused)
 }
 
-/// Whether `error` is the end of a connection on which the server found too much of something, such
-/// as PING: GOAWAY with ENHANCE_YOUR_CALM (gRFC A8, "Server Enforcement").
-pub(super) fn is_too_much(error: &hyper::Error) -> bool {
+/// Whether `error` is the end of a connection on which PING came too often for the server: GOAWAY
+/// with ENHANCE_YOUR_CALM and the text `too_many_pings` (gRFC A8, "Server Enforcement"). Servers
+/// have the same code for what has nothing to do with PING, and another text.
+pub(super) fn is_too_many_pings(error: &hyper::Error) -> bool {
     in_chain::<h2::Error>(error).is_some_and(|error| {
         let is_calming = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
-        is_calming && error.is_go_away() && error.is_remote()
+        // h2 gives the text in what it prints alone.
+        let is_calming = is_calming && error.is_go_away() && error.is_remote();
+        is_calming && error.to_string().contains("too_many_pings")
     })
 }
 

@@ -38,7 +38,7 @@ pub struct Client {
     /// Default: `"1s"` (as memberlist probes: `ProbeInterval` in a LAN); `"0s"` is never. gRPC's
     /// own clients do not go below 10 s, because servers of others close connections on which
     /// PING comes too often; when one does, this becomes 5 minutes for it, which all allow
-    /// (gRFC A8).
+    /// (gRFC A8), and twice as long when it does again, up to an hour.
     pub keep_alive_interval: Duration,
     /// The longest wait for the answer to a PING before the connection is given up, and its calls
     /// are made again. Default: `"2s"`: a server that lives answers within milliseconds, whatever
