@@ -9,7 +9,9 @@ use crate::scaffold::edit::{cargo, lock_file};
 use crate::scaffold::names::ServiceName;
 use crate::scaffold::templates;
 
-/// What the dependencies of all parts were when this was built, for the lock file of a workspace.
+/// What the dependencies of all parts, with every feature, were when this was built, for the lock file of a
+/// workspace. It is made of this repository's own: in a new shop (`msvc new shop --example shop`) that gets it
+/// as its lock file, `cargo metadata --offline` leaves what is needed.
 const LOCK: &str = "parts/Cargo.lock";
 
 /// A crate that a workspace may have.
@@ -92,5 +94,53 @@ fn lock(draft: &mut Draft) -> Result {
             Ok(lock_file::with_packages(text, templates::text(LOCK)))
         }),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
+
+    use super::*;
+
+    /// The versions of what comes from elsewhere, by name.
+    fn locked(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let document: DocumentMut = text.parse().expect("a lock file is TOML");
+        let packages = document.get("package").and_then(Item::as_array_of_tables);
+        let text_of = |table: &Table, key: &str| Some(table.get(key)?.as_str()?.to_owned());
+        let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for table in packages.into_iter().flat_map(ArrayOfTables::iter) {
+            if let (Some(name), Some(version), Some(_)) = (
+                text_of(table, "name"),
+                text_of(table, "version"),
+                text_of(table, "source"),
+            ) {
+                versions.entry(name).or_default().insert(version);
+            }
+        }
+        versions
+    }
+
+    #[test]
+    fn the_lock_file_has_what_every_feature_needs_as_it_is_tested_here() {
+        let (ours, lock) = (
+            locked(include_str!("../../Cargo.lock")),
+            locked(templates::text(LOCK)),
+        );
+        for (name, versions) in &lock {
+            let tested = ours.get(name).expect(name);
+            assert!(versions.is_subset(tested), "{name}: {versions:?}");
+        }
+        for part in Part::ALL {
+            let manifest = format!("{}/Cargo.toml.tera", part.name());
+            let manifest: DocumentMut = templates::text(&manifest).parse().expect("it is TOML");
+            let dependencies = manifest["dependencies"].as_table().expect("there");
+            for (name, entry) in dependencies {
+                let is_member = entry.get("workspace").is_some();
+                assert!(is_member || lock.contains_key(name), "{part:?}: {name}");
+            }
+        }
     }
 }
