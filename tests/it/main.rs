@@ -24,6 +24,7 @@ mod docker_endpoints;
 mod doctor;
 mod embedded_figures;
 mod etcd_conformance;
+mod examples;
 mod generated;
 mod generated_options;
 mod install;
