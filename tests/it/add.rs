@@ -4,16 +4,16 @@ use std::fs;
 
 use crate::support::Sandbox;
 
-fn read(sandbox: &Sandbox, path: &str) -> String {
+pub fn read(sandbox: &Sandbox, path: &str) -> String {
     fs::read_to_string(sandbox.path().join(path)).expect(path)
 }
 
-fn write(sandbox: &Sandbox, path: &str, text: &str) {
+pub fn write(sandbox: &Sandbox, path: &str, text: &str) {
     fs::write(sandbox.path().join(path), text).expect(path);
 }
 
 /// A workspace of two starters.
-fn workspace() -> Sandbox {
+pub fn workspace() -> Sandbox {
     let sandbox = Sandbox::new();
     for name in ["user-service", "order-service"] {
         let made = sandbox.msvc(["new", name]);

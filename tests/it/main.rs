@@ -1,6 +1,7 @@
 //! The integration tests: one binary, a file a command.
 
 mod add;
+mod add_queue_saga;
 mod bench;
 mod bench_baseline;
 mod bench_engines;

@@ -6,13 +6,11 @@ use std::path::Path;
 use clap::Args;
 use tera::Context as Values;
 
-use super::{Options, Planned, target};
+use super::{Options, Planned, served, target};
 use crate::error::{Diagnostic, IoContext, Result};
 use crate::infra::resource::Resource;
 use crate::manifest;
 use crate::project::Project;
-use crate::proto;
-use crate::proto::sources::Sources;
 use crate::scaffold::draft::Draft;
 use crate::scaffold::edit::handler::NewField;
 use crate::scaffold::edit::{rust, settings, wiring};
@@ -191,15 +189,7 @@ fn hand_database(
     open: &str,
 ) -> Result {
     let folder = format!("services/{service}");
-    let sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
-    let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
-    let serves = &project.manifest.services[service].serves;
-    let served = generated.services.into_iter();
-    let served: Vec<_> = served.filter(|it| serves.contains(&it.full_name)).collect();
+    let served = served(project, directory, service)?;
     draft.create(
         format!("{folder}/migrations/README.md"),
         templates::text("add/migrations.md"),

@@ -5,6 +5,12 @@ mod client;
 mod database;
 pub mod gateway;
 mod method;
+mod name;
+mod payload;
+mod queue;
+mod saga;
+
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
@@ -14,6 +20,9 @@ use crate::context::Context;
 use crate::error::{Diagnostic, Exit, Result};
 use crate::manifest::Manifest;
 use crate::project::{self, Project};
+use crate::proto;
+use crate::proto::model::Service;
+use crate::proto::sources::Sources;
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::draft;
 use crate::scaffold::lock::WorkspaceLock;
@@ -32,6 +41,10 @@ pub enum Addition {
     Gateway(gateway::GatewayArgs),
     /// Add a method to a gRPC service: to its proto, the generated code and the handler.
     Method(method::MethodArgs),
+    /// Let a service publish messages and handle them: RabbitMQ, NATS or Kafka.
+    Queue(queue::QueueArgs),
+    /// Give a service a saga: steps that are done as a whole or undone.
+    Saga(saga::SagaArgs),
 }
 
 /// How an addition is made.
@@ -137,6 +150,12 @@ pub fn run(context: &Context, addition: Addition) -> Result {
         }),
         Addition::Method(args) => make(context, args.options, |project| {
             method::plan(project, &context.directory, &args)
+        }),
+        Addition::Queue(args) => make(context, args.options, |project| {
+            queue::plan(project, &context.directory, &args)
+        }),
+        Addition::Saga(args) => make(context, args.options, |project| {
+            saga::plan(project, &context.directory, &args)
         }),
     }
 }
@@ -274,4 +293,18 @@ fn target(manifest: &Manifest, given: Option<&str>) -> Result<ServiceName, AddEr
             _ => Err(AddError::WhichService { known: known() }),
         },
     }
+}
+
+/// The gRPC services that a service serves, as the generated code has them. Errors show files as seen from
+/// `directory`.
+fn served(project: &Project, directory: &Path, name: &ServiceName) -> Result<Vec<Service>> {
+    let sources = Sources {
+        folders: project.proto_roots(),
+        vendored: project.vendored(),
+        ..Sources::default()
+    };
+    let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
+    let serves = &project.manifest.services[name].serves;
+    let all = generated.services.into_iter();
+    Ok(all.filter(|it| serves.contains(&it.full_name)).collect())
 }

@@ -157,9 +157,30 @@ pub fn with_statement(text: &str, name: &str, statement: &str) -> Result<String,
 /// # Errors
 /// When `services` does not begin with the descriptors, as in a new service.
 pub fn with_dependency(text: &str, name: &str, probe: &str) -> Result<String, Obstacle> {
+    with_call(text, ("depends_on", name), probe)
+}
+
+/// Has work go on beside the calls; `work` is what does it.
+///
+/// # Errors
+/// When `services` does not begin with the descriptors, as in a new service.
+pub fn with_background(text: &str, name: &str, work: &str) -> Result<String, Obstacle> {
+    with_call(text, ("background", name), work)
+}
+
+/// Adds a page to the admin server; `page` makes it.
+///
+/// # Errors
+/// When `services` does not begin with the descriptors, as in a new service.
+pub fn with_page(text: &str, path: &str, page: &str) -> Result<String, Obstacle> {
+    with_call(text, ("page", path), page)
+}
+
+/// Has what is served get `.method(name, argument)`.
+fn with_call(text: &str, (method, name): (&str, &str), argument: &str) -> Result<String, Obstacle> {
     const HEAD: &str = "Services::new(protocol::DESCRIPTOR_SET)";
-    let call = format!(".depends_on({name:?}, {probe})");
-    if text.contains(&format!(".depends_on({name:?}")) {
+    let call = format!(".{method}({name:?}, {argument})");
+    if text.contains(&format!(".{method}({name:?}")) {
         return Ok(text.to_owned());
     }
     match text.matches(HEAD).count() {
@@ -352,6 +373,11 @@ mod tests {
             Ok(expected)
         );
         assert!(with_dependency("", "db", "probe").is_err());
+        let works = with_background(expected, "sagas", "worker").expect("known");
+        let all = with_page(&works, "/sagas", "page").expect("known");
+        let added = ".page(\"/sagas\", page).background(\"sagas\", worker).depends_on";
+        assert_eq!(all, expected.replace(".depends_on", added));
+        assert_eq!(with_background(&all, "sagas", "worker"), Ok(all));
     }
 
     #[test]

@@ -213,12 +213,21 @@ impl Broker {
         }
     }
 
-    /// Asks the broker whether it is there, for `Services::depends_on`.
+    /// Asks the broker whether it is there.
     ///
     /// # Errors
     /// What is wrong.
     pub async fn ping(&self) -> Result<(), Error> {
         self.backend.ping().await
+    }
+
+    /// [`ping`](Self::ping), for `Services::depends_on`: `services.depends_on("broker", broker.probe())`.
+    pub fn probe(&self) -> impl Fn() -> Boxed<'static, Result<(), Error>> + Send + Sync + use<> {
+        let broker = self.clone();
+        move || {
+            let broker = broker.clone();
+            Box::pin(async move { broker.ping().await })
+        }
     }
 
     /// Puts a message aside for the group of `route`.

@@ -35,12 +35,8 @@
 //! let mails = broker.worker(Subscription::new("orders", "mails"), |order: Delivery| async move {
 //!     Ok(send_mail(order.payload()).await?)
 //! });
-//! let health = broker.clone();
 //! services
-//!     .depends_on("broker", move || {
-//!         let broker = health.clone();
-//!         async move { broker.ping().await }
-//!     })
+//!     .depends_on("broker", broker.probe())
 //!     .background("mails", mails)
 //! # }
 //! ```
