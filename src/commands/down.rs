@@ -106,7 +106,7 @@ pub fn run(context: &Context, args: DownArgs) -> Result {
 async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
     let start = Instant::now();
     let state_folder = project.state_folder();
-    let _lock = Lock::take(&state_folder, CHANGE_LOCK)?;
+    let _lock = Lock::take(&state_folder, CHANGE_LOCK).await?;
     let state = state_file::read(&state_folder);
     let is_embedded = state
         .as_ref()

@@ -101,7 +101,7 @@ pub fn run(context: &Context, args: RestartArgs) -> Result {
 
 async fn restart(context: &Context, args: &RestartArgs) -> Result {
     let project = project::find(&context.directory)?;
-    let _lock = Lock::take(&project.state_folder(), CHANGE_LOCK)?;
+    let _lock = Lock::take(&project.state_folder(), CHANGE_LOCK).await?;
     let state = state_file::read(&project.state_folder());
     if state.is_some_and(|it| it.engine == Carrier::Embedded) {
         return Err(RestartError::BuiltIn.into());

@@ -195,7 +195,7 @@ async fn with_docker(
     let state_folder = project.state_folder();
     let _lock = match args.dry_run {
         true => None,
-        false => Some(Lock::take(&state_folder, CHANGE_LOCK)?),
+        false => Some(Lock::take(&state_folder, CHANGE_LOCK).await?),
     };
     if let Some(state) = state_file::built_in(&state_folder) {
         return Err(UpError::EmbeddedRuns(state.pid).into());

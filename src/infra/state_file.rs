@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 use crate::error::{Diagnostic, IoContext, IoFailure};
 use crate::infra::resource::urls::Found;
@@ -187,18 +188,18 @@ impl Diagnostic for LockError {
 }
 
 impl Lock {
-    /// Waits a moment for a right.
+    /// Waits a moment for a right; whoever waits for a signal besides gets it meanwhile.
     ///
     /// # Errors
     /// When another process keeps it, or the file system refuses.
-    pub fn take(state_folder: &Path, name: &str) -> Result<Self, LockError> {
+    pub async fn take(state_folder: &Path, name: &str) -> Result<Self, LockError> {
         fs::create_dir_all(state_folder).when("create", state_folder)?;
         let path = state_folder.join(name);
         let file = File::create(&path).when("create", &path)?;
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => sleep(PAUSE).await,
                 Err(TryLockError::Error(source)) => Err(source).when("lock", &path)?,
             }
         }
@@ -217,15 +218,16 @@ fn is_held(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_a_process_carried_is_gone_with_it() {
+    #[tokio::test]
+    async fn what_a_process_carried_is_gone_with_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", "shop");
         let ports = BTreeMap::from([(Port::Consul, 8501)]);
         state.resources.insert(Resource::Consul, ports);
         state.write(folder.path()).expect("written");
         assert_eq!(read(folder.path()), None);
-        let lock = Lock::take(folder.path(), EMBEDDED_LOCK).expect("free");
+        let lock = Lock::take(folder.path(), EMBEDDED_LOCK).await;
+        let lock = lock.expect("free");
         assert_eq!(read(folder.path()), Some(state.clone()));
         let url = state.url(Resource::Consul);
         assert_eq!(url.as_deref(), Some("http://127.0.0.1:8501"));
@@ -233,10 +235,11 @@ mod tests {
         assert_eq!(read(folder.path()), None);
     }
 
-    #[test]
-    fn a_process_forgets_its_own_note_alone() {
+    #[tokio::test]
+    async fn a_process_forgets_its_own_note_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let _lock = Lock::take(folder.path(), EMBEDDED_LOCK).expect("free");
+        let lock = Lock::take(folder.path(), EMBEDDED_LOCK).await;
+        let _lock = lock.expect("free");
         let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", "shop");
         state.pid = Some(7);
         state.write(folder.path()).expect("written");
@@ -250,6 +253,16 @@ mod tests {
         remove_of(folder.path(), 7);
         assert_eq!(read(folder.path()), Some(containers));
         assert_eq!(built_in(folder.path()), None);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_right_lets_others_go_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Lock::take(folder.path(), CHANGE_LOCK).await.expect("free");
+        let second = Lock::take(folder.path(), CHANGE_LOCK);
+        // On the same thread: it is given back only if the one who waits leaves that alone.
+        let (second, ()) = tokio::join!(second, async { drop(first) });
+        assert!(second.is_ok(), "given back");
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub(super) async fn up(
     let state_folder = project.state_folder();
     let _lock = match args.dry_run {
         true => None,
-        false => Some(Lock::take(&state_folder, CHANGE_LOCK)?),
+        false => tokio::select! {
+            lock = Lock::take(&state_folder, CHANGE_LOCK) => Some(lock?),
+            () = signals.next() => return Err(UpError::Interrupted.into()),
+        },
     };
     let running = state_file::built_in(&state_folder);
     let has = |it: &Resource| {
@@ -111,7 +114,7 @@ async fn serve(
     signals: &mut Signals,
 ) -> Result {
     let state_folder = project.state_folder();
-    let _lock = Lock::take(&state_folder, EMBEDDED_LOCK)?;
+    let _lock = Lock::take(&state_folder, EMBEDDED_LOCK).await?;
     let database = stack::database(project);
     let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
     state.pid = Some(std::process::id());
