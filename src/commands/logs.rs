@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Color, Style};
 use clap::Args;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_stream::StreamExt;
 
 use crate::context::Context;
@@ -16,7 +18,7 @@ use crate::infra::docker::error::DockerError;
 use crate::infra::docker::logs::Wanted;
 use crate::infra::resource::Resource;
 use crate::infra::stack;
-use crate::infra::state_file::{self, Carrier};
+use crate::infra::state_file::{self, InfraState};
 use crate::project;
 use crate::run::signals::Signals;
 
@@ -31,6 +33,10 @@ const COLORS: [AnsiColor; 6] = [
 ];
 /// How many lines may wait to be printed before the engine waits with its own.
 const AHEAD: usize = 256;
+/// Who says what is of no resource alone, where all is built in.
+const EMBEDDED: &str = "embedded";
+/// How often the log of what is built in is read again.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Arguments of `msvc logs`.
 #[derive(Args, Debug)]
@@ -102,13 +108,9 @@ type Said = (usize, Result<String, DockerError>);
 
 async fn logs(context: &Context, args: &LogsArgs) -> Result {
     let project = project::find(&context.directory)?;
-    let state = state_file::read(&project.state_folder());
-    if state.is_some_and(|it| it.engine == Carrier::Embedded) {
-        return built_in(
-            context,
-            args,
-            &background::log_path(&project.state_folder()),
-        );
+    let state_folder = project.state_folder();
+    if let Some(state) = state_file::built_in(&state_folder) {
+        return built_in((context, args), &state_folder, &state).await;
     }
     let engine = stack::engine(context, &project).await?;
     let inventory = engine.inventory().await?;
@@ -151,41 +153,68 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
         .unwrap_or(0);
     while let Some((number, chunk)) = lines.recv().await {
         for line in chunk?.lines() {
-            show(context, (number, sources[number].0), width, line)?;
+            show(context, (number, sources[number].0.name()), width, line)?;
         }
     }
     Ok(())
 }
 
-/// The log of what is built in; it says little, so that is not followed.
-fn built_in(context: &Context, args: &LogsArgs, path: &Path) -> Result {
-    let text = fs::read_to_string(path).when("read", path)?;
-    let lines: Vec<&str> = text.lines().collect();
-    let first = args.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
-    for line in &lines[first..] {
-        match context.printer.is_json() {
-            true => context
-                .printer
-                .json_line(&json!({ "resource": "embedded", "line": line }))?,
-            false => context.printer.data(&format!("embedded | {line}\n"))?,
-        }
-    }
-    Ok(())
-}
-
-fn show(
-    context: &Context,
-    (number, resource): (usize, Resource),
-    width: usize,
-    line: &str,
+/// The log of the process that is all that is built in; it ends when that does.
+async fn built_in(
+    (context, args): (&Context, &LogsArgs),
+    state_folder: &Path,
+    state: &InfraState,
 ) -> Result {
+    if let Some(missing) = args
+        .resources
+        .iter()
+        .find(|it| !state.resources.contains_key(it))
+    {
+        return Err(LogsError::NotThere(*missing).into());
+    }
+    let names = state.resources.keys().map(|it| it.name());
+    let names: Vec<&str> = names.chain([EMBEDDED]).collect();
+    let is_meant =
+        |name: &str| args.resources.is_empty() || args.resources.iter().any(|it| it.name() == name);
+    let width = names.iter().filter(|it| is_meant(it)).map(|it| it.len());
+    let width = width.max().unwrap_or(0);
+    let path = background::log_path(state_folder);
+    let mut seen = 0;
+    loop {
+        let lives = state_file::built_in(state_folder).is_some();
+        let text = fs::read_to_string(&path).when("read", &path)?;
+        // A line without its end is still being written.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines = text.get(seen..whole).unwrap_or_default().lines();
+        let lines = lines.map(|line| (speaker(line, &names), line));
+        let lines: Vec<(usize, &str)> = lines.filter(|(it, _)| is_meant(names[*it])).collect();
+        let tail = args.tail.filter(|_| seen == 0).unwrap_or(lines.len());
+        for (number, line) in &lines[lines.len().saturating_sub(tail)..] {
+            show(context, (*number, names[*number]), width, line)?;
+        }
+        seen = whole;
+        if !args.follow || !lives {
+            return Ok(());
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// The resource that a line speaks of, else the last of the names, which is all of it.
+fn speaker(line: &str, names: &[&str]) -> usize {
+    let mut words = line.split(|it: char| !it.is_ascii_alphanumeric());
+    let found = words.find_map(|word| names.iter().position(|name| *name == word));
+    found.unwrap_or(names.len() - 1)
+}
+
+fn show(context: &Context, (number, name): (usize, &str), width: usize, line: &str) -> Result {
     let printer = &context.printer;
     if printer.is_json() {
-        return printer.json_line(&json!({ "resource": resource, "line": line }));
+        return printer.json_line(&json!({ "resource": name, "line": line }));
     }
     let color = Color::Ansi(COLORS[number % COLORS.len()]);
     let style = Style::new().fg_color(Some(color));
-    let name = format!("{:>width$} |", resource.name());
+    let name = format!("{name:>width$} |");
     let prefix = match printer.colors_stdout() {
         true => format!("{style}{name}{style:#}"),
         false => name,

@@ -99,8 +99,19 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     insta::assert_snapshot!(site.msvc(&["logs"]), @r"
     exit: 0
     --- stdout ---
-    embedded |      Healthy consul     http://127.0.0.1:[PORT]
-    embedded |      Healthy jaeger     http://127.0.0.1:[TRACES]
+      consul |      Healthy consul     http://127.0.0.1:[PORT]
+      jaeger |      Healthy jaeger     http://127.0.0.1:[TRACES]
+    ");
+    insta::assert_snapshot!(site.msvc(&["logs", "jaeger"]), @r"
+    exit: 0
+    --- stdout ---
+    jaeger |      Healthy jaeger     http://127.0.0.1:[TRACES]
+    ");
+    insta::assert_snapshot!(site.msvc(&["logs", "redis"]), @r"
+    exit: 1
+    --- stderr ---
+    error: `redis` is not there
+    hint: `msvc up redis` starts it; `msvc status` says what there is
     ");
     insta::assert_snapshot!(site.msvc(&["restart"]), @r"
     exit: 1
@@ -118,9 +129,11 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     );
     running.wait_for(&using);
     running.wait_for("hint: in another terminal");
-    drop(running);
-
-    insta::assert_snapshot!(site.msvc(&["down"]), @r"
+    let mut following = Running::of(site.sandbox.command(["logs", "--follow"]));
+    following.wait_for("jaeger |      Healthy");
+    let down = site.msvc(&["down"]);
+    let down = down.replace(&format!("pid {}", running.pid()), "pid [PID]");
+    insta::assert_snapshot!(down, @r"
     exit: 0
     --- stderr ---
          Stopped the embedded engine
