@@ -16,8 +16,10 @@ use crate::infra::reconcile::{self, Action};
 use crate::infra::resource::Resource;
 use crate::infra::stack;
 use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, InfraState, Lock};
+use crate::manifest::RegistryKind;
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
+use crate::run::state_file as run_state;
 
 /// Arguments of `msvc down`.
 #[derive(Args, Debug)]
@@ -112,6 +114,7 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         .as_ref()
         .is_some_and(|it| it.engine == Carrier::Embedded);
     let ends_built_in = ends_built_in(state.as_ref(), &args.resources)?;
+    warn_of_run(context, args, (&state_folder, state.as_ref()));
     // A question comes with volumes alone; without one it ends whatever an engine says.
     if ends_built_in && !args.volumes {
         end_built_in(context, &state_folder).await?;
@@ -174,6 +177,34 @@ fn ends_built_in(state: Option<&InfraState>, named: &[Resource]) -> Result<bool,
         (_, true) => Ok(true),
         (true, false) => Ok(false),
         (false, false) => Err(DownError::StopsAsWhole(others)),
+    }
+}
+
+/// Warns where services that run would lose the registry in which they find each other.
+fn warn_of_run(
+    context: &Context,
+    args: &DownArgs,
+    (state_folder, state): (&Path, Option<&InfraState>),
+) {
+    let Some(running) = run_state::read(state_folder) else {
+        return;
+    };
+    let resource = running.registry.as_ref().and_then(|it| match it.kind {
+        RegistryKind::Consul => Some(Resource::Consul),
+        RegistryKind::Etcd => Some(Resource::Etcd),
+        RegistryKind::Static => None,
+    });
+    let is_meant = |it: &Resource| args.resources.is_empty() || args.resources.contains(it);
+    let Some(resource) = resource.filter(is_meant) else {
+        return;
+    };
+    let ours = state.and_then(|it| it.url(resource));
+    if ours.is_some() && ours == running.registry.map(|it| it.address) {
+        let pid = running.pid;
+        context.printer.warning(format!(
+            "the services of `msvc run` (pid {pid}) find each other in {resource}, which stops: \
+             `msvc up {resource}` brings it back"
+        ));
     }
 }
 

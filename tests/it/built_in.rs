@@ -137,9 +137,14 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     exit: 0
     --- stderr ---
          Stopped the embedded engine
+    warning: the services of `msvc run` (pid [PID]) find each other in consul, which stops: `msvc up consul` brings it back
             Down nothing runs
     ");
     assert!(becomes_free(site.port));
+    // There is no more to come.
+    following.wait_for("embedded |      Stopped the embedded engine");
+    assert_eq!(following.wait(), Some(0), "{:#?}", following.seen);
+    drop(running);
     insta::assert_snapshot!(site.msvc(&["status"]), @r"
     exit: 0
     --- stderr ---
