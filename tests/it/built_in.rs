@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::Sandbox;
 use crate::support::engine::ScriptedEngine;
 use crate::support::system::{Running, SERVICE, becomes_free, workspace};
+use crate::support::terminal;
 
 /// A workspace whose Consul and Jaeger are on these ports, and `msvc` in it without an engine.
 struct Site {
@@ -320,3 +321,31 @@ fn who_takes_an_engine_elsewhere_is_told_that_its_ports_are_open() {
     let told = site.msvc_with(&here.address, &["up", "redis", "--dry-run"]);
     assert!(!told.contains("warning"), "{told}");
 }
+#[test]
+fn data_is_removed_only_where_a_person_says_so() {
+    let site = Site::new();
+    let up = site.msvc(&["up", "consul", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let note = site.note();
+    let engine = ScriptedEngine::on("127.0.0.1");
+    let press = |key| {
+        let mut command = site.sandbox.command(["down", "--volumes"]);
+        command.env("DOCKER_HOST", &engine.address);
+        terminal::answer(&command, "Remove the data of redis?", key)
+    };
+    for no in ["n", "\r"] {
+        let Some((code, shown)) = press(no) else {
+            return;
+        };
+        assert_eq!(code, Some(1), "{shown}");
+        assert!(shown.contains("nothing was removed"), "{shown}");
+        assert_eq!(engine.removed(), 0);
+        assert_eq!(site.note(), note);
+    }
+    let (code, shown) = press("y").expect("as before");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("the data of redis"), "{shown}");
+    assert_eq!(engine.removed(), 1);
+    assert!(becomes_free(site.port));
+}
+

@@ -12,6 +12,7 @@ pub mod random_protos;
 pub mod script;
 pub mod stubs;
 pub mod system;
+pub mod terminal;
 pub mod wire;
 
 use std::ffi::OsStr;
