@@ -50,7 +50,8 @@ pub struct UpArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     #[arg(value_parser = duration::parse_positive)]
     pub wait: Duration,
-    /// Take another port where one is taken; `msvc run` tells the services.
+    /// Take another port where one is taken; `msvc run` tells the services. What is built in does so
+    /// unasked, and warns.
     #[arg(long)]
     pub auto_ports: bool,
     /// Say what would be done, and do nothing.
@@ -67,9 +68,18 @@ pub enum UpError {
     /// Ctrl-C in the middle.
     #[error("interrupted")]
     Interrupted,
+    /// Docker was wanted, and is not there.
+    #[error(transparent)]
+    NoEngine(DockerError),
     /// Docker would take the place of a process that nobody would know of any more.
     #[error("the embedded engine runs{}, and Docker would take its place", process(.0))]
     EmbeddedRuns(Option<u32>),
+    /// Services would not be told of the containers any more.
+    #[error(
+        "containers of this workspace run ({}), and the embedded engine would take their place",
+        list(.0)
+    )]
+    ContainersRun(Vec<Resource>),
     /// What is built in takes no more while it runs.
     #[error(
         "the embedded engine runs with {}, and takes no {} besides",
@@ -100,11 +110,18 @@ impl Diagnostic for UpError {
             Self::Interrupted => {
                 "what was made stays: `msvc up` goes on from there, `msvc down` removes it".to_owned()
             }
+            Self::NoEngine(error) => {
+                let hint = error.hint().unwrap_or_default();
+                format!("{hint}; `--engine embedded` does without")
+            }
             Self::EmbeddedRuns(_) => {
                 "`msvc down` ends it, with what it keeps in memory; `msvc up --engine embedded` stays \
                  with it"
                     .to_owned()
             }
+            Self::ContainersRun(_) => "`msvc down` stops them, and keeps their data; `msvc up --engine docker` stays \
+                 with them"
+                .to_owned(),
             Self::RunsWithout { running, wanted } => {
                 let all: Vec<&str> = running.iter().chain(wanted).map(|it| it.name()).collect();
                 format!(
@@ -118,7 +135,10 @@ impl Diagnostic for UpError {
     fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::EmbeddedRuns(_) | Self::RunsWithout { .. } => Exit::Failed,
+            Self::NoEngine(error) => error.exit(),
+            Self::EmbeddedRuns(_) | Self::ContainersRun(_) | Self::RunsWithout { .. } => {
+                Exit::Failed
+            }
         }
     }
 }
@@ -148,7 +168,11 @@ async fn up(context: &Context, args: &UpArgs) -> Result {
     let mut signals = Signals::listen()?;
     let running = state_file::built_in(&project.state_folder());
     let engine = match (kind, running) {
-        (EngineKind::Embedded, _) => None,
+        (EngineKind::Embedded, Some(_)) => None,
+        (EngineKind::Embedded, None) => {
+            embedded::refuse_beside_containers(context, &project).await?;
+            None
+        }
         // A Docker that came back does not take the place of what has been at work meanwhile.
         (EngineKind::Auto, Some(state)) => {
             if !args.resources.iter().all(|it| background::is_built_in(*it)) {
@@ -157,7 +181,11 @@ async fn up(context: &Context, args: &UpArgs) -> Result {
             context.printer.step("Engine", "embedded, which runs");
             None
         }
-        (EngineKind::Docker, _) => Some(stack::engine(context, &project).await?),
+        (EngineKind::Docker, _) => match stack::engine(context, &project).await {
+            Ok(engine) => Some(engine),
+            Err(error @ DockerError::NoEngine(_)) => return Err(UpError::NoEngine(error).into()),
+            Err(error) => return Err(error.into()),
+        },
         (EngineKind::Auto, None) => match stack::engine(context, &project).await {
             Ok(engine) => Some(engine),
             Err(error @ DockerError::NoEngine(_)) => {

@@ -137,15 +137,15 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     insta::assert_snapshot!(down, @r"
     exit: 0
     --- stderr ---
-         Stopped the embedded engine
     warning: the services of `msvc run` (pid [PID]) find each other in consul, which stops: `msvc up consul` brings it back
+         Stopped the embedded engine
             Down nothing runs
     ");
-    assert!(becomes_free(site.port));
     // There is no more to come.
     following.wait_for("embedded |      Stopped the embedded engine");
     assert_eq!(following.wait(), Some(0), "{:#?}", following.seen);
     drop(running);
+    assert!(becomes_free(site.port));
     insta::assert_snapshot!(site.msvc(&["status"]), @r"
     exit: 0
     --- stderr ---
@@ -174,6 +174,51 @@ fn a_killed_engine_is_not_taken_for_one_that_runs() {
         up.contains("Healthy consul     http://127.0.0.1:[PORT]"),
         "{up}"
     );
+}
+
+#[test]
+fn a_taken_port_is_told_with_its_holder_and_the_services_are_told_the_other() {
+    let site = Site::new();
+    let taken = TcpListener::bind(("127.0.0.1", site.port)).expect("it is free");
+    let up = site.msvc(&["up", "consul"]);
+    let ports = site.note()["resources"]["consul"].clone();
+    let other = ports["consul"].as_u64().expect("a port").to_string();
+    let pid = std::process::id().to_string();
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("this process");
+    let steady = |text: String| {
+        let text = text
+            .replace(&other, "[OTHER]")
+            .replace(name.trim(), "[TEST]");
+        text.replace(&format!("pid {pid}"), "pid [PID]")
+    };
+    let warning = "warning: port [PORT] (consul) of `consul` is taken by [TEST] (pid [PID]): \
+                   it has [OTHER], and `msvc run` tells the services\n";
+    let up = steady(up);
+    assert!(up.contains(warning), "{up}");
+    insta::assert_snapshot!(up.replace(warning, ""), @r"
+    exit: 0
+    --- stderr ---
+          Engine embedded, for no Docker engine answers at unix:///nowhere (DOCKER_HOST): there is no such socket
+         Healthy consul     http://127.0.0.1:[OTHER]
+              Up all healthy
+    hint: `msvc run` starts the services with it; `msvc status` says what runs, `msvc down` stops it
+    ");
+    let again = site.msvc(&["up", "consul"]);
+    assert!(!again.contains("warning"), "{again}");
+
+    let mut command = site.sandbox.command(["run"]);
+    command.env("DOCKER_HOST", "unix:///nowhere");
+    let mut running = Running::of(command);
+    running.wait_for(&format!(
+        "Using Consul at http://127.0.0.1:{other} (started by `msvc up`)"
+    ));
+    running.wait_for("hint: in another terminal");
+    drop(running);
+    site.msvc(&["down", "-q"]);
+    // Who asks for another is not told that there is one.
+    let asked = site.msvc(&["up", "consul", "--auto-ports"]);
+    assert!(!asked.contains("warning"), "{asked}");
+    drop(taken);
 }
 
 #[test]
@@ -303,25 +348,6 @@ fn data_is_not_removed_where_nobody_can_be_asked() {
 }
 
 #[test]
-fn who_takes_an_engine_elsewhere_is_told_that_its_ports_are_open() {
-    let site = Site::new();
-    // A name of this machine that is not the usual one.
-    let engine = ScriptedEngine::on("127.0.0.2");
-    let told = site.msvc_with(&engine.address, &["up", "redis", "--dry-run"]);
-    insta::assert_snapshot!(told.replace(&engine.address, "[DOCKER]"), @r"
-    exit: 0
-    --- stdout ---
-    create the network
-    create redis from redis:7.4.3-alpine
-    --- stderr ---
-          Engine Docker at [DOCKER], which answers
-    warning: the ports are published on all addresses of `127.0.0.2`, and what listens there has no password or a known one: it is open to everybody who reaches `127.0.0.2`
-    ");
-    let here = ScriptedEngine::on("127.0.0.1");
-    let told = site.msvc_with(&here.address, &["up", "redis", "--dry-run"]);
-    assert!(!told.contains("warning"), "{told}");
-}
-#[test]
 fn data_is_removed_only_where_a_person_says_so() {
     let site = Site::new();
     let up = site.msvc(&["up", "consul", "-q"]);
@@ -349,3 +375,22 @@ fn data_is_removed_only_where_a_person_says_so() {
     assert!(becomes_free(site.port));
 }
 
+#[test]
+fn who_takes_an_engine_elsewhere_is_told_that_its_ports_are_open() {
+    let site = Site::new();
+    // A name of this machine that is not the usual one.
+    let engine = ScriptedEngine::on("127.0.0.2");
+    let told = site.msvc_with(&engine.address, &["up", "redis", "--dry-run"]);
+    insta::assert_snapshot!(told.replace(&engine.address, "[DOCKER]"), @r"
+    exit: 0
+    --- stdout ---
+    create the network
+    create redis from redis:7.4.3-alpine
+    --- stderr ---
+          Engine Docker at [DOCKER], which answers
+    warning: the ports are published on all addresses of `127.0.0.2`, and what listens there has no password or a known one: it is open to everybody who reaches `127.0.0.2`
+    ");
+    let here = ScriptedEngine::on("127.0.0.1");
+    let told = site.msvc_with(&here.address, &["up", "redis", "--dry-run"]);
+    assert!(!told.contains("warning"), "{told}");
+}

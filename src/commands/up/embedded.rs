@@ -11,6 +11,7 @@ use crate::infra::docker::perform::{Deed, Done, Stage};
 use crate::infra::resource::{Port, Resource};
 use crate::infra::stack;
 use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, EMBEDDED_LOCK, InfraState, Lock};
+use crate::ports;
 use crate::project::Project;
 use crate::run::signals::Signals;
 
@@ -71,6 +72,9 @@ pub(super) async fn up(
         Some(state) => (state, Deed::Unchanged),
         None => (spawn(project, &wanted, signals).await?, Deed::Created),
     };
+    if deed == Deed::Created && !args.auto_ports {
+        tell_moved(context, project, &state);
+    }
     let view = View::new(&context.printer, &state);
     for resource in &built_in {
         let took = start.elapsed();
@@ -81,6 +85,54 @@ pub(super) async fn up(
         address: None,
         took: start.elapsed(),
     })
+}
+
+/// Refuses to take the place of containers that run: their note is all that services are told by.
+///
+/// # Errors
+/// When there are some, or the engine that has them does not say.
+pub(super) async fn refuse_beside_containers(context: &Context, project: &Project) -> Result {
+    let noted = state_file::read(&project.state_folder());
+    if noted.is_none_or(|it| it.engine != Carrier::Docker) {
+        return Ok(());
+    }
+    // Of an engine that does not answer, nothing is of use now.
+    let Ok(engine) = stack::engine(context, project).await else {
+        return Ok(());
+    };
+    let inventory = engine.inventory().await?;
+    let containers = inventory.containers.iter();
+    let running = containers.filter(|it| it.seen.state.holds_ports());
+    let mut running: Vec<Resource> = running.filter_map(|it| it.seen.resource).collect();
+    running.sort();
+    match running.is_empty() {
+        true => Ok(()),
+        false => Err(UpError::ContainersRun(running).into()),
+    }
+}
+
+/// The port that is taken if it is free.
+fn wanted(project: &Project, port: Port) -> u16 {
+    let configured = project.manifest.infra.ports.get(&port);
+    configured.copied().unwrap_or(port.standard())
+}
+
+/// Tells of each port that somebody else had.
+fn tell_moved(context: &Context, project: &Project, state: &InfraState) {
+    for (resource, ports) in &state.resources {
+        for (port, number) in ports {
+            let usual = wanted(project, *port);
+            if usual == *number {
+                continue;
+            }
+            let holder = ports::holder(usual).map(|it| format!(" by {it}"));
+            let holder = holder.unwrap_or_default();
+            context.printer.warning(format!(
+                "port {usual} ({port}) of `{resource}` is taken{holder}: it has {number}, and \
+                 `msvc run` tells the services"
+            ));
+        }
+    }
 }
 
 /// Starts this program again, to be what is built in.
@@ -118,10 +170,9 @@ async fn serve(
     let database = stack::database(project);
     let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
     state.pid = Some(std::process::id());
-    let configured = &project.manifest.infra.ports;
-    let wanted = |port: Port| configured.get(&port).copied().unwrap_or(port.standard());
-    let (_running, ports) = background::start(resources, wanted).await?;
+    let (_running, ports) = background::start(resources, |port| wanted(project, port)).await?;
     state.resources = ports;
+    tell_moved(context, project, &state);
     for resource in resources {
         let url = state.url(*resource).unwrap_or_default();
         context

@@ -222,13 +222,10 @@ impl Diagnostic for DockerError {
         match self {
             Self::NoEngine(refusals) if refusals.iter().any(|it| it.is_denied) => Some(
                 "your user may not use that socket: `sudo usermod -aG docker $USER`, then log in \
-                 again; or `--engine embedded`"
+                 again"
                     .to_owned(),
             ),
-            Self::NoEngine(_) => Some(
-                "start Docker, or set DOCKER_HOST to where it is; `--engine embedded` does without"
-                    .to_owned(),
-            ),
+            Self::NoEngine(_) => Some("start Docker, or set DOCKER_HOST to where it is".to_owned()),
             Self::Context(_) => Some(
                 "`docker context ls` has those that are there; `docker context use default` \
                  goes back"

@@ -169,6 +169,14 @@ fn without_an_engine_it_is_said_where_one_was_looked_for() {
     error: no Docker engine answers at unix:///nowhere/docker.sock (DOCKER_HOST): there is no such socket
     hint: start Docker, or set DOCKER_HOST to where it is; `--engine embedded` does without
     ");
+    // What has no such flag does not speak of it.
+    for command in ["logs", "restart"] {
+        let mut command = sandbox.command([command]);
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        let told = sandbox.render(command.output().expect("msvc starts"));
+        let hint = "hint: start Docker, or set DOCKER_HOST to where it is\n";
+        assert!(told.ends_with(hint), "{told}");
+    }
     let mut command = sandbox.command(["up", "--engine", "docker"]);
     command.env("DOCKER_CONTEXT", "remote");
     insta::assert_snapshot!(sandbox.render(command.output().expect("msvc starts")), @r"

@@ -227,6 +227,32 @@ fn workspaces_of_one_name_run_side_by_side() {
 }
 
 #[test]
+fn what_is_built_in_does_not_take_the_place_of_containers_that_run() {
+    let Some(site) = Site::new() else { return };
+    assert!(site.msvc(&["up", "redis", "-q"]).starts_with("exit: 0"));
+    let path = site.sandbox.path().join(".msvc/infra.json");
+    let note = std::fs::read(&path).expect("written");
+    let refused = site.msvc(&["up", "consul", "--engine", "embedded"]);
+    insta::assert_snapshot!(refused, @r"
+    exit: 1
+    --- stderr ---
+    error: containers of this workspace run (redis), and the embedded engine would take their place
+    hint: `msvc down` stops them, and keeps their data; `msvc up --engine docker` stays with them
+    ");
+    for more in ["--dry-run", "--foreground"] {
+        let told = site.msvc(&["up", "consul", "--engine", "embedded", more]);
+        assert_eq!(told, refused);
+    }
+    assert_eq!(std::fs::read(&path).expect("there"), note);
+
+    // What does not run any more has no place to be taken.
+    site.docker(&["stop", &site.container("redis")]);
+    let up = site.msvc(&["up", "consul", "--engine", "embedded", "-q"]);
+    assert_eq!(up, "exit: 0");
+    site.clear();
+}
+
+#[test]
 fn what_belongs_to_others_is_never_touched() {
     let Some(site) = Site::new() else { return };
     let stranger = format!("{}-redis", site.id());
