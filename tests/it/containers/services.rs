@@ -1,6 +1,7 @@
 //! What the services of a workspace get of it.
 
 use super::site::{Site, free_port};
+use crate::support::skip;
 use crate::support::system::{Running, workspace};
 
 /// A service that says what it was told.
@@ -94,6 +95,47 @@ fn prometheus_collects_what_the_services_tell() {
         request.starts_with("GET /metrics HTTP/1.1\r\n"),
         "{request}"
     );
+    site.clear();
+}
+
+/// A client that has its addresses from the broker itself, as all of Kafka's have.
+fn ask_kafka(jars: &std::path::Path, address: &str) -> std::process::Output {
+    let mut client = std::process::Command::new("java");
+    client.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    client.arg("-cp").arg(jars.join("*"));
+    client.args(["kafka.admin.ConfigCommand", "--bootstrap-server", address]);
+    client.args([
+        "--describe",
+        "--entity-type",
+        "brokers",
+        "--entity-name",
+        "1",
+        "--all",
+    ]);
+    client.output().expect("java runs")
+}
+
+#[test]
+fn kafka_tells_its_clients_where_they_reach_it() {
+    let Some(site) = Site::new() else { return };
+    let Some(jars) = std::env::var_os("KAFKA_JARS") else {
+        return skip("no Kafka (`.ci/kafka`, KAFKA_JARS), of which its image is made too");
+    };
+    // Java takes its time on a machine that is busy.
+    let up = site.json(&["up", "kafka", "--wait", "5m"]);
+    assert_eq!(up["resources"][0]["deed"], "created", "{up}");
+    let address = up["environment"]["KAFKA_BROKERS"].as_str().expect("told");
+    let answer = ask_kafka(jars.as_ref(), address);
+    let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&answer.stderr);
+    assert!(answer.status.success(), "{said}{errors}");
+    let expected = format!("advertised.listeners=OUTSIDE://{address},INSIDE://kafka:19092");
+    assert!(said.contains(&expected), "{said}");
+
+    // Its volume outlives it, and is not formatted again.
+    assert_eq!(site.msvc(&["down", "-q"]), "exit: 0");
+    let again = site.msvc(&["up", "kafka", "-q", "--wait", "5m"]);
+    assert!(again.starts_with("exit: 0"), "{again}");
     site.clear();
 }
 

@@ -13,9 +13,10 @@ use crate::support::{Sandbox, skip};
 static ENGINE: Mutex<()> = Mutex::new(());
 
 /// The ports that tests move to free ones.
-const PORTS: [&str; 8] = [
+const PORTS: [&str; 9] = [
     "consul",
     "etcd",
+    "kafka",
     "nats",
     "nats-monitoring",
     "postgres",
