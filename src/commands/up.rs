@@ -20,12 +20,15 @@ use crate::infra::reconcile::{self, Action, Why};
 use crate::infra::resource::Resource;
 use crate::infra::resource::containers::{self, Stack};
 use crate::infra::resource::spec::Spec;
-use crate::infra::stack;
+use crate::infra::stack::{self, StackError};
 use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, Change, InfraState, Lock};
 use crate::manifest::EngineKind;
 use crate::project::{self, Project};
 use crate::run::signals::Signals;
 use view::View;
+
+/// How often it is looked whether a port is taken by what is ours and still starts.
+const MOST_LOOKS: u32 = 10;
 
 /// Arguments of `msvc up`.
 #[derive(Args, Debug)]
@@ -264,13 +267,27 @@ async fn bring_up(
     };
     let (inventory, place) = tokio::join!(inventory, engine.place(matters));
     let (inventory, place) = (inventory?, place?);
-    let found = (engine, &inventory);
-    let stack = stack::plan((context, project), resources, found, place, args.auto_ports).await?;
+    let mut inventory = inventory;
+    let mut looks = 0;
+    let stack = loop {
+        let found = (engine, &inventory);
+        let (resources, place) = (resources.clone(), place.clone());
+        let planned = stack::plan((context, project), resources, found, place, args.auto_ports);
+        match planned.await {
+            // A busy engine is at a start that was asked for by who was broken off.
+            Err(StackError::PortTaken { taken, .. })
+                if is_broken && looks < MOST_LOOKS && inventory.may_be_starting(taken) =>
+            {
+                looks += 1;
+                inventory = engine.settled_inventory().await?;
+            }
+            planned => break planned?,
+        }
+    };
     let specs = containers::specs(&stack);
     let state = state(&stack);
     let view = View::new(&context.printer, &state);
     let tell = |resource, stage| view.show(resource, &stage);
-    let mut inventory = inventory;
     if args.pull == Pull::Always && !args.dry_run {
         perform::get_images(engine, specs.iter(), args.pull, &tell).await?;
         engine.mark_outdated(&mut inventory).await?;

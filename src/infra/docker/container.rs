@@ -12,6 +12,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
     RestartContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
+use tokio::time::sleep;
 use tokio_stream::StreamExt;
 
 use super::engine::{Engine, unless_gone};
@@ -23,7 +24,9 @@ use crate::infra::resource::spec::{Network, Spec};
 /// How long a container with data may take to stop before it is ended.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often a name is freed that something of ours has.
-const NAME_TRIES: u32 = 3;
+const NAME_TRIES: u32 = 10;
+/// How long it is waited before each, where the container is not there yet.
+const MAKING: Duration = Duration::from_millis(400);
 /// The most that a container may write to its log before the oldest goes.
 const LOG_SIZE: &str = "10m";
 
@@ -42,11 +45,14 @@ impl Engine {
                 Ok(created) => break created,
                 Err(error) if is_name_taken(&error) => {
                     tries += 1;
-                    if tries > NAME_TRIES || !self.is_ours(&name).await {
-                        return Err(DockerError::NameTaken(name));
+                    match self.owner(&name).await {
+                        _ if tries > NAME_TRIES => return Err(DockerError::NameTaken(name)),
+                        // A change that was broken off has had it made meanwhile,
+                        Some(true) => self.remove(&name, Some(spec.resource)).await?,
+                        // or has it made now: its name is taken before it is there.
+                        None => sleep(MAKING).await,
+                        Some(false) => return Err(DockerError::NameTaken(name)),
                     }
-                    // A change that was broken off has had it made meanwhile.
-                    self.remove(&name, Some(spec.resource)).await?;
                 }
                 Err(error) => {
                     let attempt = format!("make the container `{name}`");
@@ -71,12 +77,12 @@ impl Engine {
         Ok(created.id)
     }
 
-    /// Whether a container belongs to this workspace.
-    async fn is_ours(&self, name: &str) -> bool {
+    /// Whether a container belongs to this workspace; `None` when it is not there.
+    async fn owner(&self, name: &str) -> Option<bool> {
         let options = None::<InspectContainerOptions>;
         let container = self.docker.inspect_container(name, options).await;
-        let labels = container.ok().and_then(|it| it.config?.labels);
-        labels.is_some_and(|it| it.get(labels::PROJECT) == Some(&self.project.id))
+        let labels = container.ok()?.config.and_then(|it| it.labels);
+        Some(labels.is_some_and(|it| it.get(labels::PROJECT) == Some(&self.project.id)))
     }
 
     fn body(&self, spec: &Spec) -> ContainerCreateBody {

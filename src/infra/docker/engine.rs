@@ -21,6 +21,7 @@ use super::error::DockerError;
 use super::labels::{self, Project};
 use crate::infra::reconcile::{Observed, Seen, State};
 use crate::infra::resource::containers::{Place, WayToServices};
+use crate::infra::resource::ports::Taken;
 use crate::infra::resource::{Port, Resource};
 
 /// How far apart what is there is listed until it stays the same, and how often it must.
@@ -63,6 +64,16 @@ pub struct Inventory {
     pub observed: Observed,
     /// Its containers, in the order of those that are observed.
     pub containers: Vec<Container>,
+}
+
+impl Inventory {
+    /// Whether who has a port may be a container of ours that starts: the engine opens its ports
+    /// before it says that it runs.
+    pub fn may_be_starting(&self, taken: Taken) -> bool {
+        let has = |it: &&Container| it.ports.get(&taken.port) == Some(&taken.number);
+        let mut containers = self.containers.iter().filter(has);
+        containers.any(|it| !it.seen.state.holds_ports())
+    }
 }
 
 impl Engine {

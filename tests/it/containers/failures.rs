@@ -1,5 +1,6 @@
 //! What talks to an engine, when that is slow, refuses, stands still or dies.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -108,6 +109,28 @@ fn an_engine_that_dies_in_the_middle_leaves_what_the_next_up_mends() {
     let up = site.json(&["up", "redis", "nats"]);
     assert_eq!(up["resources"][0]["deed"], "created", "{up}");
     assert_eq!(up["resources"][1]["deed"], "created", "{up}");
+    site.clear();
+}
+
+#[test]
+fn a_port_that_a_start_of_before_still_holds_is_waited_for() {
+    let Some(site) = Site::new() else { return };
+    let proxy = Proxy::start(&site.host, Script::CloseAt("/start"));
+    let mut command = site.command(&["up", "redis"]);
+    command.env("DOCKER_HOST", proxy.address());
+    let output = site.sandbox.render(command.output().expect("msvc starts"));
+    assert!(output.starts_with("exit: 3\n"), "{output}");
+    let manifest = std::fs::read_to_string(site.sandbox.path().join("msvc.toml"));
+    let manifest = manifest.expect("there");
+    let port = manifest.lines().find_map(|it| it.strip_prefix("redis = "));
+    let port: u16 = port.and_then(|it| it.parse().ok()).expect("a port");
+    // An engine opens the ports of a container before it says that it runs.
+    let held = TcpListener::bind(("127.0.0.1", port)).expect("nobody has it yet");
+    let mut running = Running::of(site.command(&["up", "redis"]));
+    running.wait_for("Engine ");
+    std::thread::sleep(Duration::from_secs(2));
+    drop(held);
+    assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
     site.clear();
 }
 

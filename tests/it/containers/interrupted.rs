@@ -65,7 +65,8 @@ fn killed_at_any_moment_the_next_up_brings_all_up() {
         std::thread::sleep(Duration::from_millis(moment));
         let _ = child.kill();
         let _ = child.wait();
-        let up = site.json(&["up", "redis", "nats"]);
+        let up = site.msvc(&["up", "redis", "nats"]);
+        assert!(up.starts_with("exit: 0"), "{up}");
         let healthy = site.json(&["status"]);
         let all = healthy["resources"].as_array().expect("a list");
         assert_eq!(all.len(), 2, "{up}");
