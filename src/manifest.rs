@@ -144,6 +144,9 @@ pub struct Infra {
     /// Ports that stand in place of the usual ones.
     #[serde(default)]
     pub ports: BTreeMap<Port, u16>,
+    /// Whether the traces that the built-in collector has are there again after a restart.
+    #[serde(default)]
+    pub keep_traces: bool,
 }
 
 /// What carries the infrastructure of a workspace.

@@ -1,6 +1,7 @@
 //! `msvc down`: stops what `msvc up` started.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use dialoguer::Confirm;
 use serde_json::json;
 
 use crate::context::Context;
-use crate::error::{Diagnostic, Exit, IoFailure, Result};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result};
 use crate::infra::background;
 use crate::infra::docker::error::DockerError;
 use crate::infra::docker::perform;
@@ -115,6 +116,7 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         .is_some_and(|it| it.engine == Carrier::Embedded);
     let ends_built_in = ends_built_in(state.as_ref(), &args.resources)?;
     warn_of_run(context, args, (&state_folder, state.as_ref()));
+    let traces = Traces::meant(args, &state_folder);
     // A question comes with volumes alone; without one it ends whatever an engine says.
     if ends_built_in && !args.volumes {
         end_built_in(context, &state_folder).await?;
@@ -123,10 +125,14 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         Ok(engine) => engine,
         // Where there is no engine, there is nothing of it to stop; unless something was started.
         Err(DockerError::NoEngine(_)) if is_embedded || state.is_none() => {
+            if !args.yes {
+                ask(context, traces.names())?;
+            }
             if ends_built_in && args.volumes {
                 end_built_in(context, &state_folder).await?;
             }
-            return report(context, &[], start);
+            traces.remove()?;
+            return report(context, (&[], traces.names()), start);
         }
         Err(error) => return Err(error.into()),
     };
@@ -141,7 +147,7 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         Action::RemoveVolume(resource) => Some(resource.name()),
         _ => None,
     });
-    let lost: Vec<&str> = lost.collect();
+    let lost: Vec<&str> = lost.chain(traces.names().iter().copied()).collect();
     if !args.yes
         && let Err(error) = ask(context, &lost)
     {
@@ -152,6 +158,7 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         end_built_in(context, &state_folder).await?;
     }
     perform::tear_down(&engine, &actions, &|_, _| {}).await?;
+    traces.remove()?;
     change.end();
     match (only, state) {
         (Some(only), Some(mut state)) if !ends_built_in => {
@@ -162,7 +169,31 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
         }
         _ => state_file::remove(&state_folder),
     }
-    report(context, &actions, start)
+    report(context, (&actions, traces.names()), start)
+}
+
+/// The traces that the built-in collector keeps on disk, where they are to go.
+struct Traces(Option<PathBuf>);
+
+impl Traces {
+    fn meant(args: &DownArgs, state_folder: &Path) -> Self {
+        let is_meant = args.resources.is_empty() || args.resources.contains(&Resource::Jaeger);
+        let folder = background::traces_folder(state_folder);
+        Self(Some(folder).filter(|it| args.volumes && is_meant && it.is_dir()))
+    }
+
+    /// Whose data they are, if they are there.
+    fn names(&self) -> &'static [&'static str] {
+        match self.0 {
+            Some(_) => &["jaeger"],
+            None => &[],
+        }
+    }
+
+    fn remove(&self) -> Result<(), IoFailure> {
+        let folder = self.0.as_ref();
+        folder.map_or(Ok(()), |it| fs::remove_dir_all(it).when("remove", it))
+    }
 }
 
 /// Whether what is built in is to end: where all of it is meant, and not where none of it is.
@@ -234,7 +265,7 @@ fn ask(context: &Context, lost: &[&str]) -> Result<(), DownError> {
 }
 
 /// Says what has gone.
-fn report(context: &Context, actions: &[Action], start: Instant) -> Result {
+fn report(context: &Context, (actions, traces): (&[Action], &[&str]), start: Instant) -> Result {
     let gone = actions.iter().filter_map(|action| match action {
         Action::Remove { resource, .. } => Some(resource.map_or("a container", Resource::name)),
         _ => None,
@@ -244,7 +275,7 @@ fn report(context: &Context, actions: &[Action], start: Instant) -> Result {
         Action::RemoveVolume(resource) => Some(resource.name()),
         _ => None,
     });
-    let data: Vec<&str> = data.collect();
+    let data: Vec<&str> = data.chain(traces.iter().copied()).collect();
     if context.printer.is_json() {
         return context.printer.json(&json!({
             "stopped": gone,
@@ -253,7 +284,7 @@ fn report(context: &Context, actions: &[Action], start: Instant) -> Result {
         }));
     }
     let took = start.elapsed().as_secs_f64();
-    match gone.is_empty() && data.is_empty() {
+    match gone.is_empty() {
         true => context.printer.step("Down", "nothing runs"),
         false => context
             .printer

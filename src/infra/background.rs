@@ -109,6 +109,11 @@ pub async fn start(
     Ok((embedded, ports))
 }
 
+/// Where the process keeps traces, if it does.
+pub fn traces_folder(state_folder: &Path) -> PathBuf {
+    state_folder.join("traces")
+}
+
 /// Where the process writes what it has to say.
 pub fn log_path(state_folder: &Path) -> PathBuf {
     state_folder.join("embedded.log")

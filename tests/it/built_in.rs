@@ -1,7 +1,8 @@
 //! `msvc up` where no Docker engine answers: what is built in.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -373,6 +374,68 @@ fn data_is_removed_only_where_a_person_says_so() {
     assert!(shown.contains("the data of redis"), "{shown}");
     assert_eq!(engine.removed(), 1);
     assert!(becomes_free(site.port));
+}
+
+/// A trace of one span, as JSON of OTLP.
+const TRACE: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name",
+    "value":{"stringValue":"orders"}}]},"scopeSpans":[{"spans":[{"traceId":
+    "5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"kept","kind":2,
+    "startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000"}]}]}]}"#;
+
+#[test]
+fn traces_that_are_kept_are_there_again_until_their_data_is_removed() {
+    let site = Site::new();
+    let path = site.sandbox.path().join("msvc.toml");
+    let text = fs::read_to_string(&path).expect("there");
+    let text = text.replace(
+        "[infra.ports]",
+        "[infra]\nkeep-traces = true\n\n[infra.ports]",
+    );
+    fs::write(&path, text).expect("writable");
+    let up = || {
+        let up = site.msvc(&["up", "jaeger", "-q"]);
+        assert!(up.starts_with("exit: 0"), "{up}");
+    };
+    let show = || site.msvc(&["trace", "show", "5b8efff798038103d269b633813fc60c"]);
+    up();
+    let port = site.note()["resources"]["jaeger"]["otlp-http"].clone();
+    let port = port.as_u64().and_then(|it| u16::try_from(it).ok());
+    let mut stream = TcpStream::connect(("127.0.0.1", port.expect("a port"))).expect("it listens");
+    let request = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{TRACE}",
+        TRACE.len()
+    );
+    stream.write_all(request.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let before = show();
+    assert!(
+        before.contains("orders") && before.contains("kept"),
+        "{before}"
+    );
+
+    assert!(site.msvc(&["down", "-q"]).starts_with("exit: 0"));
+    up();
+    assert_eq!(show(), before);
+    insta::assert_snapshot!(site.msvc(&["down", "--volumes"]), @r"
+    exit: 2
+    --- stderr ---
+    error: the data of jaeger would be lost, and nobody can be asked
+    hint: `--yes` removes it unasked; `msvc down` without `--volumes` keeps it
+    ");
+    assert_eq!(show(), before);
+    let down = site.msvc(&["down", "--volumes", "--yes"]);
+    insta::assert_snapshot!(down, @r"
+    exit: 0
+    --- stderr ---
+         Stopped the embedded engine
+            Down nothing runs
+         Removed the data of jaeger
+    ");
+    up();
+    assert!(show().starts_with("exit: 1"), "{}", show());
 }
 
 #[test]

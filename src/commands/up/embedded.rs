@@ -170,7 +170,10 @@ async fn serve(
     let database = stack::database(project);
     let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
     state.pid = Some(std::process::id());
-    let (_running, ports) = background::start(resources, |port| wanted(project, port)).await?;
+    let (running, ports) = background::start(resources, |port| wanted(project, port)).await?;
+    if project.manifest.infra.keep_traces {
+        running.keep_traces_in(&background::traces_folder(&state_folder))?;
+    }
     state.resources = ports;
     tell_moved(context, project, &state);
     for resource in resources {

@@ -1,5 +1,6 @@
 //! Stand-ins for infrastructure that run inside this process and speak the real wire protocols,
-//! for the subset that clients need. They are for development: nothing is replicated or kept.
+//! for the subset that clients need. They are for development: nothing is replicated, and traces
+//! alone are kept, where that is wanted.
 
 pub mod collector;
 pub mod consul;
@@ -9,8 +10,9 @@ mod serve;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use crate::error::{Diagnostic, Exit};
+use crate::error::{Diagnostic, Exit, IoFailure};
 use collector::{Addresses, EmbeddedCollector};
 use consul::EmbeddedConsul;
 use etcd::EmbeddedEtcd;
@@ -67,6 +69,15 @@ impl Embedded {
     /// Where traces are collected and told.
     pub fn collector(&self) -> Option<Addresses> {
         self.collector.as_ref().map(EmbeddedCollector::addresses)
+    }
+
+    /// Keeps the traces that are collected in a folder too, and takes those that are there.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn keep_traces_in(&self, folder: &Path) -> Result<(), IoFailure> {
+        let collector = self.collector.as_ref();
+        collector.map_or(Ok(()), |it| it.keep_in(folder))
     }
 }
 

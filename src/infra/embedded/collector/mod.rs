@@ -3,22 +3,29 @@
 //! `msvc trace` read.
 //!
 //! It differs from Jaeger where development gains by it or cannot tell:
-//! - nothing survives it, and it keeps no more than [`LIMIT`] bytes: the trace that came first goes
+//! - nothing survives it unless it is told [where to keep it](EmbeddedCollector::keep_in), and it keeps no more than [`LIMIT`] bytes: the trace that came first goes
 //!   first;
 //! - traces come newest first, and clocks are taken to be right;
 //! - metrics and logs are refused as unimplemented; there is no user interface.
 
 mod api;
 mod jaeger;
+mod journal;
 pub mod proto;
 mod state;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::{EmbeddedError, serve};
+use crate::error::IoFailure;
+use journal::Journal;
+use proto::opentelemetry::proto::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest,
+};
 use state::Store;
 
 /// Where a collector takes OTLP over gRPC unless told otherwise.
@@ -30,6 +37,8 @@ pub const STANDARD_QUERY_PORT: u16 = 16686;
 
 /// How much is kept at most, in bytes, about.
 pub const LIMIT: usize = 128 << 20;
+/// How large each of the two files on disk may be, in bytes.
+const FILE_LIMIT: u64 = 64 << 20;
 
 /// Where a collector listens. What is sent to either of the first two is understood, however it is
 /// sent.
@@ -53,12 +62,34 @@ pub struct EmbeddedCollector {
 #[derive(Debug)]
 struct Shared {
     store: Mutex<Store>,
+    journal: Mutex<Option<Journal>>,
     stopping: watch::Sender<bool>,
 }
 
 impl Shared {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes spans; tells how many it did not take, and what else went wrong.
+    fn take(&self, request: ExportTraceServiceRequest) -> Option<ExportTracePartialSuccess> {
+        let written = match &mut *self.journal() {
+            Some(journal) => journal.append(&request),
+            None => Ok(()),
+        };
+        let rejected = self.store().take(request);
+        match (written, rejected) {
+            // The protocol has warnings so: a message, and nothing rejected.
+            (Err(error), None) => Some(ExportTracePartialSuccess {
+                rejected_spans: 0,
+                error_message: format!("the spans are kept in memory alone: {error}"),
+            }),
+            (_, rejected) => rejected,
+        }
     }
 }
 
@@ -72,6 +103,7 @@ pub async fn start(preferred: &Addresses) -> Result<EmbeddedCollector, EmbeddedE
     let (query_listener, query) = serve::listen(preferred.query).await?;
     let shared = Arc::new(Shared {
         store: Mutex::new(Store::new(LIMIT)),
+        journal: Mutex::default(),
         stopping: watch::Sender::new(false),
     });
     let otlp = api::otlp_router(&shared);
@@ -90,6 +122,19 @@ impl EmbeddedCollector {
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Keeps what is sent from now on in a folder too, and takes what is there already.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn keep_in(&self, folder: &Path) -> Result<(), IoFailure> {
+        // Nothing is taken meanwhile: what comes now is newer.
+        let mut journal = self.shared.journal();
+        *journal = Some(Journal::open(folder, FILE_LIMIT, |request| {
+            self.shared.store().take(request);
+        })?);
+        Ok(())
     }
 }
 

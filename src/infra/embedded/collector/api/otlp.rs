@@ -46,7 +46,7 @@ struct Collector(Arc<Shared>);
 impl Collector {
     fn take(&self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse {
         ExportTraceServiceResponse {
-            partial_success: self.0.store().take(request),
+            partial_success: self.0.take(request),
         }
     }
 }
