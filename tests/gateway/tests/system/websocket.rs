@@ -37,7 +37,7 @@ async fn open_on(
     path: &str,
     headers: &str,
 ) -> Result<WebSocketStream<TcpStream>, u16> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncReadExt;
 
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: api.example.com\r\nconnection: keep-alive, Upgrade\r\n\
