@@ -17,8 +17,7 @@ use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
 const SHORT: config::Duration = config::Duration::from_millis(50);
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// GOAWAY after all streams there can be: ENHANCE_YOUR_CALM, "too_many_pings".
-const TOO_MANY_PINGS: &[u8] =
-    b"\0\0\x16\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\x0btoo_many_pings";
+const TOO_MANY_PINGS: &[u8] = b"\0\0\x16\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\x0btoo_many_pings";
 /// The same, without a word of what was too much.
 const TOO_MUCH: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\x0b";
 
