@@ -242,6 +242,27 @@ fn a_method_that_changed_is_reported_as_seen_from_the_folder_one_is_in() {
         |                          ^^^^^^^^^^^^^^^^^
      = help: write `CreateUserRequest` here
     ");
+    // Now nothing is stale, but what is committed would not compile.
+    insta::assert_snapshot!(run(&["proto", "gen", "--check"]), @r"
+    exit: 1
+    --- stderr ---
+    error: src/api.rs:46:26: `user.v1.UserService/GetUser` takes a stream, so this does not compile
+        |
+     46 |         request: Request<GetUserRequest>,
+        |                          ^^^^^^^^^^^^^^
+     = help: write `tonic::Streaming<GetUserRequest>` here
+
+    src/api.rs:69:26: `user.v1.UserService/UpdateUser` takes `CreateUserRequest` and not `UpdateUserRequest`, so this does not compile
+        |
+     69 |         request: Request<UpdateUserRequest>,
+        |                          ^^^^^^^^^^^^^^^^^
+     = help: write `CreateUserRequest` here
+    ");
+    let told = run(&["proto", "gen", "--check", "--format", "json"]);
+    assert!(
+        told.contains("\"places\"") && told.contains("\"line\": 69"),
+        "{told}"
+    );
     fs::write(
         &path,
         proto.replace("service UserService", "service AccountService"),

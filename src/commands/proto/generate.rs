@@ -9,6 +9,7 @@ use self::stamp::Stamp;
 use crate::context::Context;
 use crate::error::{Diagnostic, Result};
 use crate::project;
+use crate::proto::compile::CompileErrors;
 use crate::proto::namer::Rename;
 use crate::proto::sources::Sources;
 use crate::scaffold::apply;
@@ -21,9 +22,9 @@ use crate::scaffold::user_code::{Gone, Misfit, Unclear, UserCode};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     msvc proto gen            after a change in proto/\n  \
-    msvc proto gen --check    in CI: exit code 1 when something is stale")]
+    msvc proto gen --check    in CI: exit code 1 when something is stale, or a service's code does not fit")]
 pub struct GenArgs {
-    /// Change nothing; fail when something would change.
+    /// Change nothing; fail when something would change, or when a service's code does not fit the protos.
     #[arg(long)]
     pub check: bool,
     /// Change nothing; show what would change.
@@ -88,8 +89,8 @@ struct Report<'a> {
 /// Runs `msvc proto gen`.
 ///
 /// # Errors
-/// When a proto does not compile, the code of a service cannot be read, or something is stale with
-/// `--check`.
+/// When a proto does not compile, the code of a service cannot be read, or something is stale or does not
+/// fit the protos with `--check`.
 pub fn run(context: &Context, args: &GenArgs) -> Result {
     let looks_only = args.check || args.dry_run;
     match looks_only {
@@ -129,6 +130,9 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
     if args.check && !user_code.not_defined.is_empty() {
         return Err(GenError::Undefined(user_code.not_defined).into());
     }
+    if args.check && !(user_code.mismatches.is_empty() && user_code.gone.is_empty()) {
+        return Err(unfit(&user_code).into());
+    }
     if let Some(lock) = lock.filter(|_| !plan.is_empty()) {
         apply::apply(&lock, &plan)?;
     }
@@ -137,6 +141,14 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
         stamp.keep(&project);
     }
     print(context, &report)
+}
+
+/// The code that certainly does not compile with the protos. A run that writes only warns of it, for it has
+/// done its part; a check vouches for what is committed.
+fn unfit(user_code: &UserCode) -> CompileErrors {
+    let mismatches = user_code.mismatches.iter().map(Misfit::shown);
+    let gone = user_code.gone.iter().map(Gone::shown);
+    CompileErrors(mismatches.chain(gone).collect())
 }
 
 fn report<'a>(
