@@ -10,6 +10,7 @@ use protox::file::FileResolver;
 
 use crate::error::{Diagnostic, Exit, Located};
 use crate::proto::diagnostic::ProtoDiagnostic;
+use crate::proto::dialect;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
 use crate::proto::resolution;
@@ -118,7 +119,7 @@ pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, Compi
 /// # Errors
 /// [`CompileErrors`] with all that is wrong in it.
 pub fn parse(name: &str, text: &str) -> Result<(), CompileErrors> {
-    match protox::file::File::from_source(name, text) {
+    match dialect::read(name, text) {
         Ok(_) => Ok(()),
         Err(error) => Err(CompileErrors(ProtoDiagnostic::all_from_compiler(&error))),
     }

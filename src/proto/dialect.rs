@@ -10,6 +10,8 @@ use protox::file::File;
 
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::edition;
+use crate::proto::extension_ranges;
+use crate::proto::float_defaults;
 
 /// What editors on Windows write at the beginning of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -55,16 +57,37 @@ pub fn parse_with(
 ) -> Result<File, Refusal> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if let Some(readable) = edition::readable(name, text)? {
-        let file = File::from_source(name, &readable)?;
+        let file = read(name, &readable)?;
         let file = file.file_descriptor_proto();
         let lowered = edition::lower(file, text, &imported(file))?;
         return Ok(File::from_file_descriptor_proto(lowered));
     }
-    let file = File::from_source(name, text)?;
-    match distinct_in_json(file.file_descriptor_proto()) {
+    let file = read(name, text)?;
+    let distinct = distinct_in_json(file.file_descriptor_proto());
+    let read = distinct.as_ref().unwrap_or(file.file_descriptor_proto());
+    match float_defaults::as_protoc_writes_them(read).or(distinct) {
         // Such a file loses its text, so that it is not shown where something else is wrong with it.
         Some(changed) => Ok(File::from_file_descriptor_proto(changed)),
         None => Ok(file),
+    }
+}
+
+/// Parses a file without a byte order mark and an edition, as it is written.
+///
+/// # Errors
+/// What the parser says.
+pub fn read(name: &str, text: &str) -> Result<File, protox::Error> {
+    let Some(rewritten) = extension_ranges::rewritten(text) else {
+        return File::from_source(name, text);
+    };
+    let file = File::from_source(name, &rewritten.text);
+    match file.map(|it| it.file_descriptor_proto().clone()) {
+        Ok(mut file) if rewritten.is_the_same(&file) => {
+            rewritten.put_right(&mut file);
+            Ok(File::from_file_descriptor_proto(file))
+        }
+        // What is wrong is said of what was written.
+        _ => File::from_source(name, text),
     }
 }
 
@@ -130,7 +153,7 @@ fn json_name(field: &str) -> String {
 pub fn as_written(name: &str, text: &str) -> Option<FileDescriptorProto> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let readable = edition::readable(name, text).ok()?;
-    let file = File::from_source(name, readable.as_deref().unwrap_or(text)).ok()?;
+    let file = read(name, readable.as_deref().unwrap_or(text)).ok()?;
     Some(file.file_descriptor_proto().clone())
 }
 

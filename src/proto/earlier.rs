@@ -12,7 +12,7 @@ use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::finding::is_at_or_below;
 use crate::proto::git::{Git, GitError};
 use crate::proto::module::{ModuleError, Modules};
-use crate::proto::sources::{self, Sources};
+use crate::proto::sources::{self, Sources, WellKnown};
 use crate::proto::{acceptance, layout, vendor};
 
 /// An earlier state, compiled.
@@ -210,6 +210,7 @@ fn of_files(
     }
     let sources = Sources {
         memory,
+        well_known: WellKnown::AtHand,
         ..Sources::default()
     };
     compiled(given, &sources, names)

@@ -8,6 +8,7 @@ use crate::proto::diagnostic::{Place, ProtoDiagnostic};
 use crate::proto::finding::Span;
 use crate::proto::format;
 use crate::proto::schema::{File, below, tag};
+use crate::proto::tokens::tokens;
 
 /// Drops what is said twice: each file of a cycle of imports tells it, and a field that is defined twice
 /// also has a name that is taken.
@@ -59,7 +60,34 @@ pub fn clarified(mut diagnostic: ProtoDiagnostic, text: Option<&str>) -> ProtoDi
             diagnostic.place = open.place;
         }
     }
+    if diagnostic.message.starts_with("invalid value of type '") {
+        let from = diagnostic.place.as_ref().zip(text);
+        if from.is_some_and(|(place, text)| has_short_extension(text, place.line)) {
+            let help = "extensions in brackets are written in full here: `[package.name]`";
+            diagnostic.help.get_or_insert_with(|| help.to_owned());
+        }
+    }
     diagnostic
+}
+
+/// Whether the value in braces that begins in a line, from 1, names an extension without its package.
+fn has_short_extension(text: &str, line: usize) -> bool {
+    let before = text.split_inclusive('\n').take(line - 1);
+    let offset = before.map(str::len).sum::<usize>();
+    let mut depth = 0_usize;
+    let mut before = ["", "", ""];
+    for token in tokens(&text[offset..]) {
+        match token.text {
+            "{" => depth += 1,
+            "}" if depth < 2 => return false,
+            "}" => depth -= 1,
+            // Behind a colon, brackets are those of a list.
+            "]" if depth > 0 && before[0] != ":" && before[1] == "[" => return true,
+            _ => {}
+        }
+        before = [before[1], before[2], token.text];
+    }
+    false
 }
 
 /// Fields and values that have a name which is reserved: what the compiler lets through.
@@ -100,4 +128,22 @@ fn place(span: Span, text: &str) -> Option<Place> {
     let column = before.chars().count() + 1;
     let length = span.end_column - span.column;
     Some(Place::new(span.line, column, length, line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_by_their_short_names_are_found_in_the_value_alone() {
+        for (text, is_short) in [
+            ("a\n(foo) = { a: 1 [bar]: 2 }", true),
+            ("a\n(foo) = {\n b { [bar]: 2 } }", true),
+            ("a\n(foo) = { a: 1 [p.bar]: 2 } [x]", false),
+            ("[a]\nint32 x = 1 [(foo) = { a: [1] b: [A, B] }]", false),
+            ("a\n", false),
+        ] {
+            assert_eq!(has_short_extension(text, 2), is_short, "{text}");
+        }
+    }
 }

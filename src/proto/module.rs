@@ -12,7 +12,7 @@ use crate::proto::breaking::config::BreakingConfig;
 use crate::proto::buf_yaml::{self, BufModule, BufYaml, BufYamlError};
 use crate::proto::finding::is_at_or_below;
 use crate::proto::lint::config::LintConfig;
-use crate::proto::sources::{Sources, Vendored};
+use crate::proto::sources::{Sources, Vendored, WellKnown};
 
 /// A folder that imports are relative to, and the rules of what is in it.
 #[derive(Clone, Debug)]
@@ -189,6 +189,7 @@ impl Modules {
         Sources {
             folders: self.list.iter().map(|it| it.root.clone()).collect(),
             vendored: self.vendored.clone(),
+            well_known: WellKnown::AtHand,
             ..Sources::default()
         }
     }

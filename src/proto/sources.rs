@@ -20,10 +20,9 @@ use crate::proto::finding::is_at_or_below;
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
 
-/// Where proto files are looked for, in this order: the well-known types, [`Sources::memory`],
-/// [`Sources::folders`], the other built-in ones.
-///
-/// The well-known types are those that the generated code uses, whatever copy of them is at hand.
+/// Where proto files are looked for, in this order: [`Sources::memory`], [`Sources::folders`],
+/// [`Sources::vendored`], the built-in ones; and before all of these the well-known types, if
+/// [`Sources::well_known`] says so.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Files that are not on disk (yet), by the name that imports use.
@@ -32,6 +31,18 @@ pub struct Sources {
     pub folders: Vec<PathBuf>,
     /// What is vendored; looked for after the folders.
     pub vendored: Vec<Vendored>,
+    /// Which copy of the well-known types is taken.
+    pub well_known: WellKnown,
+}
+
+/// Which `google/protobuf/*.proto` are taken where a copy of them is among the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WellKnown {
+    /// Those built in, for their types are what generated code uses.
+    #[default]
+    BuiltIn,
+    /// The copy, as protoc and buf do; those built in where there is none.
+    AtHand,
 }
 
 /// A folder of protos from elsewhere: imports find them, but only some are compiled for themselves.
@@ -109,7 +120,8 @@ impl Sources {
             if imported.iter().any(|it| it.name() == name) {
                 continue;
             }
-            let text = self.text_of(&name).filter(|_| !is_well_known(&name));
+            let is_fixed = self.well_known == WellKnown::BuiltIn && is_well_known(&name);
+            let text = self.text_of(&name).filter(|_| !is_fixed);
             let found = match text {
                 Some(text) => dialect::as_written(&name, &text),
                 None => built_in(&name),
@@ -128,7 +140,9 @@ impl Sources {
         let sources = Arc::new(self.clone());
         let mut chain = ChainFileResolver::new();
         chain.add(resolved);
-        chain.add(GoogleFileResolver::new());
+        if self.well_known == WellKnown::BuiltIn {
+            chain.add(GoogleFileResolver::new());
+        }
         chain.add(MemoryResolver(Arc::clone(&sources)));
         for folder in self.import_folders() {
             chain.add(FolderResolver {
@@ -136,6 +150,7 @@ impl Sources {
                 sources: Arc::clone(&sources),
             });
         }
+        chain.add(GoogleFileResolver::new());
         chain.add(BuiltInResolver);
         chain
     }
@@ -343,23 +358,23 @@ mod tests {
     use crate::proto::compile::compile;
 
     #[test]
-    fn another_copy_of_the_well_known_types_is_not_read() {
-        let sources = Sources {
-            memory: BTreeMap::from([
-                (
-                    "google/protobuf/empty.proto".to_owned(),
-                    "not a proto".to_owned(),
-                ),
-                (
-                    "a.proto".to_owned(),
-                    "syntax = \"proto3\"; import \"google/protobuf/empty.proto\"; \
-                     message A { google.protobuf.Empty empty = 1; }"
-                        .to_owned(),
-                ),
-            ]),
-            ..Sources::default()
+    fn a_copy_of_the_well_known_types_is_read_where_it_is_asked_for() {
+        let own = "syntax = \"proto3\"; import \"google/protobuf/empty.proto\"; \
+                   message A { google.protobuf.Empty empty = 1; }";
+        let copy = "syntax = \"proto3\"; package google.protobuf; message Empty { int32 own = 1; }";
+        let files = [("a.proto", own), ("google/protobuf/empty.proto", copy)];
+        let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let fields = |well_known| {
+            let sources = Sources {
+                memory: BTreeMap::from(files.clone()),
+                well_known,
+                ..Sources::default()
+            };
+            let compiled = compile(&sources, &["a.proto".to_owned()]).expect("valid");
+            compiled.descriptors.file[0].message_type[0].field.len()
         };
-        compile(&sources, &["a.proto".to_owned()]).expect("valid");
+        assert_eq!(fields(WellKnown::BuiltIn), 0);
+        assert_eq!(fields(WellKnown::AtHand), 1);
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl Incoming {
             memory,
             folders,
             vendored,
+            ..Sources::default()
         })
     }
 
