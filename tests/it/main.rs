@@ -35,6 +35,7 @@ mod names;
 mod new;
 mod proto_breaking;
 mod proto_broken;
+mod proto_conformance;
 mod proto_doc;
 mod proto_format;
 mod proto_gen;

@@ -1,4 +1,5 @@
-//! Protos with the names that are hardest to tell apart in Rust, at random, but the same every time.
+//! Protos with the names that are hardest to tell apart in Rust, comments and defaults that mean something
+//! else there, at random, but the same every time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -96,6 +97,104 @@ const NAMES: &[&str] = &[
     "KIND_SELF",
 ];
 
+/// The words that Rust keeps for itself, of all editions, and what stands for something in its scope.
+const KEYWORDS: &[&str] = &[
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "macro_rules",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "raw",
+    "ref",
+    "return",
+    "safe",
+    "static",
+    "struct",
+    "trait",
+    "true",
+    "try",
+    "typeof",
+    "union",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    "Result",
+    "Send",
+    "Sync",
+    "Self_",
+    "core",
+    "std",
+    "alloc",
+    "prost",
+    "tonic",
+    "http",
+    "main",
+    "test",
+    "derive",
+    "usize",
+    "f64",
+    "char",
+];
+/// What may stand in comments, and means something else in Rust's or in Markdown.
+const COMMENTS: &[&str] = &[
+    "// ```",
+    "// ```rust\n// compile_error!();",
+    "//     indented(as: code);",
+    "/* a * b / c\n * ends } */",
+    "/** \"doc\" \\ */",
+    "//! #![no_std]",
+    "// [link], [`code`], [a](b c) and <b>no HTML",
+    "// # Heading\n// - list\n// no",
+    "// \u{65e5}\u{672c}\u{8a9e} \u{1f980}",
+    "// /* not closed",
+    "// https://example.com/a_b?c=<d>",
+    "//\ttab\r",
+    "//",
+];
+/// The types that keys of maps may have.
+const KEYS: &[&str] = &["string", "int32", "uint64", "sfixed32", "bool"];
+/// Types without a definition, each with a default.
+const SCALARS: &[(&str, &str)] = &[
+    ("string", r#""\"quoted\" \\ {} \n""#),
+    ("int32", "-2147483648"),
+    ("bytes", r#""\000\377\x7f'""#),
+    ("double", "-1.5e300"),
+    ("float", "inf"),
+    ("uint64", "18446744073709551615"),
+    ("bool", "true"),
+    ("sint64", "-9223372036854775808"),
+];
+
 /// Numbers by a linear congruential generator: nothing else has to be random about them.
 #[derive(Debug)]
 pub struct Random(pub u64);
@@ -181,7 +280,11 @@ impl Protos {
     /// A name that is free in a scope.
     fn name(&mut self, scope: &str) -> String {
         loop {
-            let mut name = self.random.pick(NAMES).to_owned();
+            let names = match self.random.below(5) {
+                0 => KEYWORDS,
+                _ => NAMES,
+            };
+            let mut name = self.random.pick(names).to_owned();
             if self.random.below(3) == 0 {
                 name.push_str(self.random.pick(&["2", "_A", "Client", "s", "_"]));
             }
@@ -219,13 +322,23 @@ impl Protos {
         writeln!(self.text, "{text}").expect("writing to a string");
     }
 
+    fn comment(&mut self) {
+        if self.random.below(4) == 0 {
+            let comment = self.random.pick(COMMENTS);
+            self.line(comment);
+        }
+    }
+
     fn enumeration(&mut self, scope: &str) {
+        self.comment();
         let name = self.name(scope);
         self.line(&format!("enum {name} {{"));
         for number in 0..1 + self.random.below(6) {
             // Values stand beside their enum.
             let value = self.name(scope);
-            self.line(&format!("{value} = {number};"));
+            self.comment();
+            let deprecated = self.random.pick(&["", "", " [deprecated = true]"]);
+            self.line(&format!("{value} = {number}{deprecated};"));
         }
         self.line("}");
         if self.is_proto3 {
@@ -237,7 +350,11 @@ impl Protos {
     fn message(&mut self, scope: &str, depth: usize) {
         let name = self.name(scope);
         let full = join(scope, &name);
+        self.comment();
         self.line(&format!("message {name} {{"));
+        if self.random.below(6) == 0 {
+            self.line("option deprecated = true;");
+        }
         self.messages.push(full.clone());
         for _ in 0..self.random.below(4) {
             match self.random.below(3) {
@@ -254,6 +371,7 @@ impl Protos {
         }
         for _ in 0..self.random.below(3) {
             let oneof = self.name(&full);
+            self.comment();
             self.line(&format!("oneof {oneof} {{"));
             for _ in 0..1 + self.random.below(3) {
                 number += 1;
@@ -285,10 +403,7 @@ impl Protos {
         let types = match self.random.below(5) {
             0 | 1 if !enums.is_empty() => enums,
             2 => &self.messages,
-            _ => {
-                let scalars = ["string", "int32", "bytes", "double"];
-                return self.random.pick(&scalars).to_owned();
-            }
+            _ => return self.random.pick(SCALARS).0.to_owned(),
         };
         let limit = types.len();
         let index = self.random.below(limit);
@@ -299,20 +414,37 @@ impl Protos {
         let kind = self.kind();
         let is_map = self.random.below(5) == 0;
         let name = self.field_name(scope, in_json);
+        self.comment();
         if is_map && self.taken.insert(join(scope, &entry_name(&name))) {
-            self.line(&format!("map<string, {kind}> {name} = {number};"));
+            let key = self.random.pick(KEYS);
+            self.line(&format!("map<{key}, {kind}> {name} = {number};"));
             return;
         }
         let label = match self.is_proto3 {
             true => self.random.pick(&["", "optional ", "repeated "]),
-            false => self.random.pick(&["optional ", "optional ", "repeated "]),
+            false => self
+                .random
+                .pick(&["optional ", "optional ", "repeated ", "required "]),
         };
-        self.line(&format!("{label}{kind} {name} = {number};"));
+        let mut options = Vec::new();
+        if self.random.below(6) == 0 {
+            options.push("deprecated = true".to_owned());
+        }
+        let default = SCALARS.iter().find(|(scalar, _)| *scalar == kind);
+        if let Some((_, default)) = default.filter(|_| !self.is_proto3 && label != "repeated ") {
+            options.push(format!("default = {default}"));
+        }
+        let options = match options.as_slice() {
+            [] => String::new(),
+            options => format!(" [{}]", options.join(", ")),
+        };
+        self.line(&format!("{label}{kind} {name} = {number}{options};"));
     }
 
     fn service(&mut self, scope: &str) {
         let name = self.name(scope);
         let full = join(scope, &name);
+        self.comment();
         self.line(&format!("service {name} {{"));
         for _ in 0..self.random.below(6) {
             let method = self.name(&full);
@@ -322,6 +454,7 @@ impl Protos {
                 format!("{stream}.{}", self.messages[index])
             };
             let (input, output) = (side(), side());
+            self.comment();
             self.line(&format!("rpc {method}({input}) returns ({output});"));
         }
         self.line("}");
