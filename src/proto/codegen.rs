@@ -10,6 +10,7 @@ use prost_build::{Module, ServiceGenerator};
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
 use crate::error::Diagnostic;
+use crate::proto::direction;
 use crate::proto::groups;
 use crate::proto::model::{Method, RustType, Service};
 use crate::proto::modules::{self, ModuleCode};
@@ -132,7 +133,8 @@ fn generate_by(
     let boxed = groups::recursive(&files);
     let mut modules: BTreeMap<Vec<String>, ModuleCode> = BTreeMap::new();
     let mut requests = Vec::new();
-    for file in files {
+    for mut file in files {
+        direction::straighten(&mut file);
         let module = Module::from_protobuf_package_name(file.package());
         // prost brings the well-known types, but wants to know their shape.
         if !namer::is_provided(&file) {

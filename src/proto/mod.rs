@@ -12,6 +12,7 @@ pub mod compile;
 pub mod describe;
 pub mod diagnostic;
 pub mod dialect;
+pub mod direction;
 pub mod doc;
 pub mod earlier;
 pub mod edition;

@@ -175,7 +175,7 @@ const COMMENTS: &[&str] = &[
     "//! #![no_std]",
     "// [link], [`code`], [a](b c) and <b>no HTML",
     "// # Heading\n// - list\n// no",
-    "// \u{65e5}\u{672c}\u{8a9e} \u{1f980}",
+    "// \u{65e5}\u{672c}\u{8a9e} \u{1f980} \u{202e}",
     "// /* not closed",
     "// https://example.com/a_b?c=<d>",
     "//\ttab\r",
