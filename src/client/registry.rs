@@ -1,20 +1,21 @@
 //! From a service's name to the addresses of its instances, by asking a registry.
 //!
 //! The registry of a running `msvc run` is asked first, then the Consul agent of the environment, else
-//! the one on Consul's default port. Only instances that pass their health checks are used.
+//! that of `msvc up`, else the one on Consul's default port. Only instances that pass their health checks are used.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::client::target::{Endpoint, Target};
 use crate::error::{Diagnostic, Exit};
 use crate::infra::consul_agent::{AddressError, AgentError, ConsulAgent, DEFAULT_ADDRESS};
+use crate::infra::resource::Resource;
 use crate::manifest::RegistryKind;
 use crate::run::state_file::{self, RunState};
 use crate::suggestion::{did_you_mean, similar};
-use crate::{manifest, project};
+use crate::{infra, manifest, project};
 
 /// Where to look for services.
 #[derive(Clone, Copy, Debug)]
@@ -155,9 +156,11 @@ async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, R
             Some(_) | None => return listed_instances(name, &run),
         }
     }
-    let outer = lookup.consul_address.unwrap_or(DEFAULT_ADDRESS);
-    if !addresses.iter().any(|known| known == outer) {
-        addresses.push(outer.to_owned());
+    let named = lookup.consul_address.map(str::to_owned);
+    let outer = named.or_else(|| started(lookup.directory));
+    let outer = outer.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
+    if !addresses.contains(&outer) {
+        addresses.push(outer);
     }
     let mut tried = Tried::default();
     for address in addresses {
@@ -188,10 +191,19 @@ async fn resolve_name(name: &str, lookup: Lookup<'_>) -> Result<Vec<Endpoint>, R
 
 /// What runs in the workspace around a folder.
 fn running(directory: &Path) -> Option<RunState> {
+    state_file::read(&state_folder(directory)?)
+}
+
+/// The Consul that `msvc up` started for the workspace around a folder.
+fn started(directory: &Path) -> Option<String> {
+    infra::state_file::read(&state_folder(directory)?)?.url(Resource::Consul)
+}
+
+fn state_folder(directory: &Path) -> Option<PathBuf> {
     let root = directory
         .ancestors()
         .find(|folder| folder.join(manifest::FILE_NAME).is_file())?;
-    state_file::read(&root.join(project::STATE_FOLDER))
+    Some(root.join(project::STATE_FOLDER))
 }
 
 fn listed_instances(name: &str, run: &RunState) -> Result<Vec<Endpoint>, RegistryError> {

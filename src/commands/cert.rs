@@ -102,6 +102,8 @@ fn list(paths: &[PathBuf]) -> String {
 struct Report {
     authority: AuthorityReport,
     certificates: Vec<CertificateReport>,
+    /// The certificates that were there already.
+    kept: Vec<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,7 +125,7 @@ struct CertificateReport {
 ///
 /// # Errors
 /// When a name does not do or a file cannot be written. What is there already is not touched
-/// without `--force`.
+/// without `--force`: it is an error where a service is named, and fine where all are meant.
 pub fn run(context: &Context, args: CertArgs) -> Result {
     let services = services(context, &args)?;
     // Relative to the folder that the command works in, in messages too.
@@ -132,6 +134,15 @@ pub fn run(context: &Context, args: CertArgs) -> Result {
         out: args.out.clone(),
         force: args.force,
     };
+    // Of a workspace that has grown, those that are new are meant.
+    let is_whole = |service: &ServiceName| {
+        [folder.certificate(service), folder.key(service)]
+            .iter()
+            .all(|path| context.directory.join(path).exists())
+    };
+    let (kept, services): (Vec<_>, Vec<_>) = services
+        .into_iter()
+        .partition(|service| args.services.is_empty() && !args.force && is_whole(service));
     let existing: Vec<PathBuf> = services
         .iter()
         .flat_map(|service| [folder.certificate(service), folder.key(service)])
@@ -175,6 +186,7 @@ pub fn run(context: &Context, args: CertArgs) -> Result {
     }
 
     let report = Report {
+        kept: kept.iter().map(|it| folder.certificate(it)).collect(),
         authority: AuthorityReport {
             certificate: folder.certificate(AUTHORITY),
             created: created.is_some(),
@@ -192,6 +204,9 @@ pub fn run(context: &Context, args: CertArgs) -> Result {
         false => context
             .printer
             .step("Using", format_args!("{authority}, the authority")),
+    }
+    for path in &report.kept {
+        context.printer.step("Fresh", path.display());
     }
     for certificate in &report.certificates {
         let path = certificate.certificate.display();

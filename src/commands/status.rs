@@ -19,6 +19,7 @@ use crate::infra::resource::{Port, Resource};
 use crate::infra::stack;
 use crate::infra::state_file::{self, Carrier, InfraState};
 use crate::project::{self, Project};
+use crate::run::state_file as run_state;
 
 /// Arguments of `msvc status`.
 #[derive(Args, Debug)]
@@ -85,14 +86,25 @@ async fn status(context: &Context) -> Result {
             "resources": entries,
         }));
     }
-    if entries.is_empty() {
+    let running = run_state::read(&project.state_folder());
+    if entries.is_empty() && running.is_none() {
         context.printer.line("nothing runs");
         context
             .printer
             .hint("`msvc up` starts what the services need");
         return Ok(());
     }
-    context.printer.data(&table(context, &entries))
+    if !entries.is_empty() {
+        context.printer.data(&table(context, &entries))?;
+    }
+    if let Some(running) = running {
+        let names: Vec<&str> = running.services.iter().map(|it| it.name.as_str()).collect();
+        let (pid, names) = (running.pid, names.join(", "));
+        context
+            .printer
+            .line(format!("`msvc run` (pid {pid}) runs {names}"));
+    }
+    Ok(())
 }
 
 async fn of_process(state: &InfraState) -> Vec<Entry> {

@@ -206,6 +206,8 @@ fn a_taken_port_is_told_with_its_holder_and_the_services_are_told_the_other() {
     ");
     let again = site.msvc(&["up", "consul"]);
     assert!(!again.contains("warning"), "{again}");
+    let call = site.msvc(&["call", "nobody"]);
+    assert!(call.contains(&other), "{call}");
 
     let mut command = site.sandbox.command(["run"]);
     command.env("DOCKER_HOST", "unix:///nowhere");

@@ -58,7 +58,8 @@ fn an_authority_and_certificates_are_made_once() {
           "spiffe_id": "spiffe://dev/gateway",
           "days": 365
         }
-      ]
+      ],
+      "kept": []
     }
     "#);
     let read = |name: &str| fs::read(sandbox.path().join("certs").join(name)).expect("made");
@@ -102,7 +103,19 @@ fn the_services_of_a_workspace_are_the_default() {
          Created tls/user-service.pem, spiffe://shop/user-service
     hint: services are built without TLS: add "tls" to `default` under [features] in crates/chassis/Cargo.toml
     "#);
-    assert!(sandbox.path().join("shop/tls/user-service.key").exists());
+    let key = || fs::read(sandbox.path().join("shop/tls/user-service.key")).expect("made");
+    let before = key();
+    // It has grown.
+    sandbox.msvc(["new", "order-service", "--yes", "--project", "shop"]);
+    insta::assert_snapshot!(sandbox.msvc(["cert", "--project", "shop", "--out", "tls", "--trust-domain", "shop"]), @r#"
+    exit: 0
+    --- stderr ---
+           Using tls/ca.pem, the authority
+           Fresh tls/user-service.pem
+         Created tls/order-service.pem, spiffe://shop/order-service
+    hint: services are built without TLS: add "tls" to `default` under [features] in crates/chassis/Cargo.toml
+    "#);
+    assert_eq!(key(), before);
 }
 
 #[test]

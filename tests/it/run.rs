@@ -24,6 +24,9 @@ fn run_builds_starts_tells_addresses_shows_logs_and_stops_cleanly() {
     let instance = &state["services"][0]["instances"][0];
     assert_eq!(instance["grpc"], format!("127.0.0.1:{grpc}"));
     assert_eq!(instance["admin"], format!("127.0.0.1:{admin}"));
+    let status = sandbox.msvc(["status"]);
+    let told = format!("`msvc run` (pid {}) runs alpha", running.pid());
+    assert!(status.contains(&told), "{status}");
 
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);

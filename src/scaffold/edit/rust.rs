@@ -27,8 +27,8 @@ impl<'a> Source<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Obstacle> {
         let file = syn::parse_file(text).map_err(|error| {
             let start = error.span().start();
-            let what = format!("line {}: {error}", start.line);
-            Obstacle::new(what, "// mend it first")
+            let what = format!("line {} is not Rust: {error}", start.line);
+            Obstacle::new(what, "// after this line is mended")
         })?;
         let mark = '\u{feff}'.len_utf8() * usize::from(text.starts_with('\u{feff}'));
         let skipped = mark + file.shebang.as_deref().map_or(0, str::len);

@@ -1,6 +1,7 @@
 //! The relay: it reads what is written, publishes it, and deletes what the broker has confirmed.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -148,18 +149,21 @@ async fn publish_batch(outbox: &Outbox) -> Result<usize, Error> {
     }
     let published = stream::iter(lanes.into_values())
         .map(|lane| publish_lane(outbox, lane))
-        .buffer_unordered(CONCURRENCY);
-    let published: Vec<Result<Vec<i64>, Error>> = published.collect().await;
-    let mut sequences = Vec::new();
-    for lane in published {
-        sequences.extend(lane?);
+        .buffer_unordered(CONCURRENCY)
+        .ready_chunks(CONCURRENCY);
+    let mut published = pin!(published);
+    let mut count = 0;
+    // What is published is deleted at once, so that a key that takes long brings none of it again.
+    while let Some(lanes) = published.next().await {
+        let sequences = lanes.concat();
+        delete(&outbox.database, &sequences).await?;
+        count += sequences.len();
     }
-    delete(&outbox.database, &sequences).await?;
-    Ok(sequences.len())
+    Ok(count)
 }
 
 /// Publishes messages of a key up to the first that fails; which are published.
-async fn publish_lane(outbox: &Outbox, lane: Vec<Written>) -> Result<Vec<i64>, Error> {
+async fn publish_lane(outbox: &Outbox, lane: Vec<Written>) -> Vec<i64> {
     let mut published = Vec::new();
     for written in lane {
         let Written {
@@ -174,12 +178,14 @@ async fn publish_lane(outbox: &Outbox, lane: Vec<Written>) -> Result<Vec<i64>, E
             let pause = pause(attempts);
             let took = begin.elapsed();
             tracing::warn!(topic, id, attempts, %error, ?took, ?pause, "a message stays in the outbox");
-            postpone(&outbox.database, sequence, pause).await?;
+            if let Err(error) = postpone(&outbox.database, sequence, pause).await {
+                tracing::warn!(topic, id, %error, "it is tried again at once");
+            }
             break;
         }
         published.push(sequence);
     }
-    Ok(published)
+    published
 }
 
 /// How long a message waits that has failed so often before.

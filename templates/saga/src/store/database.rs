@@ -96,34 +96,53 @@ pub(super) async fn claim(
     let due: Vec<(String, i64)> = due.untraced().fetch_all().await?;
     let mut claimed = Vec::with_capacity(due.len());
     for (id, fence) in due {
-        let taken = database
-            .query(
-                "UPDATE sagas SET owner = $1, fence = fence + 1, due_at = $2
-                 WHERE saga = $3 AND id = $4 AND fence = $5 AND due_at <= $6
-                 RETURNING input, trace, journal, fence",
-            )
-            .bind(claim.owner)
-            .bind(claim.lease_until)
-            .bind(saga)
-            .bind(&id)
-            .bind(fence)
-            .bind(claim.now);
-        // Another process may have been faster.
-        let Some(taken) = taken.untraced().fetch_optional::<Taken>().await? else {
-            continue;
-        };
-        claimed.push(Claimed {
-            key: Key {
-                saga: saga.to_owned(),
-                id: Arc::from(id),
-            },
-            input: taken.input.into(),
-            trace: taken.trace,
-            journal: serde_json::from_str(&taken.journal)?,
-            fence: taken.fence,
-        });
+        match take(database, saga, claim, (&id, fence)).await {
+            Ok(Some(saga)) => claimed.push(saga),
+            // Another process was faster.
+            Ok(None) => {}
+            // The others are of no use to anybody else until the lease is over.
+            Err(error) => {
+                tracing::error!(saga, id, error = ?error, "a saga cannot be taken up");
+                if !matches!(error, Error::Json(_)) {
+                    break;
+                }
+            }
+        }
     }
     Ok(claimed)
+}
+
+async fn take(
+    database: &Database,
+    saga: &str,
+    claim: Claim<'_>,
+    (id, fence): (&str, i64),
+) -> Result<Option<Claimed>, Error> {
+    let taken = database
+        .query(
+            "UPDATE sagas SET owner = $1, fence = fence + 1, due_at = $2
+             WHERE saga = $3 AND id = $4 AND fence = $5 AND due_at <= $6
+             RETURNING input, trace, journal, fence",
+        )
+        .bind(claim.owner)
+        .bind(claim.lease_until)
+        .bind(saga)
+        .bind(id)
+        .bind(fence)
+        .bind(claim.now);
+    let Some(taken) = taken.untraced().fetch_optional::<Taken>().await? else {
+        return Ok(None);
+    };
+    Ok(Some(Claimed {
+        key: Key {
+            saga: saga.to_owned(),
+            id: Arc::from(id),
+        },
+        input: taken.input.into(),
+        trace: taken.trace,
+        journal: serde_json::from_str(&taken.journal)?,
+        fence: taken.fence,
+    }))
 }
 
 pub(super) async fn save(

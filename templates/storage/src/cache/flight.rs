@@ -98,8 +98,11 @@ impl<V, E> Flight<'_, V, E> {
 /// Also of one that was given up.
 impl<V, E> Drop for Flight<'_, V, E> {
     fn drop(&mut self) {
-        if !self.is_disowned() {
-            self.flights.under_way().remove(&self.key);
+        let mut under_way = self.flights.under_way();
+        // Once it is disowned, another may be under way.
+        let is_this = |it: &UnderWay<V, E>| Arc::ptr_eq(&it.is_disowned, &self.is_disowned);
+        if under_way.get(&self.key).is_some_and(is_this) {
+            under_way.remove(&self.key);
         }
     }
 }

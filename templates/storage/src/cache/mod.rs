@@ -158,11 +158,15 @@ where
     pub async fn forget(&self, key: &str) {
         self.0.flights.disown(key);
         self.memory().remove(key);
-        if let Some(remote) = &self.0.remote
-            && remote.remove(key).await.is_err()
-        {
+        let Some(remote) = &self.0.remote else {
+            return;
+        };
+        if remote.remove(key).await.is_err() {
             self.0.metrics.remote_failed();
         }
+        // Until then, the old value could be read from there.
+        self.0.flights.disown(key);
+        self.memory().remove(key);
     }
 
     /// Keeps a value in memory, unless it has changed since it was read.
