@@ -134,6 +134,10 @@ impl Names {
             .filter(|stem| !stem.is_empty())
             .unwrap_or(service);
         let mut file = snake(service);
+        // Of `_1`, whose underscore is no word.
+        if file.starts_with(|first: char| first.is_ascii_digit()) {
+            file.insert(0, '_');
+        }
         if is_keyword(&file) || matches!(file.as_str(), "lib" | "main") {
             file.push_str("_service");
         }
