@@ -1,7 +1,8 @@
 //! From a service's name to the addresses of its instances, by asking a registry.
 //!
 //! The registry of a running `msvc run` is asked first, then the Consul agent of the environment, else
-//! that of `msvc up`, else the one on Consul's default port. Only instances that pass their health checks are used.
+//! that of `msvc up`, else the one on Consul's default port. Only instances that pass their health checks
+//! are used.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 //! `msvc trace` read.
 //!
 //! It differs from Jaeger where development gains by it or cannot tell:
-//! - nothing survives it unless it is told [where to keep it](EmbeddedCollector::keep_in), and it keeps no more than [`LIMIT`] bytes: the trace that came first goes
-//!   first;
+//! - nothing survives it unless it is told [where to keep it](EmbeddedCollector::keep_in), and it keeps
+//!   no more than [`LIMIT`] bytes: the trace that came first goes first;
 //! - traces come newest first, and clocks are taken to be right;
 //! - metrics and logs are refused as unimplemented; there is no user interface.
 
