@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::Sandbox;
 use crate::support::engine::ScriptedEngine;
+use crate::support::ports::free_port;
 use crate::support::system::{Running, SERVICE, becomes_free, workspace};
 use crate::support::terminal;
 
@@ -22,9 +23,7 @@ impl Site {
     fn new() -> Self {
         let sandbox = Sandbox::new();
         workspace(&sandbox, SERVICE);
-        let free = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [port, traces, otlp, otlp_http] =
-            [0, 1, 2, 3].map(|it: usize| free[it].local_addr().expect("bound").port());
+        let [port, traces, otlp, otlp_http] = [(); 4].map(|()| free_port());
         let path = sandbox.path().join("msvc.toml");
         let text = fs::read_to_string(&path).expect("there");
         let infra = format!(

@@ -1,7 +1,7 @@
 //! A collector that is sent spans and asked for them.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use msvc::infra::embedded::collector::{self, Addresses, EmbeddedCollector};
 use serde_json::Value;
 
 use crate::support::differences::within_deadline;
+use crate::support::ports::free_port;
 
 /// Spans of three traces, as JSON of OTLP.
 pub const SAMPLE: &str = include_str!("sample.json");
@@ -47,8 +48,7 @@ pub async fn ask(request: http::Request<Full<Bytes>>) -> Option<(u16, Bytes)> {
 }
 
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 impl Server {

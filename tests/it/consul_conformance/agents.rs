@@ -1,7 +1,7 @@
 //! A real agent and the embedded registry, side by side.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::differences::DEADLINE;
 pub use crate::support::differences::{Differences, within_deadline};
+use crate::support::ports::free_port;
 use crate::support::skip;
 
 /// How often a real agent is asked for what it does in the background.
@@ -76,11 +77,6 @@ impl Drop for RealAgent {
 pub fn binary() -> Option<PathBuf> {
     let named = std::env::var_os("CONSUL_BIN").map(PathBuf::from);
     named.or_else(|| which::which("consul").ok())
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 impl Pair {

@@ -7,7 +7,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic_health::ServingStatus;
 
-use super::agents::{Answer, Pair, Side, free_port};
+use super::agents::{Answer, Pair, Side};
+use crate::support::ports::free_port;
 
 /// A server whose answers the test chooses, and that keeps what it was asked last.
 struct Server {

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 
 use rustix::process::Signal;
 
-use super::site::{Site, free_port};
+use super::site::Site;
+use crate::support::ports::free_port;
 use crate::support::system::Running;
 
 #[test]

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::site::{Site, free_port};
+use super::site::Site;
+use crate::support::ports::free_port;
 use crate::support::skip;
 
 /// A registry of images.

@@ -1,6 +1,7 @@
 //! What the services of a workspace get of it.
 
-use super::site::{Site, free_port};
+use super::site::Site;
+use crate::support::ports::free_port;
 use crate::support::skip;
 use crate::support::system::{Running, workspace};
 

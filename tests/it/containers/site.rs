@@ -1,12 +1,12 @@
 //! A workspace whose infrastructure is containers, and a look at them from outside.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use crate::support::ports::free_port;
 use crate::support::{Sandbox, skip};
 
 /// One test at a time has the engine: together they would take each other's time and ports.
@@ -40,12 +40,6 @@ fn host() -> Option<String> {
         skip("no Docker engine for tests (`.ci/engine`, `.ci/images`, MSVC_TEST_DOCKER_HOST)");
     }
     host
-}
-
-/// A port that nobody has.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
 }
 
 impl Site {

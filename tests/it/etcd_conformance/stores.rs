@@ -1,6 +1,6 @@
 //! A real etcd and the embedded store, side by side.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,6 +25,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
 use crate::support::differences::{DEADLINE, within_deadline};
+use crate::support::ports::free_port;
 use crate::support::skip;
 
 /// How often a real etcd is asked whether it is ready.
@@ -68,8 +69,7 @@ pub fn binary(name: &str) -> Option<PathBuf> {
 }
 
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 fn start_real(binary: PathBuf, address: SocketAddr) -> RealEtcd {

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{PAUSE, SERVICES, all_is_well, an_order_is_one_trace, books, kill, orders_flow};
 use crate::generated::Running;
 use crate::support::Sandbox;
+use crate::support::ports::free_port;
 use postgres::Postgres;
-use programs::{Folder, Process, free_port, skip, wait_until};
+use programs::{Folder, Process, skip, wait_until};
 use rabbitmq::RabbitMq;
 
 #[expect(dead_code, reason = "services make their databases themselves")]

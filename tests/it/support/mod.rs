@@ -8,6 +8,8 @@ pub mod differences;
 pub mod engine;
 pub mod fixtures;
 pub mod http2;
+#[path = "../../support/ports.rs"]
+pub mod ports;
 pub mod random_protos;
 pub mod script;
 pub mod stubs;

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::ports::free_port;
+
 /// A listener whose connections are each handled by a function on a thread of its own.
 pub struct RawServer {
     address: SocketAddr,
@@ -90,6 +92,5 @@ pub fn consul(service: &'static str, port: u16, others: &'static [&'static str])
 
 /// A port on which nothing listens.
 pub fn dead_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+    free_port()
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Sandbox;
+use super::ports::free_port;
 
 /// Longer than anything here takes on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -49,8 +50,7 @@ fn main() {
 /// Writes a workspace with one service, `alpha`, made of this source; returns its gRPC and admin
 /// ports.
 pub fn workspace(sandbox: &Sandbox, source: &str) -> (u16, u16) {
-    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let [grpc, admin] = free.map(|it| it.local_addr().expect("bound").port());
+    let [grpc, admin] = [(); 2].map(|()| free_port());
     let files = [
         (
             "msvc.toml",

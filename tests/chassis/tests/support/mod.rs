@@ -9,6 +9,9 @@ mod generated {
     include!("probe.rs");
 }
 
+#[path = "../../../support/ports.rs"]
+mod ports;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 
@@ -17,6 +20,8 @@ use chassis::client::Channel;
 use chassis::tls::PeerIdentity;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
+
+pub(crate) use ports::free_port;
 
 pub(crate) use generated::probe_client::ProbeClient;
 pub(crate) use generated::probe_request::Behaviour;
@@ -60,17 +65,6 @@ pub(crate) fn ask(behaviour: Behaviour) -> ProbeRequest {
 
 /// A port that nobody listens on, outside of the range from which the system gives them out: it
 /// stays free until the test takes it.
-pub(crate) fn free_port() -> u16 {
-    use std::hash::{BuildHasher, RandomState};
-    loop {
-        let random = RandomState::new().hash_one(0_u8);
-        let port = 12_000 + (random % 20_000) as u16;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 type Replies = Pin<Box<dyn Stream<Item = Result<ProbeReply, Status>> + Send>>;
 
 impl ProbeApi {

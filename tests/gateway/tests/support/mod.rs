@@ -1,5 +1,7 @@
 //! A service that echoes, and a gateway in front of it.
 
+#[path = "../../../support/ports.rs"]
+mod ports;
 pub(crate) mod process;
 
 use std::convert::Infallible;

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use super::ports::free_port;
 use super::{DESCRIPTOR_SET, Echo, settings};
 
 /// Where the process finds what it is, and the addresses that it needs.
@@ -29,8 +30,7 @@ pub(crate) enum Role {
 
 /// An address that is free now.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address")
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 /// A process; it is killed when this is dropped.

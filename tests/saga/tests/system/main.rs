@@ -3,6 +3,8 @@
 mod flow;
 mod killed;
 mod outage;
+#[path = "../../../support/ports.rs"]
+mod ports;
 #[path = "../../../storage/tests/support/postgres.rs"]
 mod postgres;
 mod replicas;
@@ -10,3 +12,5 @@ mod service;
 mod steps;
 mod works;
 mod world;
+
+use ports::free_port;

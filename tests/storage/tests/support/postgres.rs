@@ -3,12 +3,14 @@
 //! fail. It refuses to run as root, so root's tests run it as `postgres`.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use super::free_port;
 
 const PREFIX: &str = "storage-postgres-";
 
@@ -266,11 +268,6 @@ fn other_user() -> Option<(u32, u32)> {
         return None;
     }
     Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Tests that are killed cannot clean up; those after them do.

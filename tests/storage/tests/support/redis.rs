@@ -2,10 +2,12 @@
 //! skipped, except where `CI` is `true`: there they fail.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use super::free_port;
 
 /// A server whose data is in memory.
 #[derive(Debug)]
@@ -25,9 +27,7 @@ impl Redis {
             std::io::stderr().write_all(text.as_bytes()).expect("open");
             return None;
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = free_port();
         let mut server = Self {
             program,
             port,

@@ -5,6 +5,8 @@ mod each;
 mod killed;
 mod migrations;
 mod outage;
+#[path = "../../../support/ports.rs"]
+mod ports;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod queries;
@@ -12,3 +14,5 @@ mod queries;
 mod redis;
 mod tls;
 mod transactions;
+
+use ports::free_port;

@@ -6,7 +6,7 @@ use chassis::config::Secret;
 use messaging::Settings;
 use storage::Database;
 
-use super::{Folder, Server};
+use super::{Folder, Server, free_port};
 use crate::support::unique;
 
 #[path = "../../../../storage/tests/support/postgres.rs"]

@@ -3,13 +3,16 @@
 pub mod databases;
 pub mod kafka;
 pub mod nats;
+#[path = "../../../../support/ports.rs"]
+mod ports;
 #[path = "../../../../support/programs.rs"]
 mod programs;
 pub mod rabbitmq;
 
 use messaging::Settings;
 
-pub use programs::{Folder, Process, free_port, skip, wait_until};
+pub use ports::free_port;
+pub use programs::{Folder, Process, skip, wait_until};
 
 /// A broker of a test's own, to be hurt.
 pub trait Server: Send {
