@@ -1,7 +1,7 @@
 //! What happens on this machine while calls are made: what the server takes, and what others do.
 //!
 //! Virtual machines are told how much of their processors the host gives to others, if the host likes; often
-//! it tells nothing. So a thread looks itself: for 2 ms of every 100 ms it does nothing but read the wall
+//! it tells nothing. So a thread looks itself: for 1 ms of every 100 ms it does nothing but read the wall
 //! clock and its own processor time. Where the wall clock jumps and the processor time with it, the system
 //! took the thread to be running while it was not: somebody outside had the processor. Where the processor
 //! time did not jump, another thread of this system had it.
@@ -21,7 +21,7 @@ pub use processes::{is_this_machine, listening};
 
 /// How often is spun, and for how long.
 const PERIOD: Duration = Duration::from_millis(100);
-const SPIN: Duration = Duration::from_millis(2);
+const SPIN: Duration = Duration::from_millis(1);
 /// A jump of the clock by more than this is none of the loop's own.
 const JUMP: Duration = Duration::from_micros(50);
 

@@ -155,6 +155,7 @@ pub fn run(context: &Context, args: NewArgs) -> Result {
         Some(path) => project::resolve(&context.directory.join(path))?,
         None => context.directory.clone(),
     };
+    proto::prepare();
     while let Outcome::Overtaken = make(context, &args, &name, &target)? {}
     Ok(())
 }

@@ -43,6 +43,9 @@ pub mod tokens;
 pub mod vendor;
 
 use std::path::Path;
+use std::thread;
+
+use prost_reflect::DescriptorPool;
 
 use crate::error::Result;
 use crate::manifest;
@@ -64,6 +67,13 @@ pub struct Generation<'a> {
     pub root: &'a Path,
     /// From where paths are shown.
     pub directory: &'a Path,
+}
+
+/// Begins with the descriptors of the well-known types, which every compilation needs, on a thread of
+/// its own: for who has something else to do first.
+pub fn prepare() {
+    // Without a thread for it they are made when they are needed.
+    let _ = thread::Builder::new().spawn(DescriptorPool::global);
 }
 
 /// Compiles every proto of a workspace and generates its crate `protocol`.

@@ -184,7 +184,7 @@ fn write_all(
         written.retain(|file| !ahead.has(file.path));
     }
     if written.len() < WORTH_A_THREAD {
-        write(files, &written)?;
+        write(files, &written, &mut Folders::default())?;
         return Ok(journal);
     }
     let next = AtomicUsize::new(0);
@@ -224,17 +224,21 @@ fn permissions(path: &Path) -> Result<Option<fs::Permissions>, IoFailure> {
 
 /// Writes what the other thread, which does the same, has not taken yet.
 fn share(files: &Path, written: &[Written<'_>], next: &AtomicUsize) -> Result<(), IoFailure> {
+    let mut made = Folders::default();
     loop {
         let first = next.fetch_add(AT_A_TIME, Ordering::Relaxed);
         let Some(rest) = written.get(first..).filter(|rest| !rest.is_empty()) else {
             return Ok(());
         };
-        write(files, &rest[..rest.len().min(AT_A_TIME)])?;
+        write(files, &rest[..rest.len().min(AT_A_TIME)], &mut made)?;
     }
 }
 
-fn write(files: &Path, written: &[Written<'_>]) -> Result<(), IoFailure> {
-    let mut made = Folders::default();
+fn write<'p>(
+    files: &Path,
+    written: &[Written<'p>],
+    made: &mut Folders<'p>,
+) -> Result<(), IoFailure> {
     for file in written {
         let staged = files.join(file.path);
         made.make_above(files, file.path)?;
