@@ -98,7 +98,7 @@ async fn a_call_waits_for_an_instance_that_is_about_to_start() {
 async fn without_an_instance_a_call_says_what_is_wrong_with_each() {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut config = config();
-    config.client.ready_timeout = chassis::config::Duration::from_millis(200);
+    config.client.ready_timeout = chassis::config::Duration::from_secs(1);
 
     let target = format!("static:///{address}");
     let channel = client::connect(&target, &config)

@@ -11,7 +11,8 @@ use crate::discovery::wait_until;
 use crate::etcd::Etcd;
 use crate::process::Service;
 
-const REFUSED: &str = "a change of the configuration was refused, the last good one stays";
+pub(crate) const REFUSED: &str =
+    "a change of the configuration was refused, the last good one stays";
 const AWAY: &str = "the configuration store cannot be reached, the last settings stay";
 
 /// A store of settings that is real.
@@ -257,8 +258,12 @@ impl Folder {
         self.0.to_str().expect("UTF-8")
     }
 
+    /// Writes a file as a whole: a service that looks while it is written would take the half of it
+    /// that is there, when nothing more comes for a while.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.0.join(name), text).expect("a file");
+        let new = self.0.join(".new");
+        std::fs::write(&new, text).expect("a file");
+        std::fs::rename(new, self.0.join(name)).expect("replaced");
     }
 }
 
@@ -295,8 +300,10 @@ fn a_service_follows_its_files_and_says_what_needs_a_restart() {
     let in_force = json!({"value": "two", "origin": origin, "live": true});
     assert_eq!(greeting(&service), in_force);
 
-    folder.write(".new", &(text("four") + "[registry]\ntags = [\"a\"]\n"));
-    std::fs::rename(folder.0.join(".new"), folder.0.join("default.toml")).expect("replaced");
+    folder.write(
+        "default.toml",
+        &(text("four") + "[registry]\ntags = [\"a\"]\n"),
+    );
     let restart = service.wait_for("these settings have changed and need a restart");
     let keys = json!({"source": "file", "keys": "registry.tags"});
     assert_eq!(restart["fields"], keys);

@@ -76,12 +76,16 @@ async fn call(address: SocketAddr, config: &Config) -> ProbeClient<client::Chann
     ProbeClient::new(channel.expect("a valid target"))
 }
 
-async fn within_a_second(
+/// Enough for whatever comes before the deadline.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn within(
+    timeout: Duration,
     client: &mut ProbeClient<client::Channel>,
     asked: ProbeRequest,
 ) -> Result<ProbeReply, Status> {
     let mut request = Request::new(asked);
-    request.set_timeout(Duration::from_secs(1));
+    request.set_timeout(timeout);
     client.unary(request).await.map(|it| it.into_inner())
 }
 
@@ -89,7 +93,7 @@ async fn within_a_second(
 async fn who_does_not_answer_ping_is_given_up_before_the_deadline() {
     let (address, _) = mute(SETTINGS, &[]).await;
     let mut client = call(address, &config()).await;
-    let result = within_a_second(&mut client, ProbeRequest::default()).await;
+    let result = within(LONG, &mut client, ProbeRequest::default()).await;
     assert_eq!(
         result.expect_err("nobody answers").code(),
         Code::Unavailable
@@ -101,9 +105,12 @@ async fn a_handler_that_is_slow_is_waited_for_as_long_as_its_server_answers_ping
     let mut service = Service::start(&[]);
     let mut config = config();
     config.client.retry.enabled = true;
+    // A server on a machine that is busy answers within that.
+    config.client.keep_alive_timeout = config::Duration::from_millis(700);
     let mut client = call(service.grpc, &config).await;
-    // Ten times what a server may take that answers nothing at all.
-    let result = within_a_second(&mut client, ask(Behaviour::Hang(true))).await;
+    // Four times what a server may take that answers nothing at all.
+    let timeout = Duration::from_secs(3);
+    let result = within(timeout, &mut client, ask(Behaviour::Hang(true))).await;
     let status = result.expect_err("it hangs");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     drop(client);
@@ -118,11 +125,12 @@ async fn a_handler_that_is_slow_is_waited_for_as_long_as_its_server_answers_ping
 async fn a_server_to_which_pings_are_too_many_is_probed_less() {
     let (address, connections) = mute(SETTINGS, TOO_MANY_PINGS).await;
     let mut client = call(address, &config()).await;
-    let result = within_a_second(&mut client, ProbeRequest::default()).await;
+    let result = within(LONG, &mut client, ProbeRequest::default()).await;
     let status = result.expect_err("the connection ends");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     // As before, nobody answers PING. But there is none.
-    let result = within_a_second(&mut client, ProbeRequest::default()).await;
+    let timeout = Duration::from_secs(1);
+    let result = within(timeout, &mut client, ProbeRequest::default()).await;
     let status = result.expect_err("nobody answers");
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_eq!(connections.load(Ordering::Relaxed), 2);
@@ -133,7 +141,7 @@ async fn a_server_to_which_something_else_is_too_much_is_probed_as_before() {
     let (address, _) = mute(SETTINGS, TOO_MUCH).await;
     let mut client = call(address, &config()).await;
     for _ in 0..2 {
-        let result = within_a_second(&mut client, ProbeRequest::default()).await;
+        let result = within(LONG, &mut client, ProbeRequest::default()).await;
         let status = result.expect_err("nobody answers");
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     }
@@ -144,9 +152,9 @@ async fn a_port_behind_which_nobody_speaks_is_no_instance() {
     let (address, _) = mute(&[], &[]).await;
     let mut config = config();
     config.client.connect_timeout = SHORT;
-    config.client.ready_timeout = config::Duration::from_millis(200);
+    config.client.ready_timeout = config::Duration::from_secs(1);
     let mut client = call(address, &config).await;
-    let result = within_a_second(&mut client, ProbeRequest::default()).await;
+    let result = within(LONG, &mut client, ProbeRequest::default()).await;
     let status = result.expect_err("nobody speaks");
     assert_eq!(status.code(), Code::Unavailable);
     let expected = format!(
