@@ -1,19 +1,20 @@
 //! Settings of the chassis that are in force as soon as they change.
 //!
 //! What a layer makes of its settings stands in a [`Follow`], which the layer looks into with each
-//! call. It is made anew when one of the settings has changed. The others need a restart:
+//! call. It is made anew when one of the settings has changed, of what was there before where that
+//! has learned something: breakers, outliers, the budget of retries. What cannot be made of a change
+//! refuses it as a whole. The others need a restart:
 //!
 //! - what others were told, or hold: addresses, certificates' files, the registry and its metadata;
-//! - what the stack is built of: `[server.layers]`, `[client.layers]`, `[server.auth]`, `[tracing]`;
-//! - what has learned something that a change would forget, just when it is needed: breakers,
-//!   outliers, the budget of retries, the balancer (`[client.breaker]`, `[client.outlier]`,
-//!   `[client.retry]`, `[client.balance]`), and the connections of clients.
+//! - what the stack is built of: `[server.layers]`, `[client.layers]`, `[tracing]`;
+//! - how the connections of clients are made and probed.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::Notify;
 
 use super::Config;
 
@@ -32,10 +33,17 @@ pub(crate) enum Section {
     ResponseTimeout,
     ReadyTimeout,
     MaxResponseSize,
+    Balance,
+    Breaker,
+    Outlier,
+    Retry,
+    /// A build without it has nothing to follow.
+    #[cfg(feature = "auth")]
+    Auth,
 }
 
 impl Section {
-    const ALL: [Self; 12] = [
+    const ALL: &[Self] = &[
         Self::MaxRequestSize,
         Self::DrainTimeout,
         Self::BackgroundTimeout,
@@ -48,6 +56,12 @@ impl Section {
         Self::ResponseTimeout,
         Self::ReadyTimeout,
         Self::MaxResponseSize,
+        Self::Balance,
+        Self::Breaker,
+        Self::Outlier,
+        Self::Retry,
+        #[cfg(feature = "auth")]
+        Self::Auth,
     ];
 
     /// As in the configuration.
@@ -65,6 +79,12 @@ impl Section {
             Self::ResponseTimeout => "client.response_timeout",
             Self::ReadyTimeout => "client.ready_timeout",
             Self::MaxResponseSize => "client.max_response_size",
+            Self::Balance => "client.balance",
+            Self::Breaker => "client.breaker",
+            Self::Outlier => "client.outlier",
+            Self::Retry => "client.retry",
+            #[cfg(feature = "auth")]
+            Self::Auth => "server.auth",
         }
     }
 
@@ -80,7 +100,13 @@ pub(super) fn is_followed(key: &str) -> bool {
 }
 
 /// What is made of some settings, as they are now. Clones share it.
-pub(crate) struct Follow<T>(Arc<ArcSwap<T>>);
+pub(crate) struct Follow<T>(Arc<Followed<T>>);
+
+struct Followed<T> {
+    value: ArcSwap<T>,
+    /// Told of each change.
+    news: Notify,
+}
 
 impl<T: Send + Sync + 'static> Follow<T> {
     /// `first` until one of `sections` changes, then what `make` makes of the configuration.
@@ -89,16 +115,55 @@ impl<T: Send + Sync + 'static> Follow<T> {
         first: T,
         make: impl Fn(&Config) -> T + Send + 'static,
     ) -> Self {
+        Self::renewing(sections, first, move |_, config| Ok(make(config)))
+    }
+
+    /// As [`Follow::new`], where `make` also knows what is there before, and says what is wrong with
+    /// a change that cannot come into force. It must not follow anything itself.
+    pub(crate) fn renewing(
+        sections: &'static [Section],
+        first: T,
+        make: impl Fn(&T, &Config) -> Result<T, String> + Send + 'static,
+    ) -> Self {
         PROCESS.follow(sections, first, make)
     }
+}
 
+impl<T> Follow<T> {
     pub(crate) fn load(&self) -> Guard<Arc<T>> {
-        self.0.load()
+        self.0.value.load()
     }
 
+    /// Waits for a change that was not waited for. It is for one task, and may be dropped and
+    /// called again.
+    pub(crate) async fn changed(&self) {
+        self.0.news.notified().await;
+    }
+
+    fn holding(value: T) -> Self {
+        Self(Arc::new(Followed {
+            value: ArcSwap::from_pointee(value),
+            news: Notify::new(),
+        }))
+    }
+
+    /// What never changes.
     #[cfg(test)]
     pub(crate) fn fixed(value: T) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(value)))
+        Self::holding(value)
+    }
+
+    /// Changes it as the configuration would.
+    #[cfg(test)]
+    pub(crate) fn set(&self, value: T) {
+        self.0.set(value);
+    }
+}
+
+impl<T> Followed<T> {
+    fn set(&self, value: T) {
+        self.value.store(Arc::new(value));
+        self.news.notify_one();
     }
 }
 
@@ -110,7 +175,7 @@ impl<T> Clone for Follow<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Follow<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Follow").field(&*self.0.load()).finish()
+        f.debug_tuple("Follow").field(&*self.load()).finish()
     }
 }
 
@@ -133,7 +198,24 @@ struct Follower {
     sections: &'static [Section],
     /// Gone when nobody looks any more.
     value: Weak<dyn Any + Send + Sync>,
-    apply: Box<dyn Fn(&Config) + Send>,
+    prepare: Prepare,
+}
+
+type Prepare = Box<dyn Fn(&Config) -> Result<Prepared, String> + Send>;
+
+/// Puts in force what was made of a change.
+type Prepared = Box<dyn FnOnce() + Send>;
+
+/// A change of which everything could be made that has to be.
+#[derive(Default)]
+pub(super) struct Ready(Vec<Prepared>);
+
+/// Why a change cannot come into force.
+#[derive(Debug, PartialEq)]
+pub(super) struct Refusal {
+    /// One of those that have changed.
+    pub(super) key: String,
+    pub(super) reason: String,
 }
 
 impl fmt::Debug for Follower {
@@ -150,45 +232,68 @@ impl Followers {
         }))
     }
 
-    fn follow<T: Send + Sync + 'static>(
+    pub(super) fn follow<T: Send + Sync + 'static>(
         &self,
         sections: &'static [Section],
         first: T,
-        make: impl Fn(&Config) -> T + Send + 'static,
+        make: impl Fn(&T, &Config) -> Result<T, String> + Send + 'static,
     ) -> Follow<T> {
         let mut state = self.lock();
         let late = state.latest.as_ref().filter(|(_, changed)| {
             let has_changed = |section| changed.contains(section);
             sections.iter().any(has_changed)
         });
-        let first = late.map_or(first, |(config, _)| make(config));
-        let value = Arc::new(ArcSwap::from_pointee(first));
-        let weak = Arc::downgrade(&value);
+        let first = match late.map(|(config, _)| make(&first, config)) {
+            None => first,
+            Some(Ok(latest)) => latest,
+            Some(Err(reason)) => {
+                tracing::error!(reason, "what was changed meanwhile cannot be used");
+                first
+            }
+        };
+        let follow = Follow::holding(first);
+        let weak = Arc::downgrade(&follow.0);
         state.followers.retain(Follower::is_there);
         state.followers.push(Follower {
             sections,
             value: weak.clone(),
-            apply: Box::new(move |config| {
-                if let Some(value) = weak.upgrade() {
-                    value.store(Arc::new(make(config)));
-                }
+            prepare: Box::new(move |config| {
+                let Some(followed) = weak.upgrade() else {
+                    return Ok(Box::new(|| ()));
+                };
+                let value = make(&followed.value.load(), config)?;
+                Ok(Box::new(move || followed.set(value)))
             }),
         });
-        Follow(value)
+        follow
     }
 
-    /// Puts `config` in force, in which the settings `changed` have changed.
-    pub(super) fn apply(&self, changed: &[String], config: &Config) {
-        let has_changed = |section: &Section| changed.iter().any(|key| section.has(key));
-        let mut state = self.lock();
-        for follower in &state.followers {
-            if follower.sections.iter().any(has_changed) {
-                (follower.apply)(config);
+    /// Makes all that has to be made of `config`, in which the settings `changed` have changed.
+    ///
+    /// # Errors
+    /// When some of it cannot be made.
+    pub(super) fn prepare(&self, changed: &[String], config: &Config) -> Result<Ready, Refusal> {
+        let mut ready = Ready::default();
+        for follower in &self.lock().followers {
+            let is_its = |key: &&String| follower.sections.iter().any(|it| it.has(key));
+            if let Some(key) = changed.iter().find(is_its) {
+                let key = key.clone();
+                let prepared = (follower.prepare)(config);
+                ready
+                    .0
+                    .push(prepared.map_err(|reason| Refusal { key, reason })?);
             }
         }
+        Ok(ready)
+    }
+
+    /// Puts `config` in force, of which `ready` was made.
+    pub(super) fn apply(&self, ready: Ready, changed: &[String], config: &Config) {
+        ready.0.into_iter().for_each(|prepared| prepared());
+        let has_changed = |section: &&Section| changed.iter().any(|key| section.has(key));
+        let mut state = self.lock();
         let mut sections = state.latest.take().map_or(Vec::new(), |(_, before)| before);
-        let new = Section::ALL.into_iter().filter(has_changed);
-        sections.extend(new);
+        sections.extend(Section::ALL.iter().filter(has_changed));
         sections.dedup();
         state.latest = Some((Box::new(config.clone()), sections));
     }
@@ -205,62 +310,4 @@ impl Follower {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Size;
-
-    const SIZE: &[Section] = &[Section::MaxRequestSize];
-
-    fn config(size: u64) -> Config {
-        let mut config = Config::default();
-        config.server.max_request_size = Size::from_bytes(size);
-        config
-    }
-
-    fn follow(followers: &Followers, first: usize) -> Follow<usize> {
-        followers.follow(SIZE, first, |config| config.server.max_request_size.bytes())
-    }
-
-    fn keys(keys: &[&str]) -> Vec<String> {
-        keys.iter().map(|key| (*key).to_owned()).collect()
-    }
-
-    #[test]
-    fn what_has_changed_is_made_anew_and_nothing_else() {
-        let followers = Followers::new();
-        let size = follow(&followers, 1);
-        followers.apply(&keys(&["server.max_request_sizes", "client"]), &config(2));
-        assert_eq!(**size.load(), 1);
-        followers.apply(&keys(&["server.max_request_size"]), &config(3));
-        assert_eq!(**size.load(), 3);
-        assert_eq!(**size.clone().load(), 3);
-    }
-
-    #[test]
-    fn who_comes_late_begins_with_what_is_in_force() {
-        let followers = Followers::new();
-        followers.apply(&keys(&["server.port"]), &config(2));
-        assert_eq!(**follow(&followers, 1).load(), 1, "as it was told");
-        followers.apply(&keys(&["server.max_request_size"]), &config(3));
-        followers.apply(&keys(&["server.port"]), &config(4));
-        assert_eq!(**follow(&followers, 1).load(), 4);
-    }
-
-    #[test]
-    fn nobody_is_kept_who_is_gone() {
-        let followers = Followers::new();
-        let stays = follow(&followers, 1);
-        (0..10).for_each(|_| drop(follow(&followers, 1)));
-        let _new = follow(&followers, 1);
-        assert_eq!(followers.lock().followers.len(), 2);
-        drop(stays);
-    }
-
-    #[test]
-    fn a_section_has_the_keys_below_it() {
-        assert!(is_followed("server.limits.rate.burst"));
-        assert!(is_followed("server.drain_timeout"));
-        assert!(!is_followed("server.port"));
-        assert!(!is_followed("server.limitsx"));
-    }
-}
+mod tests;

@@ -18,7 +18,8 @@
 //!
 //! While the service runs, a change of a file or of the key is parsed and validated with all other
 //! layers. A good one takes effect as a whole: in [`Live`], which [`Config::live`] returns, for the
-//! service's own settings, and at once for limits on calls, connections and times ([`Server`] and
+//! service's own settings, and at once for limits on calls, connections and times, for who may call,
+//! and for retries, breakers, outliers and balancing of the channels that there are ([`Server`] and
 //! [`Client`] say which); other settings need a restart, which the log says. A bad one changes
 //! nothing. `/configz` of the admin server shows what is in force and where each value came from.
 //!

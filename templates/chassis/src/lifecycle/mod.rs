@@ -46,8 +46,8 @@ pub async fn serve<A>(config: Config<A>, services: Services) -> Result<(), Error
     result
 }
 
-/// What of the chassis' settings can change while the service runs; all else but `[app]` needs a
-/// restart.
+/// What of the chassis' settings is applied here when it changes while the service runs; `[app]` and
+/// what is followed are elsewhere.
 fn hooks() -> config::Hooks {
     match telemetry::log::level::installed() {
         None => config::Hooks::default(),

@@ -1,23 +1,23 @@
-//! Limits that change while a service runs.
+//! Settings that change while a service runs.
 
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::config::Folder;
+use crate::config::{Folder, REFUSED};
 use crate::process::Service;
 use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
 
-/// A service whose limits are in a file.
-struct Limited {
+/// A service whose settings are in a file.
+struct Live {
     folder: Folder,
     service: Service,
 }
 
-impl Limited {
-    fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+impl Live {
+    fn start(name: &str, text: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new(name);
-        folder.write("default.toml", "");
+        folder.write("default.toml", text);
         let own = [
             ("APP_CONFIG_DIR", folder.path()),
             ("APP_CONFIG_CENTER__POLL_INTERVAL", "20ms"),
@@ -40,7 +40,7 @@ async fn code(client: &mut ProbeClient<Channel>, request: ProbeRequest) -> Code 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limits_of_a_server_change_while_it_runs() {
-    let mut limited = Limited::start("server", &[]);
+    let mut limited = Live::start("server", "", &[]);
     let mut client = limited.service.client().await;
     let request = || ProbeRequest {
         payload: vec![1; 2_000],
@@ -50,7 +50,7 @@ async fn the_limits_of_a_server_change_while_it_runs() {
 
     limited.set("[server]\nmax_request_size = \"1KiB\"");
     assert_eq!(code(&mut client, request()).await, Code::ResourceExhausted);
-    limited.set("[server.deadline]\nunary = \"50ms\"");
+    limited.set("[server.deadline]\nunary = \"1s\"");
     assert_eq!(code(&mut client, request()).await, Code::Ok);
     let hang = code(&mut client, ask(Behaviour::Hang(true))).await;
     assert_eq!(hang, Code::DeadlineExceeded);
@@ -90,7 +90,7 @@ async fn the_limits_of_a_server_change_while_it_runs() {
 async fn the_limits_of_a_client_change_while_it_runs() {
     let back = Service::start(&[]);
     let target = format!("static:///{}", back.grpc);
-    let mut front = Limited::start("client", &[("PROBE_DOWNSTREAM", &target)]);
+    let mut front = Live::start("client", "", &[("PROBE_DOWNSTREAM", &target)]);
     let mut client = front.service.client().await;
     let relay = || ask(Behaviour::Relay(true));
     assert_eq!(code(&mut client, relay()).await, Code::Ok);
@@ -109,4 +109,129 @@ async fn the_limits_of_a_client_change_while_it_runs() {
     front.set("");
     assert_eq!(code(&mut client, relay()).await, Code::Ok);
     drop(held);
+}
+
+/// A service that calls `target` as `text` says at first.
+fn calling(name: &str, text: &str, target: &str) -> Live {
+    Live::start(name, text, &[("PROBE_DOWNSTREAM", target)])
+}
+
+/// How many calls a service has sent to `target`.
+fn sent(service: &Service, target: &str) -> u64 {
+    let row = format!("client_picks_total{{target=\"{target}\",result=\"picked\"}} ");
+    let metrics = service.get("/metrics").1;
+    let count = metrics.lines().find_map(|line| line.strip_prefix(&row));
+    count.map_or(0, |count| count.parse().expect("a number"))
+}
+
+/// How a call to the next service ends, and in how many attempts.
+async fn attempts(
+    client: &mut ProbeClient<Channel>,
+    service: &Service,
+    target: &str,
+) -> (String, u64) {
+    let before = sent(service, target);
+    let result = client.unary(ask(Behaviour::Relay(true))).await;
+    let message = result.map_or_else(|status| status.message().to_owned(), |_| String::new());
+    (message, sent(service, target) - before)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_and_breakers_of_an_open_channel_change_while_it_is_used() {
+    const NO_BREAKER: &str = "[client.breaker]\nenabled = false\n";
+    const ONCE: &str = "[client.retry]\nmax_attempts = 1\n";
+    let back = Service::start(&[("PROBE_ALWAYS", "unavailable")]);
+    let target = format!("static:///{}", back.grpc);
+    let mut front = calling("retries", NO_BREAKER, &target);
+    let mut client = front.service.client().await;
+    let told = |attempts| ("as told".to_owned(), attempts);
+    assert_eq!(
+        attempts(&mut client, &front.service, &target).await,
+        told(3)
+    );
+    front.set(&format!("{NO_BREAKER}[client.retry]\nmax_attempts = 5"));
+    assert_eq!(
+        attempts(&mut client, &front.service, &target).await,
+        told(5)
+    );
+    front.set(&format!("{NO_BREAKER}[client.retry]\nenabled = false"));
+    assert_eq!(
+        attempts(&mut client, &front.service, &target).await,
+        told(1)
+    );
+
+    // The endpoints follow in a moment.
+    let open = format!(
+        "no instance of {target} is ready: {}: its circuit breaker is open",
+        back.grpc
+    );
+    front.set(ONCE);
+    let mut ended = attempts(&mut client, &front.service, &target).await;
+    while ended == told(1) {
+        ended = attempts(&mut client, &front.service, &target).await;
+    }
+    assert_eq!(ended, (open.clone(), 0));
+    // It goes on with what it knows: it is open, and for no longer than this says.
+    front.set(&format!("{ONCE}[client.breaker]\nopen_for = \"0s\""));
+    while ended == (open.clone(), 0) {
+        ended = attempts(&mut client, &front.service, &target).await;
+    }
+    assert_eq!(ended, told(1));
+    let metrics = front.service.get("/metrics").1;
+    let row = format!("client_breakers_open{{target=\"{target}\"}} 1\n");
+    assert!(metrics.contains(&row), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_balancing_of_an_open_channel_changes_while_it_is_used() {
+    let backs = ["a", "b"].map(|name| Service::start(&[("PROBE_INSTANCE", name)]));
+    let target = format!("static:///{},{}", backs[0].grpc, backs[1].grpc);
+    let mut front = calling("balance", "", &target);
+    let mut client = front.service.client().await;
+    for (text, expected) in [
+        ("", 2),
+        ("[client.balance]\nsubset_size = 1", 1),
+        ("[client.balance]\npolicy = \"p2c\"", 2),
+    ] {
+        if !text.is_empty() {
+            front.set(text);
+        }
+        let mut instances = std::collections::BTreeSet::new();
+        while instances.len() != expected {
+            instances.clear();
+            for _ in 0..20 {
+                let reply = client.unary(ask(Behaviour::Relay(true))).await;
+                instances.insert(reply.expect("a reply").into_inner().instance);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "auth")]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_call_changes_while_the_service_runs() {
+    const ON: &str =
+        "[server.auth]\nenabled = true\nsecret = \"0123456789abcdef0123456789abcdef\"\n";
+    let mut live = Live::start("auth", "", &[]);
+    let mut client = live.service.client().await;
+    let mut wait_for =
+        async |expected| while code(&mut client, ask(Behaviour::Hang(false))).await != expected {};
+    wait_for(Code::Ok).await;
+    live.set(ON);
+    wait_for(Code::Unauthenticated).await;
+    live.set(&format!("{ON}public = [\"chassis.test.v1.Probe/Unary\"]"));
+    wait_for(Code::Ok).await;
+
+    let wrong = format!("{ON}public = [\"chassis.test.v1.Prob/Unary\"]");
+    live.folder.write("default.toml", &wrong);
+    let refused = live.service.wait_for(REFUSED);
+    let reason = format!(
+        "failed to load {}/default.toml:4: `server.auth.public`: `server.auth` names \
+         `chassis.test.v1.Prob/Unary`, which no service here has",
+        live.folder.path()
+    );
+    assert_eq!(refused["fields"]["reason"], reason.as_str());
+    wait_for(Code::Ok).await;
+    live.set(ON);
+    wait_for(Code::Unauthenticated).await;
 }

@@ -1,5 +1,7 @@
 //! Which endpoints there are, and which of them get calls: as the registry says, and as outliers
 //! are ejected. One task decides it all, so nothing here is locked.
+//!
+//! When the settings change, endpoints keep their connections, and what is known about them.
 
 use std::hash::RandomState;
 use std::net::SocketAddr;
@@ -7,13 +9,13 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::policy::{Candidates, order};
+use super::policy::{Candidates, Policy, order};
 use super::pool::{Endpoints, Shared};
 use super::subset::subset;
-use crate::client::endpoint::{Endpoint, Settings};
+use crate::client::endpoint::{Endpoint, Settings, Watched};
 use crate::client::outlier::{self, Change, Record};
-use crate::client::random;
-use crate::config;
+use crate::client::{breaker, random};
+use crate::config::{self, Follow};
 use crate::registry::{Instance, Instances};
 
 /// The key of the metadata with the weight of an instance.
@@ -23,9 +25,14 @@ const WEIGHT: &str = "weight";
 pub(super) struct Members {
     shared: Arc<Shared>,
     settings: Settings,
-    subset_size: usize,
+    config: Follow<config::Client>,
+    /// `[client.balance]` as it is in force.
+    balance: config::Balance,
+    policy: Arc<Policy>,
     /// By which this channel chooses its subset.
     seed: RandomState,
+    /// What loads are measured from.
+    origin: Instant,
     outliers: Option<Outliers>,
     members: Vec<Member>,
 }
@@ -43,25 +50,32 @@ struct Member {
 }
 
 impl Members {
-    pub(super) fn new(shared: Arc<Shared>, settings: Settings, config: &config::Client) -> Self {
-        let outliers = config.outlier.enabled.then(|| Outliers {
-            config: config.outlier.clone(),
-            metrics: outlier::Metrics::of(&shared.target),
-            panicking: false,
-        });
-        Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        settings: Settings,
+        config: Follow<config::Client>,
+    ) -> Self {
+        let origin = Instant::now();
+        let balance = config.load().balance.clone();
+        let mut members = Self {
             shared,
             settings,
-            subset_size: config.balance.subset_size,
+            config,
+            policy: Arc::new(Policy::new(&balance, origin)),
+            balance,
             seed: RandomState::new(),
-            outliers,
+            origin,
+            outliers: None,
             members: Vec::new(),
-        }
+        };
+        members.configure();
+        members
     }
 
     /// Makes endpoints for new instances, and lets go of those that are gone: calls in flight end
     /// on their connections, new ones go elsewhere. Never returns.
     pub(super) async fn follow(mut self, mut instances: Instances) {
+        let config = self.config.clone();
         let mut sweeps = self.outliers.as_ref().and_then(Outliers::sweeps);
         if let Some(current) = instances.current() {
             self.update(&current);
@@ -73,7 +87,55 @@ impl Members {
                         self.update(&current);
                     }
                 }
+                () = config.changed() => {
+                    let every = |it: &Self| it.outliers.as_ref().map(|it| it.config.interval);
+                    let before = every(&self);
+                    self.configure();
+                    if every(&self) != before {
+                        sweeps = self.outliers.as_ref().and_then(Outliers::sweeps);
+                    }
+                    match instances.current() {
+                        Some(current) => self.update(&current),
+                        None => self.publish(),
+                    }
+                }
                 now = tick(&mut sweeps) => self.sweep(now),
+            }
+        }
+    }
+
+    /// Puts the settings as they are now in force. What comes of it is not published yet.
+    fn configure(&mut self) {
+        let config = self.config.load();
+        if config.balance != self.balance {
+            self.policy = Arc::new(Policy::new(&config.balance, self.origin));
+            self.balance = config.balance.clone();
+        }
+        let target = &self.shared.target;
+        let breaker = &config.breaker;
+        self.settings.watched = Watched {
+            breaker: breaker
+                .enabled
+                .then(|| breaker::Settings::new(target, breaker)),
+            load: self.policy.weighing(),
+            tally: config.outlier.enabled,
+        };
+        let before = self.outliers.take();
+        self.outliers = config.outlier.enabled.then(|| match before {
+            Some(before) => Outliers {
+                config: config.outlier.clone(),
+                ..before
+            },
+            None => Outliers {
+                config: config.outlier.clone(),
+                metrics: outlier::Metrics::of(target),
+                panicking: false,
+            },
+        });
+        for member in &mut self.members {
+            member.endpoint = Arc::new(member.endpoint.renewed(&self.settings.watched));
+            if self.outliers.is_none() {
+                member.record = Record::default();
             }
         }
     }
@@ -86,10 +148,10 @@ impl Members {
                 target = self.shared.target,
                 "no instance is left, keeping the last ones"
             );
-            return;
+            return self.publish();
         }
         let mut old = std::mem::take(&mut self.members);
-        let chosen = subset(instances, self.subset_size, &self.seed);
+        let chosen = subset(instances, self.balance.subset_size, &self.seed);
         for instance in chosen {
             let address = instance.address;
             let known = old.iter().position(|it| it.endpoint.address() == address);
@@ -112,7 +174,7 @@ impl Members {
     }
 
     fn weight(&self, instance: &Instance) -> u16 {
-        if !self.shared.policy.is_weighted() {
+        if !self.policy.is_weighted() {
             return 1;
         }
         let Some(text) = instance.meta.get(WEIGHT) else {
@@ -164,7 +226,12 @@ impl Members {
         };
         let is_weightless = self.members.iter().all(|member| member.weight == 0);
         let mut weights = Vec::new();
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = Endpoints {
+            policy: Arc::clone(&self.policy),
+            is_timed: self.settings.watched.is_timed(),
+            candidates: Candidates::default(),
+            ejected: Vec::new(),
+        };
         for member in &self.members {
             let endpoint = Arc::clone(&member.endpoint);
             if is_ejected(member) && !panicking {
@@ -174,10 +241,7 @@ impl Members {
                 weights.push(member.weight);
             }
         }
-        endpoints.candidates = Candidates {
-            turns: order(&weights),
-            ..endpoints.candidates
-        };
+        endpoints.candidates.turns = order(&weights);
         self.shared.publish(endpoints);
     }
 }

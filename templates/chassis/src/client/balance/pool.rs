@@ -13,10 +13,10 @@ use super::members::Members;
 use super::metrics::Metrics;
 use super::policy::{Candidates, Policy};
 use crate::client::endpoint::{self, Endpoint, Picked, Refusal, Settings, Watched};
+use crate::client::random;
 use crate::client::target::Target;
 use crate::client::tried::{Addresses, Tried};
-use crate::client::{breaker, random};
-use crate::config;
+use crate::config::{self, Follow, Section};
 use crate::registry::Instances;
 use crate::task;
 use crate::tls::ClientTls;
@@ -31,18 +31,18 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) target: String,
-    pub(super) policy: Policy,
     endpoints: ArcSwap<Endpoints>,
-    /// Whether a pick has to know the time.
-    is_timed: bool,
     /// Told whenever an endpoint may have become ready.
     news: Arc<Notify>,
     metrics: Metrics,
 }
 
-/// The endpoints as they are now.
-#[derive(Debug, Default)]
+/// The endpoints, and how one is chosen, as it is now.
+#[derive(Debug)]
 pub(super) struct Endpoints {
+    pub(super) policy: Arc<Policy>,
+    /// Whether a pick has to know the time.
+    pub(super) is_timed: bool,
     pub(super) candidates: Candidates,
     /// Outliers, which get calls only when no candidate can take one.
     pub(super) ejected: Vec<Arc<Endpoint>>,
@@ -66,8 +66,6 @@ impl Pool {
     ) -> Self {
         let name = target.to_string();
         let news = Arc::new(Notify::new());
-        let policy = Policy::new(&config.balance);
-        let breaker = config.breaker.enabled;
         let settings = Settings {
             authority: target.authority(),
             tls,
@@ -76,22 +74,22 @@ impl Pool {
             keep_alive_timeout: config.keep_alive_timeout.get(),
             min_backoff: config.min_backoff.get(),
             max_backoff: config.max_backoff.get(),
-            watched: Watched {
-                breaker: breaker.then(|| breaker::Settings::new(target, &config.breaker)),
-                load: policy.weighing(),
-                tally: config.outlier.enabled,
-            },
+            watched: Watched::default(),
             metrics: endpoint::Metrics::of(&name),
             news: Arc::clone(&news),
         };
+        let policy = Policy::new(&config.balance, Instant::now());
         let shared = Arc::new(Shared {
-            policy,
-            is_timed: settings.watched.is_timed(),
-            endpoints: ArcSwap::default(),
+            endpoints: ArcSwap::from_pointee(Endpoints::none(policy)),
             news,
             metrics: Metrics::of(&name),
             target: name,
         });
+        let config = Follow::new(
+            &[Section::Balance, Section::Breaker, Section::Outlier],
+            config.clone(),
+            |config| config.client.clone(),
+        );
         let members = Members::new(Arc::clone(&shared), settings, config);
         let task = task::spawn(members.follow(instances)).abort_handle();
         Self { shared, task }
@@ -102,17 +100,16 @@ impl Pool {
     /// calls take unless a breaker is not closed.
     pub(super) fn pick(&self, path: &str, tried: Option<&Tried>) -> Result<Picked, Unpicked> {
         let endpoints = self.shared.endpoints.load();
-        let now = self.shared.is_timed.then(Instant::now);
-        let policy = &self.shared.policy;
+        let now = endpoints.is_timed.then(Instant::now);
         let picked = match tried.map(Tried::lock) {
             Some(mut tried) => {
-                let picked = endpoints.pick(policy, path, now, Some(&*tried));
+                let picked = endpoints.pick(path, now, Some(&*tried));
                 if let Ok(picked) = &picked {
                     tried.add(picked.address());
                 }
                 picked
             }
-            None => endpoints.pick(policy, path, now, None),
+            None => endpoints.pick(path, now, None),
         };
         self.shared.metrics.count(&picked);
         picked
@@ -170,6 +167,16 @@ impl Shared {
 }
 
 impl Endpoints {
+    /// None so far.
+    fn none(policy: Policy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            is_timed: false,
+            candidates: Candidates::default(),
+            ejected: Vec::new(),
+        }
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.candidates.endpoints.iter().chain(&self.ejected)
     }
@@ -178,7 +185,6 @@ impl Endpoints {
     /// tried or is silent; any that can, when it seems to choose only from those that cannot.
     fn pick(
         &self,
-        policy: &Policy,
         path: &str,
         now: Option<Instant>,
         tried: Option<&Addresses>,
@@ -200,7 +206,7 @@ impl Endpoints {
         // Asking the policy again, and not for the next in line, spreads the calls of one that is
         // away over all others, and not on its neighbour.
         for _ in 0..endpoints.len() {
-            let choice = policy.choose(&self.candidates, now);
+            let choice = self.policy.choose(&self.candidates, now);
             for index in std::iter::once(choice.first).chain(choice.second) {
                 let endpoint = &endpoints[index];
                 if !is_avoided(endpoint)

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{Breaker, Settings};
+use super::state::Rules;
+use super::{Breaker, Service, Settings};
 
 /// How many methods of an endpoint have a breaker of their own. Names of methods come from
 /// generated clients, but a proxy passes on what others made up.
@@ -36,25 +37,48 @@ pub(in crate::client) struct Permit {
 /// Breakers by the path of the method.
 #[derive(Debug)]
 struct PerMethod {
-    settings: Settings,
+    service: Service,
     address: SocketAddr,
     known: ArcSwap<HashMap<Box<str>, Arc<Breaker>>>,
-    /// Held while `known` is changed.
-    change: Mutex<()>,
+    /// Those of breakers to come. Held while `known` is changed.
+    rules: Mutex<Rules>,
 }
 
 impl Breakers {
     pub(in crate::client) fn new(settings: &Settings, address: SocketAddr) -> Self {
+        let Settings { service, rules, .. } = settings;
         let per_method = || PerMethod {
-            settings: settings.clone(),
+            service: service.clone(),
             address,
             known: ArcSwap::default(),
-            change: Mutex::new(()),
+            rules: Mutex::new(rules.clone()),
         };
         Self {
-            shared: Breaker::new(settings.clone(), address, None),
+            shared: Breaker::new(service.clone(), rules.clone(), address, None),
             per_method: settings.per_method.then(per_method),
         }
+    }
+
+    /// These, going by `settings` from now on, with all that they know; new ones when there are to
+    /// be others.
+    pub(in crate::client) fn renewed(
+        self: &Arc<Self>,
+        settings: &Settings,
+        address: SocketAddr,
+    ) -> Arc<Self> {
+        if self.per_method.is_some() != settings.per_method {
+            return Arc::new(Self::new(settings, address));
+        }
+        let now = Instant::now();
+        self.shared.change(&settings.rules, now);
+        if let Some(per_method) = &self.per_method {
+            let mut rules = per_method.lock();
+            *rules = settings.rules.clone();
+            for breaker in per_method.known.load().values() {
+                breaker.change(&rules, now);
+            }
+        }
+        Arc::clone(self)
     }
 
     /// Lets a call of the method with this path through, or not.
@@ -74,7 +98,7 @@ impl Breakers {
         now: Instant,
     ) {
         let breaker = permit.own.as_ref().unwrap_or(&self.shared);
-        breaker.record(permit.generation, breaker.outcome(code, took), now);
+        breaker.record(permit.generation, code, took, now);
     }
 
     /// A call says nothing, and gives its place back.
@@ -104,7 +128,7 @@ impl PerMethod {
     }
 
     fn add(&self, path: &str) -> Option<Arc<Breaker>> {
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.lock();
         let known = self.known.load();
         if let Some(breaker) = known.get(path) {
             return Some(Arc::clone(breaker));
@@ -112,10 +136,14 @@ impl PerMethod {
         if known.len() >= MAX_METHODS {
             return None;
         }
-        let breaker = Breaker::new(self.settings.clone(), self.address, Some(path));
+        let service = self.service.clone();
+        let breaker = Breaker::new(service, rules.clone(), self.address, Some(path));
         let mut more = HashMap::clone(&known);
         more.insert(path.into(), Arc::clone(&breaker));
         self.known.store(Arc::new(more));
         Some(breaker)
+    }
+    fn lock(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,10 @@
 //! resilience4j). How long a call took is counted to the beginning of its response: a stream that
 //! is long is not slow. In half-open, a slow probe is one that failed.
 //!
+//! When the rules are changed, a breaker stays in its state, with what it knows: an open one is open
+//! for as long as the new rules say. What was kept of a window with another length is forgotten, and
+//! probes begin anew when there are to be more or fewer.
+//!
 //! Only outcomes that are the server's fault are failures: see [`is_failure`]. An outcome counts
 //! only for the state in which its call began: late results of an earlier one are ignored.
 
@@ -28,10 +32,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::target::Target;
 use crate::config;
 use metrics::Metrics;
-use state::{Change, Outcome, Rules, SlowCall, State};
+use state::{Change, Rules, SlowCall, State};
 
 pub use change::{BreakerChange, BreakerState, on_breaker_change};
 pub(super) use methods::{Breakers, Permit};
@@ -49,18 +52,24 @@ pub(crate) fn is_failure(code: Code) -> bool {
     )
 }
 
-/// What the breakers of a channel have in common.
+/// What the breakers of a channel have in common, as it is configured now.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    target: Arc<str>,
+    service: Service,
     rules: Rules,
     per_method: bool,
+}
+
+/// Whom the breakers of a channel are about.
+#[derive(Debug, Clone)]
+struct Service {
+    target: Arc<str>,
     metrics: Metrics,
 }
 
 impl Settings {
-    pub(super) fn new(target: &Target, config: &config::Breaker) -> Self {
-        let target: Arc<str> = target.to_string().into();
+    /// For the breakers of the channel to `target`.
+    pub(super) fn new(target: &str, config: &config::Breaker) -> Self {
         let slow_call = config.slow_call_duration.non_zero();
         Self {
             rules: Rules {
@@ -76,8 +85,10 @@ impl Settings {
                 probes: config.probes.max(1),
             },
             per_method: config.per_method,
-            metrics: Metrics::of(&target),
-            target,
+            service: Service {
+                target: target.into(),
+                metrics: Metrics::of(target),
+            },
         }
     }
 
@@ -90,10 +101,10 @@ impl Settings {
 /// A breaker in front of an endpoint, or a method of it.
 #[derive(Debug)]
 struct Breaker {
-    settings: Settings,
+    service: Service,
     address: SocketAddr,
     method: Option<Arc<str>>,
-    state: Mutex<State>,
+    ruled: Mutex<Ruled>,
     /// The generation of the state while it is closed, else [`NOT_CLOSED`]: a call that passes a
     /// closed breaker takes no lock.
     closed: AtomicU64,
@@ -101,16 +112,33 @@ struct Breaker {
 
 const NOT_CLOSED: u64 = u64::MAX;
 
+/// A state, and what it goes by.
+#[derive(Debug)]
+struct Ruled {
+    rules: Rules,
+    state: State,
+}
+
 impl Breaker {
-    fn new(settings: Settings, address: SocketAddr, method: Option<&str>) -> Arc<Self> {
-        let state = State::new(&settings.rules, Instant::now());
+    fn new(service: Service, rules: Rules, address: SocketAddr, method: Option<&str>) -> Arc<Self> {
+        let state = State::new(&rules, Instant::now());
         Arc::new(Self {
             closed: AtomicU64::new(state.generation()),
-            state: Mutex::new(state),
+            ruled: Mutex::new(Ruled { rules, state }),
             method: method.map(Arc::from),
-            settings,
+            service,
             address,
         })
+    }
+
+    /// Goes by other rules from now on.
+    fn change(&self, rules: &Rules, now: Instant) {
+        let mut ruled = self.lock();
+        let Ruled { rules: old, state } = &mut *ruled;
+        if old != rules {
+            state.change(old, rules, now);
+            *old = rules.clone();
+        }
     }
 
     /// Lets a call through, or not: the generation that it begins in, which must be told with its
@@ -120,9 +148,10 @@ impl Breaker {
         if generation != NOT_CLOSED {
             return Some(generation);
         }
-        let mut state = self.lock();
-        let (permitted, change) = state.acquire(&self.settings.rules, Instant::now());
-        self.note(state, change);
+        let mut ruled = self.lock();
+        let Ruled { rules, state } = &mut *ruled;
+        let (permitted, change) = state.acquire(rules, Instant::now());
+        self.note(ruled, change);
         permitted
     }
 
@@ -131,39 +160,30 @@ impl Breaker {
         self.closed.load(Ordering::Acquire) == NOT_CLOSED
     }
 
-    /// What a call that ended with `code` says; its response began, or it ended without one, after
-    /// `took`, where that was measured.
-    fn outcome(&self, code: Code, took: Option<Duration>) -> Outcome {
-        let slow_call = self.settings.rules.slow_call;
-        let slow = slow_call.is_some_and(|rule| took.is_some_and(|took| took > rule.duration));
-        match code {
-            Code::Cancelled => Outcome::Neutral,
-            code if is_failure(code) => Outcome::Failure { slow },
-            _ if slow => Outcome::Slow,
-            _ => Outcome::Success,
-        }
-    }
-
-    fn record(&self, generation: u64, outcome: Outcome, now: Instant) {
-        let mut state = self.lock();
-        let change = state.record(&self.settings.rules, generation, outcome, now);
-        self.note(state, change);
+    /// A call that began in `generation` ended with `code`; its response began, or it ended without
+    /// one, after `took`, where that was measured.
+    fn record(&self, generation: u64, code: Code, took: Option<Duration>, now: Instant) {
+        let mut ruled = self.lock();
+        let Ruled { rules, state } = &mut *ruled;
+        let change = state.record(rules, generation, rules.outcome(code, took), now);
+        self.note(ruled, change);
     }
 
     /// Makes a change of state known.
-    fn note(&self, state: MutexGuard<'_, State>, change: Option<Change>) {
+    fn note(&self, ruled: MutexGuard<'_, Ruled>, change: Option<Change>) {
         let Some(Change { from, to, totals }) = change else {
             return;
         };
-        let number = state.generation();
+        let number = ruled.state.generation();
+        let open_for = ruled.rules.open_for;
         let closed = match to {
             BreakerState::Closed => number,
             BreakerState::Open | BreakerState::HalfOpen => NOT_CLOSED,
         };
         self.closed.store(closed, Ordering::Release);
-        self.settings.metrics.changed(from, to);
-        drop(state);
-        let (service, endpoint) = (&*self.settings.target, self.address);
+        self.service.metrics.changed(from, to);
+        drop(ruled);
+        let (service, endpoint) = (&*self.service.target, self.address);
         let method = self.method.as_deref();
         match to {
             BreakerState::Open => tracing::warn!(
@@ -173,7 +193,7 @@ impl Breaker {
                 failures = totals.failures,
                 slow = totals.slow,
                 requests = totals.requests,
-                open_for = ?self.settings.rules.open_for,
+                ?open_for,
                 "circuit breaker opened"
             ),
             BreakerState::HalfOpen => {
@@ -184,7 +204,7 @@ impl Breaker {
             }
         }
         change::tell(&BreakerChange {
-            target: Arc::clone(&self.settings.target),
+            target: Arc::clone(&self.service.target),
             endpoint,
             method: self.method.clone(),
             from,
@@ -193,15 +213,15 @@ impl Breaker {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Ruled> {
+        self.ruled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Breaker {
     fn drop(&mut self) {
         if self.is_open() {
-            self.settings.metrics.gone();
+            self.service.metrics.gone();
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tonic::Code;
 
-use super::BreakerState;
 use super::window::{Totals, Window};
+use super::{BreakerState, is_failure};
 
 /// When breakers open and close.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,6 +164,24 @@ impl State {
         }
     }
 
+    /// Goes on by the rules `new` where it went by `old`.
+    pub(super) fn change(&mut self, old: &Rules, new: &Rules, now: Instant) {
+        match &mut self.phase {
+            Phase::Closed { window, .. } if old.window != new.window => {
+                **window = Window::new(new.window, now);
+            }
+            Phase::Open { until } => {
+                let since = until.checked_sub(old.open_for).unwrap_or(now);
+                *until = since + new.open_for;
+            }
+            // Those that are under way say nothing about another number of them.
+            Phase::HalfOpen { .. } if old.probes != new.probes => {
+                self.half_open(now);
+            }
+            Phase::Closed { .. } | Phase::HalfOpen { .. } => {}
+        }
+    }
+
     fn open(&mut self, rules: &Rules, now: Instant, totals: Totals) -> Change {
         let until = now + rules.open_for;
         self.enter(Phase::Open { until }, totals)
@@ -210,6 +229,19 @@ impl Phase {
 }
 
 impl Rules {
+    /// What a call that ended with `code` says; its response began, or it ended without one, after
+    /// `took`, where that was measured.
+    pub(super) fn outcome(&self, code: Code, took: Option<Duration>) -> Outcome {
+        let slow_call = self.slow_call;
+        let slow = slow_call.is_some_and(|rule| took.is_some_and(|took| took > rule.duration));
+        match code {
+            Code::Cancelled => Outcome::Neutral,
+            code if is_failure(code) => Outcome::Failure { slow },
+            _ if slow => Outcome::Slow,
+            _ => Outcome::Success,
+        }
+    }
+
     /// Whether a closed breaker opens at a call that failed or was slow.
     fn are_broken(&self, outcome: Outcome, totals: Totals, consecutive_failures: u32) -> bool {
         let is_enough = totals.requests >= self.min_requests;

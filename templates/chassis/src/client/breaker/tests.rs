@@ -7,11 +7,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const ADDRESS: &str = "10.0.0.1:1";
 
 fn settings(config: &config::Breaker) -> Settings {
-    Settings::new(&Target::Static(vec![ADDRESS.to_owned()]), config)
+    Settings::new("static:///10.0.0.1:1", config)
 }
 
 fn breaker_with(config: &config::Breaker) -> Arc<Breaker> {
-    Breaker::new(settings(config), ADDRESS.parse().expect("valid"), None)
+    let Settings { service, rules, .. } = settings(config);
+    Breaker::new(service, rules, ADDRESS.parse().expect("valid"), None)
 }
 
 fn breaker() -> Arc<Breaker> {
@@ -20,7 +21,7 @@ fn breaker() -> Arc<Breaker> {
 
 /// A call that began in `generation` ends.
 fn finish(breaker: &Breaker, generation: u64, code: Code) {
-    breaker.record(generation, breaker.outcome(code, None), Instant::now());
+    breaker.record(generation, code, None, Instant::now());
 }
 
 fn call(breaker: &Breaker, code: Code) {
@@ -29,8 +30,7 @@ fn call(breaker: &Breaker, code: Code) {
 
 fn call_taking(breaker: &Breaker, took: Duration) {
     let generation = breaker.acquire().expect("let through");
-    let outcome = breaker.outcome(Code::Ok, Some(took));
-    breaker.record(generation, outcome, Instant::now());
+    breaker.record(generation, Code::Ok, Some(took), Instant::now());
 }
 
 fn fail_until_open(breaker: &Breaker) {
@@ -257,26 +257,114 @@ async fn each_method_has_a_breaker_where_that_is_configured() {
     assert!(breakers.acquire("/a.A/Good").is_some());
 }
 
+fn change(breaker: &Breaker, change: impl FnOnce(&mut config::Breaker)) {
+    let mut config = config::Breaker::default();
+    change(&mut config);
+    breaker.change(&settings(&config).rules, Instant::now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_breaker_keeps_its_window_when_its_rules_change() {
+    let breaker = breaker();
+    call(&breaker, Code::Unavailable);
+    call(&breaker, Code::Unavailable);
+    change(&breaker, |config| config.min_requests = 4);
+    call(&breaker, Code::Unavailable);
+    assert!(!breaker.is_open(), "three calls are not enough any more");
+    call(&breaker, Code::Ok);
+    change(&breaker, |config| {
+        config.failure_ratio = config::Ratio::FOUR_FIFTHS
+    });
+    call(&breaker, Code::Unavailable);
+    assert!(breaker.is_open(), "four of five failed");
+
+    let breaker = breaker_with(&config::Breaker::default());
+    call(&breaker, Code::Unavailable);
+    call(&breaker, Code::Unavailable);
+    change(&breaker, |config| {
+        config.window = config::Duration::from_secs(30)
+    });
+    call(&breaker, Code::Unavailable);
+    assert!(
+        !breaker.is_open(),
+        "a window of another length is a new one"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_is_open_for_as_long_as_the_new_rules_say() {
+    let breaker = breaker();
+    fail_until_open(&breaker);
+    sleep(10 * SECOND).await;
+    change(&breaker, |config| {
+        config.open_for = config::Duration::from_secs(20)
+    });
+    assert!(breaker.acquire().is_none());
+    sleep(10 * SECOND).await;
+    let early = breaker.acquire().expect("a probe");
+
+    change(&breaker, |config| config.probes = 1);
+    assert!(breaker.is_open());
+    let probe = breaker.acquire().expect("the one probe");
+    assert!(breaker.acquire().is_none());
+    finish(&breaker, early, Code::Unavailable);
+    finish(&breaker, probe, Code::Ok);
+    assert!(!breaker.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_breakers_of_an_endpoint_go_by_the_new_rules() {
+    let per_method = |min_requests| {
+        settings(&config::Breaker {
+            per_method: true,
+            min_requests,
+            ..config::Breaker::default()
+        })
+    };
+    let address = ADDRESS.parse().expect("valid");
+    let old = Arc::new(Breakers::new(&per_method(3), address));
+    let fail = |breakers: &Breakers, path: &str, times: usize| {
+        for _ in 0..times {
+            let permit = breakers.acquire(path).expect("closed");
+            breakers.finish(permit, Code::Internal, None, Instant::now());
+        }
+        breakers.is_open(path)
+    };
+    assert!(fail(&old, "/a.A/Bad", 3));
+    assert!(!fail(&old, "/a.A/Fair", 2));
+    let new = old.renewed(&per_method(5), address);
+    assert!(new.is_open("/a.A/Bad"), "it stays open");
+    assert!(!fail(&new, "/a.A/Fair", 2));
+    // A call that began before counts on.
+    assert!(fail(&old, "/a.A/Fair", 1));
+    assert!(!fail(&new, "/a.A/New", 4));
+
+    let one = new.renewed(&settings(&config::Breaker::default()), address);
+    assert!(!one.is_open("/a.A/Bad"));
+    assert!(fail(&one, "/a.A/Bad", 3));
+    assert!(one.is_open("/a.A/Fair"), "it is one for all");
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_are_told() {
-    let target = Target::Static(vec!["10.9.9.9:9".to_owned()]);
+    let target = "static:///10.9.9.9:9";
     let told = Arc::new(Mutex::new(Vec::new()));
     let hook = Arc::clone(&told);
     on_breaker_change(move |change| {
-        if &*change.target == "static:///10.9.9.9:9" {
+        if &*change.target == target {
             hook.lock().expect("no panic").push(change.clone());
         }
     });
-    let settings = Settings::new(&target, &config::Breaker::default());
+    let Settings { service, rules, .. } = Settings::new(target, &config::Breaker::default());
     let address = ADDRESS.parse().expect("valid");
-    let breaker = Breaker::new(settings, address, Some("/a.A/B"));
+    let breaker = Breaker::new(service, rules, address, Some("/a.A/B"));
     fail_until_open(&breaker);
     sleep(60 * SECOND).await;
     for _ in 0..3 {
         call(&breaker, Code::Ok);
     }
     let change = |number, from, to| BreakerChange {
-        target: "static:///10.9.9.9:9".into(),
+        target: target.into(),
         endpoint: address,
         method: Some("/a.A/B".into()),
         from,

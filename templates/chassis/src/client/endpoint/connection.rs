@@ -47,12 +47,16 @@ impl CurrentSender {
     }
 }
 
-/// A connection to one address, made ahead of the calls and anew whenever it ends, until this is dropped. Calls that are
-/// then in flight still end on it.
+/// A connection to one address, made ahead of the calls and anew whenever it ends, until the last clone of this is
+/// dropped. Calls that are then in flight still end on it.
+#[derive(Clone)]
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    task: AbortHandle,
+    _task: Arc<Keeper>,
 }
+
+/// What keeps a connection up, until this is dropped.
+struct Keeper(AbortHandle);
 
 struct Shared {
     address: SocketAddr,
@@ -81,7 +85,10 @@ impl Connection {
             }),
         });
         let task = task::spawn(keep(settings, questions, Arc::clone(&shared))).abort_handle();
-        Self { shared, task }
+        Self {
+            shared,
+            _task: Arc::new(Keeper(task)),
+        }
     }
 
     /// What sends on the connection, if there is one.
@@ -103,9 +110,9 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for Keeper {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 

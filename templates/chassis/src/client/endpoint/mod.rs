@@ -58,8 +58,8 @@ pub(super) struct Settings {
     pub(super) news: Arc<Notify>,
 }
 
-/// An instance, with a connection that is kept up as long as this exists. Calls in flight outlive
-/// it.
+/// An instance, with a connection that is kept up as long as this exists, or what it was
+/// [renewed](Self::renewed) to. Calls in flight outlive it.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: SocketAddr,
@@ -111,6 +111,16 @@ impl Endpoint {
             },
             connection: Connection::open(address, settings, Arc::clone(vitals.questions())),
             vitals,
+        }
+    }
+
+    /// This endpoint, with its connection, watched in another way from now on.
+    pub(super) fn renewed(&self, watched: &Watched) -> Self {
+        Self {
+            address: self.address,
+            scheme: self.scheme.clone(),
+            connection: self.connection.clone(),
+            vitals: Arc::new(self.vitals.renewed(self.address, watched)),
         }
     }
 

@@ -20,11 +20,11 @@ use crate::middleware::observe::Observer;
 pub(in crate::client) struct Vitals {
     authority: Authority,
     questions: Arc<Questions>,
-    breakers: Option<Breakers>,
+    breakers: Option<Arc<Breakers>>,
     /// `None` when the policy does not look at it.
-    load: Option<(Load, Weighing)>,
+    load: Option<(Arc<Load>, Weighing)>,
     /// `None` when nobody looks for outliers.
-    tally: Option<Tally>,
+    tally: Option<Arc<Tally>>,
 }
 
 /// How many calls ended since somebody looked.
@@ -52,15 +52,35 @@ impl Watched {
 
 impl Vitals {
     pub(super) fn new(address: SocketAddr, authority: Authority, watched: &Watched) -> Self {
-        let breaker = watched.breaker.as_ref();
-        Self {
+        let nothing = Self {
             authority,
             questions: Arc::default(),
-            breakers: breaker.map(|settings| Breakers::new(settings, address)),
-            load: watched
-                .load
-                .map(|weighing| (Load::new(&weighing), weighing)),
-            tally: watched.tally.then(Tally::default),
+            breakers: None,
+            load: None,
+            tally: None,
+        };
+        nothing.renewed(address, watched)
+    }
+
+    /// The same endpoint, watched in another way from now on. What is known stays known, and calls
+    /// that began before add to it.
+    pub(super) fn renewed(&self, address: SocketAddr, watched: &Watched) -> Self {
+        let breakers = |settings| match &self.breakers {
+            Some(breakers) => breakers.renewed(settings, address),
+            None => Arc::new(Breakers::new(settings, address)),
+        };
+        let load = |weighing| match &self.load {
+            Some((load, _)) => (Arc::clone(load), weighing),
+            None => (Arc::new(Load::new(&weighing)), weighing),
+        };
+        Self {
+            authority: self.authority.clone(),
+            questions: Arc::clone(&self.questions),
+            breakers: watched.breaker.as_ref().map(breakers),
+            load: watched.load.map(load),
+            tally: watched
+                .tally
+                .then(|| self.tally.clone().unwrap_or_default()),
         }
     }
 
@@ -71,7 +91,7 @@ impl Vitals {
 
     /// The load; `None` when it is not measured.
     pub(in crate::client) fn load(&self) -> Option<&Load> {
-        self.load.as_ref().map(|(load, _)| load)
+        self.load.as_ref().map(|(load, _)| &**load)
     }
 
     /// How many calls succeeded and failed since this was asked last.
@@ -199,95 +219,4 @@ impl Drop for Call {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::target::Target;
-    use crate::config;
-
-    const PATH: &str = "/a.A/B";
-
-    /// An endpoint of which everything is to be known.
-    fn vitals() -> Arc<Vitals> {
-        let target = Target::Dns("a:1".to_owned());
-        let watched = Watched {
-            breaker: Some(breaker::Settings::new(&target, &config::Breaker::default())),
-            load: Some(Weighing::new(&config::Balance::default(), Instant::now())),
-            tally: true,
-        };
-        let authority = Authority::from_static("a:1");
-        Arc::new(Vitals::new(([10, 0, 0, 1], 1).into(), authority, &watched))
-    }
-
-    fn begin(vitals: &Arc<Vitals>) -> Call {
-        let call = vitals.begin(PATH, Some(Instant::now()));
-        call.expect("no breaker is open")
-    }
-
-    /// In milliseconds, to the nearest.
-    fn cost(vitals: &Vitals) -> u64 {
-        let (load, weighing) = vitals.load.as_ref().expect("it is watched");
-        let now = weighing.tick(Instant::now());
-        (load.cost(weighing, now) / 1e6).round() as u64
-    }
-
-    async fn pass(millis: u64) {
-        tokio::time::advance(Duration::from_millis(millis)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn latency_is_the_time_to_the_head_of_the_response() {
-        let vitals = vitals();
-        let mut call = begin(&vitals);
-        pass(20).await;
-        call.responded();
-        pass(10).await;
-        assert_eq!(cost(&vitals), 40, "it is still in flight");
-        call.finish(Code::Ok);
-        assert_eq!(cost(&vitals), 20);
-        assert_eq!(vitals.take_tally(), (1, 0));
-        assert_eq!(vitals.take_tally(), (0, 0), "it was taken");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_sheds_load_is_well_but_kept_away_from() {
-        let vitals = vitals();
-        for _ in 0..10 {
-            let mut call = begin(&vitals);
-            call.responded();
-            call.finish(Code::ResourceExhausted);
-        }
-        assert_eq!(cost(&vitals), 5_000);
-        assert!(!vitals.is_open(PATH));
-        assert_eq!(vitals.take_tally(), (10, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_was_given_up_says_how_long_it_was_waited_for() {
-        let vitals = vitals();
-        let call = begin(&vitals);
-        pass(300).await;
-        call.finish(Code::Cancelled);
-        assert_eq!(cost(&vitals), 300);
-        assert_eq!(vitals.take_tally(), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_was_not_sent_says_nothing() {
-        let vitals = vitals();
-        drop(begin(&vitals));
-        assert_eq!(cost(&vitals), 0);
-        assert_eq!(vitals.take_tally(), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_open_the_breaker_and_count() {
-        let vitals = vitals();
-        for _ in 0..3 {
-            begin(&vitals).finish(Code::Unavailable);
-        }
-        assert!(vitals.is_open(PATH));
-        assert!(vitals.begin(PATH, Some(Instant::now())).is_none());
-        assert_eq!(vitals.take_tally(), (0, 3));
-        assert_eq!(cost(&vitals), 5_000, "nothing is in flight");
-    }
-}
+mod tests;

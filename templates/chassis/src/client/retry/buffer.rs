@@ -28,7 +28,8 @@ pub(super) struct Budget {
     per_call: usize,
     /// In bytes, of all requests.
     limit: usize,
-    used: AtomicUsize,
+    /// By those of earlier limits, too.
+    used: Arc<AtomicUsize>,
 }
 
 impl Budget {
@@ -37,7 +38,16 @@ impl Budget {
         Self {
             per_call,
             limit,
-            used: AtomicUsize::new(0),
+            used: Arc::default(),
+        }
+    }
+
+    /// Other limits, for what is taken already as well.
+    pub(super) fn renewed(&self, per_call: usize, limit: usize) -> Self {
+        Self {
+            per_call,
+            limit,
+            used: Arc::clone(&self.used),
         }
     }
 

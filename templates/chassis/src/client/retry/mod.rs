@@ -18,6 +18,9 @@
 //!   response has begun it is made elsewhere as well, and the first response counts.
 //! - Requests are kept for that, within limits; streams too, as they pass.
 //!
+//! A change of the settings holds for calls that begin then; the budget and the memory that is taken
+//! are those of before.
+//!
 //! Servers read in `grpc-previous-rpc-attempts` how many attempts there were before, and so do
 //! callers in the metadata of the response.
 
@@ -45,7 +48,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::endpoint::RequestBody;
-use crate::config;
+use crate::config::{self, Follow, Section};
 use buffer::Budget;
 use call::Call;
 use future::RetryFuture;
@@ -57,14 +60,14 @@ use throttle::Throttle;
 /// nothing.
 #[derive(Debug, Clone)]
 pub(super) struct RetryLayer {
-    shared: Option<Arc<Shared>>,
+    shared: Follow<Option<Arc<Shared>>>,
 }
 
 /// What the calls of a channel have in common.
 #[derive(Debug)]
 struct Shared {
     policies: Policies,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     budget: Arc<Budget>,
     /// What limits calls that have no deadline.
     response_timeout: Option<Duration>,
@@ -83,20 +86,48 @@ impl RetryLayer {
 
     /// For a channel to a service whose methods `idempotent` may be done twice.
     pub(super) fn of(config: &config::Client, idempotent: &Idempotent) -> Self {
-        let retry = &config.retry;
-        let shared = || Shared {
-            policies: Policies::new(retry, idempotent),
-            throttle: Throttle::new(&retry.throttle),
-            budget: Arc::new(Budget::new(
-                retry.buffer.bytes(),
-                retry.channel_buffer.bytes(),
-            )),
-            response_timeout: config.response_timeout.non_zero(),
-        };
+        let first = Shared::new(config, idempotent, None);
+        let idempotent = idempotent.clone();
+        let sections = &[Section::Retry, Section::ResponseTimeout];
         Self {
-            shared: retry.enabled.then(|| Arc::new(shared())),
+            shared: Follow::renewing(sections, first, move |before, config| {
+                Ok(Shared::new(&config.client, &idempotent, before.as_deref()))
+            }),
         }
     }
+}
+
+impl Shared {
+    /// With what was learned `before`; `None` when nothing is made again.
+    fn new(
+        config: &config::Client,
+        idempotent: &Idempotent,
+        before: Option<&Self>,
+    ) -> Option<Arc<Self>> {
+        let retry = &config.retry;
+        let (buffer, channel_buffer) = (retry.buffer.bytes(), retry.channel_buffer.bytes());
+        let shared = || Self {
+            policies: Policies::new(retry, idempotent),
+            throttle: match before {
+                Some(before) => before.throttle.renewed(&retry.throttle),
+                None => Arc::new(Throttle::new(&retry.throttle)),
+            },
+            budget: Arc::new(match before {
+                Some(before) => before.budget.renewed(buffer, channel_buffer),
+                None => Budget::new(buffer, channel_buffer),
+            }),
+            response_timeout: config.response_timeout.non_zero(),
+        };
+        retry.enabled.then(|| Arc::new(shared()))
+    }
+}
+
+/// The memory for requests.
+#[cfg(test)]
+fn budget(shared: &Follow<Option<Arc<Shared>>>) -> Arc<Budget> {
+    let shared = shared.load();
+    let shared = (**shared).as_deref().expect("enabled");
+    Arc::clone(&shared.budget)
 }
 
 impl<S> Layer<S> for RetryLayer {
@@ -113,7 +144,7 @@ impl<S> Layer<S> for RetryLayer {
 #[derive(Debug, Clone)]
 pub(super) struct Retry<S> {
     inner: S,
-    shared: Option<Arc<Shared>>,
+    shared: Follow<Option<Arc<Shared>>>,
 }
 
 impl<S, B> Service<Request<RequestBody>> for Retry<S>
@@ -132,7 +163,8 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let Some(shared) = &self.shared else {
+        let shared = self.shared.load();
+        let Some(shared) = &**shared else {
             return RetryFuture::once(self.inner.call(request));
         };
         let policy = shared.policies.of(request.uri().path()).clone();

@@ -5,6 +5,7 @@
 //! takes a token, each success brings a part of one back, and nothing is retried while the bucket
 //! is not more than half full.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::config::RetryThrottle;
@@ -30,6 +31,23 @@ impl Throttle {
             max,
             per_success: (config.token_ratio.get() * f64::from(PER_TOKEN)).round() as u32,
         }
+    }
+
+    /// By other settings, as full as this is (A6 leaves it open; gRPC Core does so). It is this one
+    /// when they are the same, which the calls under way count on.
+    pub(super) fn renewed(self: &Arc<Self>, config: &RetryThrottle) -> Arc<Self> {
+        let new = Self::new(config);
+        let rules = |it: &Self| (it.enabled, it.max, it.per_success);
+        if rules(&new) == rules(self) {
+            return Arc::clone(self);
+        }
+        if self.max > 0 {
+            let tokens = u64::from(self.tokens.load(Ordering::Relaxed));
+            let share = tokens * u64::from(new.max) / u64::from(self.max);
+            // No more than `max`, which fits.
+            new.tokens.store(share as u32, Ordering::Relaxed);
+        }
+        Arc::new(new)
     }
 
     /// Counts a success. When nothing has failed this only reads, so that the calls of many
@@ -110,6 +128,24 @@ mod tests {
         (0..1_000).for_each(|_| throttle.failure());
         (0..6).for_each(|_| throttle.success());
         assert!(throttle.allows());
+    }
+
+    #[test]
+    fn by_other_settings_it_is_as_full_as_it_was() {
+        let before = Arc::new(throttle(10, 0.1));
+        (0..4).for_each(|_| before.failure());
+        let settings = |max_tokens| RetryThrottle {
+            enabled: true,
+            max_tokens,
+            token_ratio: Ratio::TENTH,
+        };
+        assert!(Arc::ptr_eq(&before.renewed(&settings(10)), &before));
+        let larger = before.renewed(&settings(1_000));
+        assert_eq!(larger.tokens.load(Ordering::Relaxed), 600_000);
+        assert_eq!(allowed(&larger), 99);
+        let none = larger.renewed(&settings(0));
+        assert!(!none.allows());
+        assert_eq!(allowed(&none.renewed(&settings(10))), 4, "nothing was lost");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::follow::Followers;
+use super::follow::{Followers, Ready};
 use super::layers::Layers;
 use super::node::Node;
 use super::seal::Keys;
@@ -37,6 +37,15 @@ struct Checked {
     effective: Effective,
     /// Puts the service's own settings in force.
     publish_app: Box<dyn FnOnce() + Send>,
+}
+
+/// A change that can come into force.
+struct Good {
+    tree: Node,
+    checked: Checked,
+    /// The keys whose values differ from what is in force.
+    changed: Vec<String>,
+    ready: Ready,
 }
 
 /// The keys that a callback applies while the service runs. All others, but those of `[app]` and
@@ -137,14 +146,14 @@ impl Center {
         // What was refused before may have become valid by this change; and if it has not, this
         // change may be good without it.
         match self.read(&seen) {
-            Ok((tree, checked)) => self.accept(seen, tree, checked, None),
+            Ok(good) => self.accept(seen, good, None),
             Err(_) => {
                 let mut alone = self.accepted.clone();
                 self.put(&mut alone, change);
                 match self.read(&alone) {
-                    Ok((tree, checked)) => {
+                    Ok(good) => {
                         let refused = self.state.load().refused.clone();
-                        self.accept(alone, tree, checked, refused)
+                        self.accept(alone, good, refused)
                     }
                     Err(error) => self.refuse(error),
                 }
@@ -162,21 +171,34 @@ impl Center {
         }
     }
 
-    fn read(&self, layers: &Layers) -> Result<(Node, Checked), ConfigError> {
+    fn read(&self, layers: &Layers) -> Result<Good, ConfigError> {
         let tree = layers.tree(&self.keys)?;
         let checked = (self.check)(&tree)?;
-        Ok((tree, checked))
+        let changed = report::differing(&self.state.load().tree, &tree);
+        let ready = match self.followers {
+            Some(followers) => followers.prepare(&changed, &checked.config),
+            None => Ok(Ready::default()),
+        };
+        let ready = ready.map_err(|refusal| {
+            let origin = report::origin(&tree, &refusal.key);
+            ConfigError::setting(origin, &refusal.key, refusal.reason)
+        })?;
+        Ok(Good {
+            tree,
+            checked,
+            changed,
+            ready,
+        })
     }
 
-    fn accept(
-        &mut self,
-        layers: Layers,
-        tree: Node,
-        checked: Checked,
-        refused: Option<Refused>,
-    ) -> Outcome {
+    fn accept(&mut self, layers: Layers, good: Good, refused: Option<Refused>) -> Outcome {
+        let Good {
+            tree,
+            checked,
+            changed,
+            ready,
+        } = good;
         let before = self.state.load_full();
-        let changed = report::differing(&before.tree, &tree);
         let need_restart: Vec<String> = report::differing(&self.started.tree, &tree)
             .into_iter()
             .filter(|key| !before.is_live(key))
@@ -199,7 +221,7 @@ impl Center {
             }
         }
         if let Some(followers) = self.followers {
-            followers.apply(&changed, &checked.config);
+            followers.apply(ready, &changed, &checked.config);
         }
         Outcome::Applied {
             need_restart: need_restart

@@ -148,6 +148,17 @@ pub(super) fn differing(before: &Node, after: &Node) -> Vec<String> {
     keys
 }
 
+/// Where the value of `key` comes from.
+pub(super) fn origin(tree: &Node, key: &str) -> Origin {
+    let mut origin = Origin::Default;
+    walk(tree, &mut String::new(), &mut |other, node| {
+        if other == key {
+            origin = node.origin.clone();
+        }
+    });
+    origin
+}
+
 fn plain_leaves(tree: &Node) -> BTreeMap<String, Json> {
     let mut leaves = BTreeMap::new();
     walk(tree, &mut String::new(), &mut |key, node| {

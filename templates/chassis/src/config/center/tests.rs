@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::run::poll;
 use super::start::{Started, load_from};
 use super::*;
+use crate::config::follow::Section;
 use crate::config::tests::Folder;
 use crate::config::{Live, Secret};
 
@@ -366,15 +367,20 @@ fn the_report_says_where_each_value_came_from_and_hides_secrets() {
             "client.retry.codes",
             json!(["UNAVAILABLE"]),
             DEFAULT.to_owned(),
-            false,
+            true,
         ),
         (
             "server.auth.public",
             json!(["grpc.health.v1.Health/*"]),
             DEFAULT.to_owned(),
-            false,
+            cfg!(feature = "auth"),
         ),
-        ("server.auth.secret", json!(null), DEFAULT.to_owned(), false),
+        (
+            "server.auth.secret",
+            json!(null),
+            DEFAULT.to_owned(),
+            cfg!(feature = "auth"),
+        ),
         (
             "server.connections.resets.rate",
             json!(100.0),
@@ -424,24 +430,50 @@ fn the_report_says_where_each_value_came_from_and_hides_secrets() {
 
 #[test]
 fn the_report_says_what_is_in_force_until_a_restart() {
-    let folder = Folder::new().file("default.toml", "[client.breaker]\nprobes = 4");
+    let folder = Folder::new().file("default.toml", "[server]\nport = 4");
     let (_, mut started) = loaded(&folder, &[], None);
-    let text = "[client.breaker]\nmin_requests = 9\n[server.limits]\nmax_in_flight = 7";
+    let text = "[server]\nhost = \"127.0.0.1\"\n[server.limits]\nmax_in_flight = 7";
     assert_eq!(
         change(&mut started, files(text)),
-        "changed client.breaker.min_requests,client.breaker.probes,\
-         server.limits.max_in_flight; \
-         restart client.breaker.min_requests,client.breaker.probes"
+        "changed server.host,server.limits.max_in_flight,server.port; \
+         restart server.host,server.port"
     );
     let settings = started.center.state.load().json()["settings"].take();
-    let pending = |value, origin: &str, in_force| json!({"value": value, "origin": origin, "live": false, "in_force": in_force});
+    let pending = |value: serde_json::Value, origin: &str, in_force: serde_json::Value| json!({"value": value, "origin": origin, "live": false, "in_force": in_force});
     let file = "config/default.toml";
-    let probes = &settings["client.breaker.probes"];
-    assert_eq!(probes, &pending(3, "the built-in defaults", 4));
-    let min = &settings["client.breaker.min_requests"];
-    assert_eq!(min, &pending(9, &format!("{file}:2"), 3));
+    let port = pending(json!(50051), "the built-in defaults", json!(4));
+    assert_eq!(settings["server.port"], port);
+    let origin = format!("{file}:2");
+    let host = pending(json!("127.0.0.1"), &origin, json!("0.0.0.0"));
+    assert_eq!(settings["server.host"], host);
     let limit = &settings["server.limits.max_in_flight"];
     assert_eq!(limit, &setting(json!(7), &format!("{file}:4"), true));
+}
+
+#[test]
+fn a_change_that_cannot_come_into_force_is_refused_with_its_place() {
+    static FOLLOWERS: Followers = Followers::new();
+    let sections = &[Section::MaxRequestSize];
+    let _follow = FOLLOWERS.follow(sections, (), |(), config| {
+        match config.server.max_request_size.bytes() {
+            0..10 => Err("no message is as small".to_owned()),
+            _ => Ok(()),
+        }
+    });
+    let folder = Folder::new().file("default.toml", "");
+    let (live, mut started) = loaded(&folder, &[], None);
+    started.center.tell(Hooks::default(), &FOLLOWERS);
+    let text = |size| format!("[app]\nlimit = 1\n[server]\nmax_request_size = \"{size}B\"");
+    assert_eq!(
+        change(&mut started, files(&text(9))),
+        "refused: failed to load config/default.toml:4: `server.max_request_size`: \
+         no message is as small"
+    );
+    assert_eq!(live.current().limit, 0, "nothing of it is in force");
+    assert_eq!(
+        change(&mut started, files(&text(10))),
+        "changed app.limit,server.max_request_size; restart "
+    );
 }
 
 /// Time is paused: it goes on when nobody reads a file.

@@ -12,6 +12,10 @@ use crate::config::{Duration, NotAValue, Secret, Size, WebUrl};
 ///
 /// The keys come from exactly one of `jwks_file`, `jwks_url` and `secret`. Each is for one
 /// algorithm, whatever a token says: RS256, ES256 or HS256.
+///
+/// A change is in force at once, for calls that begin then; one that cannot be used (methods that
+/// are not there, a file without keys, two sources of keys) is refused. Where the keys come from
+/// elsewhere than before, it waits until they are there, and the last settings stay meanwhile.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {

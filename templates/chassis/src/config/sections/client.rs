@@ -14,7 +14,9 @@ pub use breaker::Breaker;
 pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 
 /// `[client]`: how other services are called. Changes of `response_timeout`, `ready_timeout`,
-/// `max_response_size` and `max_in_flight` are in force at once.
+/// `max_response_size`, `max_in_flight`, `balance`, `breaker`, `outlier` and `retry` are in force at
+/// once, for the channels that there are; those of connections (`connect_timeout`, `min_backoff`,
+/// `max_backoff`, `keep_alive_interval`, `keep_alive_timeout`, `tls`) and of `layers` need a restart.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {

@@ -10,7 +10,8 @@ use crate::config::units::Parse;
 use crate::config::{Duration, NotAValue, Ratio, Size};
 use crate::middleware::call;
 
-/// `[client.retry]`: which calls that failed are made again (gRFC A6, "gRPC Retry Design").
+/// `[client.retry]`: which calls that failed are made again (gRFC A6, "gRPC Retry Design"). A change
+/// holds for calls that begin then; the budget stays as full as it was.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {

@@ -6,8 +6,9 @@ use super::{Auth, Limits, Rate, ServerTls};
 use crate::config::{Duration, PerSecond, Size};
 
 /// `[server]`: the gRPC server. Changes of `propagation_delay`, `drain_timeout`, `background_timeout`,
-/// `max_request_size`, `deadline` and `limits` are in force at once, those of `connections` and `http2` for connections
-/// that begin then.
+/// `max_request_size`, `deadline`, `limits` and `auth` are in force at once, those of `connections` and `http2` for
+/// connections that begin then; `host`, `port`, `advertise`, `stop_on_stdin_close`, `tls` and `layers` need a restart
+/// (certificates that change in their files do not).
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {

@@ -1,6 +1,6 @@
 //! Where keys come from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,10 +34,7 @@ impl Source {
     /// What went wrong, to be shown after the name of the place.
     pub(super) async fn fetch(&self) -> Result<Bytes, String> {
         match self {
-            Self::File(path) => match std::fs::read(path) {
-                Ok(text) => Ok(text.into()),
-                Err(error) => Err(format!("cannot be read: {error}")),
-            },
+            Self::File(path) => read(path),
             Self::Url(url, tls) => {
                 let fetched = tokio::time::timeout(TIMEOUT, get(url, tls.as_ref())).await;
                 match fetched {
@@ -48,6 +45,14 @@ impl Source {
             }
         }
     }
+}
+
+/// # Errors
+/// As those of [`Source::fetch`].
+pub(super) fn read(path: &Path) -> Result<Bytes, String> {
+    let text = std::fs::read(path);
+    let text = text.map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(text.into())
 }
 
 impl std::fmt::Display for Source {

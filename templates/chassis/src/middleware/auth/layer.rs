@@ -5,35 +5,104 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use tokio::task::AbortHandle;
 use tower::{Layer, Service, ServiceExt};
 
 use super::outcome::{Outcome, count, refuse};
-use super::verify::Verifier;
-use crate::Error;
-use crate::config;
+use super::verify::{self, Verifier};
+use crate::config::{self, Follow, Section};
 use crate::middleware::refuse::Refusable;
 use crate::server::Methods;
+use crate::{Error, task};
 
-/// The layer that the configuration asks for.
+/// The wait before keys that could not be loaded are looked for again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The layer that the configuration asks for, and for what it asks later.
 ///
 /// # Errors
 /// When settings do not fit each other, name methods that are not there, or name a file that
 /// cannot be used.
 pub(crate) async fn layer(config: &config::Auth, methods: &Methods) -> Result<AuthLayer, Error> {
-    let verifier = match config.enabled {
-        true => Some(Arc::new(Verifier::new(config, methods).await?)),
-        false => None,
-    };
-    Ok(AuthLayer { verifier })
+    verify::check(config, methods)?;
+    let methods = methods.clone();
+    let settings = Follow::renewing(&[Section::Auth], config.clone(), move |_, config| {
+        let config = &config.server.auth;
+        verify::check(config, &methods).map_err(|error| error.to_string())?;
+        Ok(config.clone())
+    });
+    AuthLayer::following(settings).await
 }
 
-/// Wraps a server so that only those call who may; with `None`, in nothing.
+/// Wraps a server so that only those call who may; where everybody may, in nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthLayer {
-    verifier: Option<Arc<Verifier>>,
+    shared: Arc<Shared>,
+}
+
+/// What decides now, and what follows the settings until this is dropped.
+#[derive(Debug)]
+struct Shared {
+    verifier: Arc<ArcSwapOption<Verifier>>,
+    task: AbortHandle,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl AuthLayer {
+    /// # Errors
+    /// As those of [`layer`].
+    pub(super) async fn following(settings: Follow<config::Auth>) -> Result<Self, Error> {
+        let config = settings.load().clone();
+        let first = match config.enabled {
+            true => Some(Arc::new(Verifier::new(&config).await?)),
+            false => None,
+        };
+        let verifier = Arc::new(ArcSwapOption::new(first));
+        let task = task::spawn(follow(settings, Arc::clone(&verifier))).abort_handle();
+        let shared = Arc::new(Shared { verifier, task });
+        Ok(Self { shared })
+    }
+}
+
+/// Puts changed settings in force once they can be: keys that come from elsewhere are there first,
+/// and until then the last settings stay. To ask for tokens at all is in force at once.
+async fn follow(settings: Follow<config::Auth>, verifier: Arc<ArcSwapOption<Verifier>>) {
+    loop {
+        settings.changed().await;
+        loop {
+            let config = settings.load().clone();
+            let before = verifier.load_full();
+            let made = match &before {
+                _ if !config.enabled => Ok(None),
+                Some(before) => before.renewed(&config).await.map(Some),
+                None => Verifier::new(&config).await.map(Some),
+            };
+            match made {
+                Ok(made) => {
+                    if made.is_none() && before.is_some() {
+                        tracing::warn!("nobody needs a token any more (server.auth.enabled)");
+                    }
+                    verifier.store(made.map(Arc::new));
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the last settings of `server.auth` stay for now");
+                    // Or as soon as they change once more.
+                    let _ = tokio::time::timeout(AGAIN, settings.changed()).await;
+                }
+            }
+        }
+    }
 }
 
 impl<S> Layer<S> for AuthLayer {
@@ -42,7 +111,7 @@ impl<S> Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> Auth<S> {
         Auth {
             inner,
-            verifier: self.verifier.clone(),
+            shared: Arc::clone(&self.shared),
         }
     }
 }
@@ -50,7 +119,7 @@ impl<S> Layer<S> for AuthLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Auth<S> {
     inner: S,
-    verifier: Option<Arc<Verifier>>,
+    shared: Arc<Shared>,
 }
 
 impl<S, Q, B> Service<Request<Q>> for Auth<S>
@@ -69,7 +138,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
-        let Some(verifier) = &self.verifier else {
+        let verifier = self.shared.verifier.load();
+        let Some(verifier) = &*verifier else {
             return AuthFuture::now(Refusable::call(self.inner.call(request)));
         };
         if verifier.is_public(request.uri().path()) {

@@ -12,6 +12,9 @@
 //! # }
 //! ```
 //!
+//! Changed settings are in force for calls that begin then. Those that cannot be used are refused,
+//! with the rest of their change.
+//!
 //! A caller is told that a token will not do, not why: the reason is in the metric
 //! `grpc_server_auth_total` and, at the level `debug`, in the log. It is the Cargo feature `auth`.
 

@@ -10,14 +10,14 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::cache::Cache;
-use super::fetch::Source;
+use super::fetch::{self, Source};
 use super::keys::Keys;
 use crate::task;
 
 /// Keys, and the tokens that they have verified: when keys go, so do those.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) keys: Keys,
+    pub(super) keys: Arc<Keys>,
     pub(super) cache: Cache,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct Store {
 /// Where they come from.
 #[derive(Debug)]
 struct Origin {
-    source: Source,
+    source: Arc<Source>,
     min_refresh: Duration,
     last: Mutex<Last>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Last {
     /// When somebody has last looked.
     attempt: Option<Instant>,
@@ -47,26 +47,59 @@ struct Last {
 impl Store {
     /// Keys that never change.
     pub(super) fn fixed(keys: Keys, cached_tokens: u32) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(Current {
-                keys,
-                cache: Cache::new(cached_tokens),
-            }),
-            cached_tokens,
-            origin: None,
-        }
+        Self::holding(Arc::new(keys), None, cached_tokens)
     }
 
     /// Keys from `source`: none before the first refresh.
     pub(super) fn fetched(source: Source, min_refresh: Duration, cached_tokens: u32) -> Self {
+        let origin = Origin {
+            source: Arc::new(source),
+            min_refresh,
+            last: Mutex::default(),
+        };
+        Self::holding(Arc::default(), Some(origin), cached_tokens)
+    }
+
+    fn holding(keys: Arc<Keys>, origin: Option<Origin>, cached_tokens: u32) -> Self {
+        let cache = Cache::new(cached_tokens);
         Self {
-            origin: Some(Origin {
-                source,
-                min_refresh,
-                last: Mutex::default(),
-            }),
-            ..Self::fixed(Keys::default(), cached_tokens)
+            current: ArcSwap::from_pointee(Current { keys, cache }),
+            cached_tokens,
+            origin,
         }
+    }
+
+    /// The same keys, and none of the tokens: what was good before may not be any more.
+    pub(super) async fn renewed(&self, min_refresh: Duration, cached_tokens: u32) -> Self {
+        let (origin, _last) = match &self.origin {
+            Some(origin) => {
+                // As long as it is held, the keys stay those that it tells of.
+                let last = origin.last.lock().await;
+                let renewed = Origin {
+                    source: Arc::clone(&origin.source),
+                    min_refresh,
+                    last: Mutex::new(last.clone()),
+                };
+                (Some(renewed), Some(last))
+            }
+            None => (None, None),
+        };
+        let keys = Arc::clone(&self.current().keys);
+        Self::holding(keys, origin, cached_tokens)
+    }
+
+    /// That keys which are in a file can be used.
+    ///
+    /// # Errors
+    /// What is wrong with the file, to be shown.
+    pub(super) fn check_file(&self) -> Result<(), String> {
+        let source = self.origin.as_ref().map(|it| &*it.source);
+        let Some(source @ Source::File(path)) = source else {
+            return Ok(());
+        };
+        let keys = fetch::read(path).and_then(|text| Keys::parse(&text));
+        keys.map(drop)
+            .map_err(|problem| format!("{source} {problem}"))
     }
 
     pub(super) fn current(&self) -> arc_swap::Guard<Arc<Current>> {
@@ -110,7 +143,7 @@ impl Store {
         let keys = Keys::parse(&text).map_err(problem)?;
         last.text = text.to_vec();
         self.current.store(Arc::new(Current {
-            keys,
+            keys: Arc::new(keys),
             cache: Cache::new(self.cached_tokens),
         }));
         tracing::info!(from = %origin.source, "keys of tokens loaded");

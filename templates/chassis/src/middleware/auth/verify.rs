@@ -16,7 +16,7 @@ use super::outcome::Outcome;
 use super::store::{Store, keep_fresh, report};
 use super::{Claims, provider};
 use crate::Error;
-use crate::config::{self, AuthRule, MethodPattern};
+use crate::config;
 use crate::server::Methods;
 use crate::tls::ClientTls;
 
@@ -33,13 +33,9 @@ const SCHEME: &str = "bearer ";
 pub(super) struct Verifier {
     store: Arc<Store>,
     refresher: Option<AbortHandle>,
-    issuers: Vec<String>,
-    audiences: Vec<String>,
+    config: config::Auth,
     /// In seconds.
     leeway: u64,
-    max_token_size: usize,
-    public: Vec<MethodPattern>,
-    rules: Vec<AuthRule>,
 }
 
 impl Drop for Verifier {
@@ -51,32 +47,55 @@ impl Drop for Verifier {
 }
 
 impl Verifier {
+    /// With keys that may be missing still: a URL that does not answer is no error, it is asked
+    /// again.
+    ///
     /// # Errors
-    /// When settings do not fit each other, or a file cannot be used. A URL that does not answer is
-    /// no error: it is asked again.
-    pub(super) async fn new(config: &config::Auth, methods: &Methods) -> Result<Self, Error> {
+    /// When settings do not fit each other, or a file cannot be used.
+    pub(super) async fn new(config: &config::Auth) -> Result<Self, Error> {
         provider::install();
-        check_patterns(config, methods)?;
-        let store = Arc::new(store(config)?);
+        let store = store(config)?;
         match (store.refresh_now().await, &config.jwks_file) {
             (Err(problem), Some(_)) => return Err(Error::Auth(problem)),
             (refreshed, _) => report(refreshed),
         }
+        Ok(Self::of(config, store))
+    }
+
+    /// By other settings: with the same keys when they come from where they came from, else with
+    /// keys that are there.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when a URL does not answer.
+    pub(super) async fn renewed(&self, config: &config::Auth) -> Result<Self, Error> {
+        let from = |it: &config::Auth| {
+            let files = (it.jwks_file.clone(), it.jwks_ca.clone());
+            (files, it.jwks_url.clone(), it.secret.clone())
+        };
+        if from(config) == from(&self.config) {
+            let min_refresh = config.min_refresh.get();
+            let store = self.store.renewed(min_refresh, config.cached_tokens);
+            return Ok(Self::of(config, store.await));
+        }
+        let store = store(config)?;
+        store.refresh_now().await.map_err(Error::Auth)?;
+        Ok(Self::of(config, store))
+    }
+
+    fn of(config: &config::Auth, store: Store) -> Self {
+        let store = Arc::new(store);
         let every = config.refresh.non_zero().filter(|_| store.can_refresh());
-        Ok(Self {
+        Self {
             refresher: every.map(|every| keep_fresh(Arc::clone(&store), every)),
             store,
-            issuers: config.issuers.clone(),
-            audiences: config.audiences.clone(),
             leeway: config.leeway.get().as_secs().min(MAX_LEEWAY),
-            max_token_size: config.max_token_size.bytes(),
-            public: config.public.clone(),
-            rules: config.rules.clone(),
-        })
+            config: config.clone(),
+        }
     }
 
     pub(super) fn is_public(&self, path: &str) -> bool {
-        self.public.iter().any(|pattern| pattern.matches(path))
+        let mut public = self.config.public.iter();
+        public.any(|pattern| pattern.matches(path))
     }
 
     /// The token in `headers`.
@@ -95,7 +114,7 @@ impl Verifier {
             .split_at_checked(SCHEME.len())
             .ok_or(Outcome::malformed)?;
         match scheme.eq_ignore_ascii_case(SCHEME) {
-            true if token.len() > self.max_token_size => Err(Outcome::too_large),
+            true if token.len() > self.config.max_token_size.bytes() => Err(Outcome::too_large),
             true => Ok(token),
             false => Err(Outcome::malformed),
         }
@@ -126,12 +145,15 @@ impl Verifier {
         validation.leeway = self.leeway;
         validation.validate_nbf = true;
         let mut required = vec!["exp"];
-        if !self.issuers.is_empty() {
-            validation.set_issuer(&self.issuers);
+        let config::Auth {
+            issuers, audiences, ..
+        } = &self.config;
+        if !issuers.is_empty() {
+            validation.set_issuer(issuers);
             required.push("iss");
         }
-        if !self.audiences.is_empty() {
-            validation.set_audience(&self.audiences);
+        if !audiences.is_empty() {
+            validation.set_audience(audiences);
             required.push("aud");
         }
         validation.set_required_spec_claims(&required);
@@ -153,7 +175,7 @@ impl Verifier {
 
     /// Whether `claims` allow the method at `path`.
     pub(super) fn allows(&self, claims: &Claims, path: &str) -> bool {
-        let rules = self.rules.iter();
+        let rules = self.config.rules.iter();
         let mut rules = rules.filter(|rule| rule.methods.iter().any(|it| it.matches(path)));
         rules.all(|rule| {
             let scopes = rule.scopes.iter().all(|scope| claims.has_scope(scope));
@@ -161,6 +183,20 @@ impl Verifier {
             scopes && roles
         })
     }
+}
+
+/// That these settings can be used, as far as that can be said at once.
+///
+/// # Errors
+/// When settings do not fit each other, name methods that are not there, or name a file that
+/// cannot be used.
+pub(super) fn check(config: &config::Auth, methods: &Methods) -> Result<(), Error> {
+    if !config.enabled {
+        return Ok(());
+    }
+    provider::install();
+    check_patterns(config, methods)?;
+    store(config)?.check_file().map_err(Error::Auth)
 }
 
 fn store(config: &config::Auth) -> Result<Store, Error> {

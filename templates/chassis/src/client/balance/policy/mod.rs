@@ -50,7 +50,8 @@ pub(super) struct Choice {
 }
 
 impl Policy {
-    pub(super) fn new(config: &config::Balance) -> Self {
+    /// Loads that are known are compared on when `origin` is what it was.
+    pub(super) fn new(config: &config::Balance, origin: Instant) -> Self {
         let in_order = |weighted| Self::InOrder {
             next: Apart(AtomicU32::new(random() as u32)),
             weighted,
@@ -59,7 +60,7 @@ impl Policy {
             BalancePolicy::RoundRobin => in_order(false),
             BalancePolicy::WeightedRoundRobin => in_order(true),
             BalancePolicy::Random => Self::Random,
-            BalancePolicy::P2c => Self::P2c(Weighing::new(config, Instant::now())),
+            BalancePolicy::P2c => Self::P2c(Weighing::new(config, origin)),
         }
     }
 

@@ -154,7 +154,7 @@ async fn streams_are_not_hedged() {
         .await
         .expect("open");
     let retry = balancer.under(&hedged());
-    let budget = std::sync::Arc::clone(&retry.shared.as_ref().expect("enabled").budget);
+    let budget = super::super::budget(&retry.shared);
     let send = async move {
         tokio::time::sleep(300 * MILLI).await;
         assert_eq!(budget.used(), 3, "no handler may see it");

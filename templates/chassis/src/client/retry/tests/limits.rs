@@ -12,6 +12,7 @@ use tower::Service;
 use super::support::{
     Act, Balancer, MILLI, code, config, end, fail, later, push_back, streaming, unary, with_timeout,
 };
+use crate::client::retry::{Idempotent, Shared};
 use crate::config;
 
 fn throttled(max_tokens: u32) -> config::Retry {
@@ -137,7 +138,7 @@ async fn an_attempt_that_hangs_is_given_up_for_another_where_that_is_configured(
 async fn whoever_gives_up_in_a_pause_leaves_nothing_behind() {
     let balancer = Balancer::new([Act::Early(1, Box::new(fail(Code::Unavailable)))]);
     let mut retry = balancer.under(&config());
-    let budget = Arc::clone(&retry.shared.as_ref().expect("enabled").budget);
+    let budget = super::super::budget(&retry.shared);
     let held = Arc::new(());
     let gone = Arc::downgrade(&held);
     let pieces = endless(held);
@@ -158,6 +159,40 @@ async fn whoever_gives_up_in_a_pause_leaves_nothing_behind() {
     assert!(gone.upgrade().is_none(), "the request is dropped");
     tokio::time::sleep(1_000 * MILLI).await;
     assert_eq!(balancer.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_settings_hold_for_calls_that_begin_then_with_what_was_learned() {
+    let balancer = Balancer::new((0..20).map(|_| fail(Code::Unavailable)));
+    let settings = |max_attempts, enabled| config::Client {
+        retry: config::Retry {
+            enabled,
+            max_attempts,
+            ..throttled(10)
+        },
+        ..config::Client::default()
+    };
+    let retry = balancer.under(&settings(2, true).retry);
+    let set = |config: &config::Client| {
+        let before = (**retry.shared.load()).clone();
+        let idempotent = Idempotent::default();
+        retry
+            .shared
+            .set(Shared::new(config, &idempotent, before.as_deref()));
+    };
+    let attempts = async || {
+        let before = balancer.count();
+        assert_eq!(end(&retry, unary(b"")).await.code, Code::Unavailable);
+        balancer.count() - before
+    };
+    assert_eq!(attempts().await, 2);
+    set(&settings(3, true));
+    // The budget is that of before: half of it is gone by then.
+    assert_eq!((attempts().await, attempts().await), (3, 1));
+    set(&settings(3, false));
+    assert_eq!(attempts().await, 1);
+    set(&settings(3, true));
+    assert_eq!(attempts().await, 3, "a new budget");
 }
 
 /// A piece, and then nothing for ever; it holds on to `held`.

@@ -1,7 +1,5 @@
 //! What is kept of requests, and sent again.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -18,7 +16,7 @@ fn early(pieces: usize, act: Act) -> Act {
 }
 
 fn used(retry: &Retry<Balancer>) -> usize {
-    retry.shared.as_ref().expect("enabled").budget.used()
+    super::super::budget(&retry.shared).used()
 }
 
 /// Pieces that are there at once.
@@ -165,7 +163,7 @@ async fn a_response_that_begins_early_frees_what_was_sent_and_the_stream_goes_on
         }
     });
     let layer = super::super::RetryLayer::new(&config());
-    let budget = Arc::clone(&layer.shared.as_ref().expect("enabled").budget);
+    let budget = super::super::budget(&layer.shared);
     let mut retry = tower::Layer::layer(&layer, server);
     let (sender, receiver) = mpsc::channel(8);
     sender.send(Bytes::from_static(b"one")).await.expect("open");

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Duration;
 
-/// `[client.balance]`: which instance gets a call.
+/// `[client.balance]`: which instance gets a call. A change holds for calls that begin then; what
+/// was measured, and the connections to instances that stay in the subset, are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Balance {

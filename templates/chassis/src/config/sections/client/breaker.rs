@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Duration, Ratio};
 
-/// `[client.breaker]`: when an endpoint is left alone for a while.
+/// `[client.breaker]`: when an endpoint is left alone for a while. After a change, breakers stay open
+/// or closed: an open one for `open_for` since it has opened, a closed one with its window unless
+/// `window` has changed. Changes of `enabled` and `per_method` begin with closed ones.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {

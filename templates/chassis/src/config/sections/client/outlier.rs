@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Duration, Percent};
 
 /// `[client.outlier]`: instances that fail more than the others are ejected for a while (gRFC A50,
-/// with its defaults).
+/// with its defaults). Those that are ejected stay so after a change, for as long as it says, unless
+/// it turns this off.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outlier {

@@ -1,13 +1,14 @@
 //! What becomes of calls.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use http::{Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
-use crate::config::{AuthRule, Secret, Size};
+use crate::config::{AuthRule, Follow, Secret, Size};
 use crate::middleware::auth::outcome::Outcome;
 use crate::middleware::auth::{AuthLayer, Claims, layer};
 use crate::middleware::testing::{CHECK, Ended, WATCH, read, reply, request};
@@ -157,16 +158,95 @@ async fn keys_are_looked_for_when_one_is_not_known_but_not_too_often() {
     // The file was read a moment ago.
     file.write(&[second.jwk("two")]);
     assert_eq!(call(&layer, "/a/B", Some(&new)).await, bad);
-    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    tokio::time::advance(Duration::from_secs(31)).await;
     assert_eq!(call(&layer, "/a/B", Some(&new)).await, good);
     // A key that is gone takes the tokens with it that were known to be good.
     assert_eq!(call(&layer, "/a/B", Some(&old)).await, bad);
 
     // What cannot be used changes nothing.
     std::fs::write(&file.0, "nothing").expect("a temporary file");
-    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    tokio::time::advance(Duration::from_secs(31)).await;
     assert_eq!(call(&layer, "/a/B", Some(&old)).await, bad);
     assert_eq!(call(&layer, "/a/B", Some(&new)).await, good);
+}
+
+/// Time is paused: it goes on when the changed settings have been taken.
+#[tokio::test(start_paused = true)]
+async fn changed_settings_are_in_force_for_calls_that_begin_then() {
+    let key = Es256::generate();
+    let file = KeyFile::new(&[key.jwk("one")]);
+    let settings = Follow::fixed(file.config());
+    let layer = AuthLayer::following(settings.clone())
+        .await
+        .expect("usable");
+    let set = async |change: &dyn Fn(&mut Auth)| {
+        let mut config = file.config();
+        change(&mut config);
+        settings.set(config);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let token = format!("Bearer {}", key.sign(&header(), &claims(json!({}))));
+    let ended = async || call(&layer, "/a/B", Some(&token)).await.code;
+    assert_eq!(ended().await, Code::AlreadyExists);
+
+    set(&|config| config.audiences = vec!["others".to_owned()]).await;
+    assert_eq!(
+        ended().await,
+        Code::Unauthenticated,
+        "no token is remembered"
+    );
+    set(&|config| {
+        config.rules = vec![AuthRule {
+            methods: vec!["*".parse().expect("a pattern")],
+            scopes: vec!["watch".to_owned()],
+            roles: Vec::new(),
+        }];
+    })
+    .await;
+    assert_eq!(ended().await, Code::PermissionDenied);
+    set(&|config| config.public = vec!["*".parse().expect("a pattern")]).await;
+    assert_eq!(call(&layer, "/a/B", None).await.code, Code::Ok);
+    set(&|config| config.enabled = false).await;
+    assert_eq!(call(&layer, "/a/B", None).await.code, Code::Ok);
+
+    set(&|config| {
+        config.jwks_file = None;
+        config.secret = Some(Secret::new(SECRET));
+    })
+    .await;
+    assert_eq!(ended().await, Code::Unauthenticated, "keys of another kind");
+    let other = sign_hs256(
+        SECRET.as_bytes(),
+        &json!({"alg": "HS256"}),
+        &claims(json!({})),
+    );
+    let other = call(&layer, "/a/B", Some(&format!("Bearer {other}"))).await;
+    assert_eq!(other.code, Code::AlreadyExists);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_settings_stay_until_the_new_keys_are_there() {
+    let (old, new) = (Es256::generate(), Es256::generate());
+    let file = KeyFile::new(&[old.jwk("one")]);
+    let settings = Follow::fixed(file.config());
+    let layer = AuthLayer::following(settings.clone())
+        .await
+        .expect("usable");
+    let codes = async || {
+        let mut codes = Vec::new();
+        for key in [&old, &new] {
+            let token = format!("Bearer {}", key.sign(&header(), &claims(json!({}))));
+            codes.push(call(&layer, "/a/B", Some(&token)).await.code);
+        }
+        codes
+    };
+    let later = KeyFile::new(&[]);
+    settings.set(later.config());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(codes().await, [Code::AlreadyExists, Code::Unauthenticated]);
+    later.write(&[new.jwk("one")]);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(codes().await, [Code::Unauthenticated, Code::AlreadyExists]);
 }
 
 #[tokio::test]

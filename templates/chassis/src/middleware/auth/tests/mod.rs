@@ -125,7 +125,7 @@ fn methods() -> Methods {
 }
 
 async fn verifier(config: &Auth) -> Verifier {
-    Verifier::new(config, &methods()).await.expect("usable")
+    Verifier::new(config).await.expect("usable")
 }
 
 fn header() -> Value {
