@@ -3,6 +3,7 @@
 //! A gRPC path is `/{service}/{method}`, so a map by service is all it takes: no patterns, no
 //! parameters, no second boxing of bodies.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::Future;
@@ -50,14 +51,8 @@ impl Router {
             let mut service = service.clone();
             // Generated servers are always ready: their futures need not carry the request along.
             match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(())) => {
-                    let response = service.call(request);
-                    Box::pin(async move { Ok(response.await?.map(Body::new)) })
-                }
-                _ => {
-                    let response = service.oneshot(request);
-                    Box::pin(async move { Ok(response.await?.map(Body::new)) })
-                }
+                Poll::Ready(Ok(())) => boxed(service.call(request)),
+                _ => boxed(service.oneshot(request)),
             }
         });
         let mut services = mem::take(&mut self.services);
@@ -128,6 +123,23 @@ impl Router {
     }
 }
 
+/// `response` in a box; what is in one already, as generated servers have it, is not put into another.
+fn boxed<F, B>(response: F) -> ResponseFuture
+where
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let mut response = Some(response);
+    let any: &mut dyn Any = &mut response;
+    let boxed = any.downcast_mut::<Option<ResponseFuture>>();
+    if let Some(boxed) = boxed.and_then(Option::take) {
+        return boxed;
+    }
+    let response = response.expect("it is taken where it is in a box");
+    Box::pin(async move { Ok(response.await?.map(Body::new)) })
+}
+
 /// `user.v1.UserService` of `/user.v1.UserService/GetUser`.
 fn service_of(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
@@ -153,6 +165,21 @@ mod tests {
         assert_eq!(service_of("/UserService/GetUser"), "UserService");
         assert_eq!(service_of("/a"), "a");
         assert_eq!(service_of("/"), "");
+    }
+
+    #[tokio::test]
+    async fn a_response_is_put_into_a_box_once() {
+        let response: ResponseFuture = Box::pin(async { Ok(Response::new(Body::empty())) });
+        let address = |it: &ResponseFuture| std::ptr::from_ref(&**it).cast::<()>();
+        let before = address(&response);
+        let response = boxed(response);
+        assert_eq!(address(&response), before);
+
+        let other = std::future::ready(Ok(Response::new("text".to_owned())));
+        let mut body = boxed(other).await.expect("infallible").into_body();
+        let frame = http_body_util::BodyExt::frame(&mut body).await;
+        let frame = frame.expect("a frame").expect("no error");
+        assert_eq!(frame.into_data().ok().as_deref(), Some(&b"text"[..]));
     }
 
     #[tokio::test]

@@ -51,17 +51,29 @@ fn parse(value: &[u8]) -> Option<Duration> {
 }
 
 /// Writes `timeout` in the finest unit in which it has 8 digits, rounded down: a server must not
-/// believe that it has more time than its caller waits. A timeout of zero is written as `0n`.
+/// believe that it has more time than its caller waits. A timeout of zero is written as `0n`, and one
+/// of more than 584 years as so many.
 pub(crate) fn write(timeout: Duration, headers: &mut HeaderMap) {
-    let nanos = timeout.as_nanos();
-    let limit = 10_u128.pow(MAX_DIGITS as u32);
-    let (number, unit) = UNITS
+    const LIMIT: u64 = 10_u64.pow(MAX_DIGITS as u32);
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let (mut number, unit) = UNITS
         .iter()
-        .map(|(unit, of_unit)| (nanos / u128::from(*of_unit), *unit))
-        .find(|(number, _)| *number < limit)
-        .unwrap_or((limit - 1, b'H'));
-    let text = format!("{number}{}", char::from(unit));
-    if let Ok(mut value) = HeaderValue::try_from(text) {
+        .map(|(unit, of_unit)| (nanos / of_unit, *unit))
+        .find(|(number, _)| *number < LIMIT)
+        .unwrap_or((LIMIT - 1, b'H'));
+    // Each call that is passed on has one: it is written in place, from the unit to the first digit.
+    let mut text = [0; MAX_DIGITS + 1];
+    let mut begin = MAX_DIGITS;
+    text[begin] = unit;
+    loop {
+        begin -= 1;
+        text[begin] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Ok(mut value) = HeaderValue::from_bytes(&text[begin..]) {
         // It hardly ever comes again: nobody on the way need remember it.
         value.set_sensitive(true);
         headers.insert(&GRPC_TIMEOUT, value);
@@ -115,7 +127,9 @@ mod tests {
         assert_eq!(written(Duration::from_millis(50)), "50000000n");
         assert_eq!(written(Duration::from_millis(100)), "100000u");
         assert_eq!(written(Duration::from_secs(3600)), "3600000m");
-        assert_eq!(written(Duration::MAX), "99999999H");
+        assert_eq!(written(Duration::from_nanos(99_999_999)), "99999999n");
+        assert_eq!(written(Duration::from_nanos(100_000_000)), "100000u");
+        assert_eq!(written(Duration::MAX), "5124095H");
     }
 
     #[test]
