@@ -235,3 +235,40 @@ async fn who_may_call_changes_while_the_service_runs() {
     live.set(ON);
     wait_for(Code::Unauthenticated).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ejection_of_outliers_changes_while_a_channel_is_used() {
+    const OFF: &str = "[client.breaker]\nenabled = false\n[client.retry]\nenabled = false\n";
+    let on = |base_ejection: &str| {
+        format!(
+            "{OFF}[client.outlier]\nenabled = true\ninterval = \"50ms\"\n\
+             base_ejection = \"{base_ejection}\"\nsuccess_rate.enabled = false\n\
+             failure_percentage.min_hosts = 2\nfailure_percentage.request_volume = 1\n"
+        )
+    };
+    let sick = Service::start(&[("PROBE_ALWAYS", "unavailable")]);
+    let well = Service::start(&[]);
+    let target = format!("static:///{},{}", sick.grpc, well.grpc);
+    let mut front = calling("outliers", OFF, &target);
+    let mut client = front.service.client().await;
+    // Calls until so many instances are ejected; how many of the next ten calls fail.
+    let mut failing = async |service: &Service, ejected: u32| {
+        let row = format!("client_endpoints_ejected{{target=\"{target}\"}} {ejected}\n");
+        while !service.get("/metrics").1.contains(&row) {
+            code(&mut client, ask(Behaviour::Relay(true))).await;
+        }
+        let mut failed = 0;
+        for _ in 0..10 {
+            let ended = code(&mut client, ask(Behaviour::Relay(true))).await;
+            failed += u32::from(ended != Code::Ok);
+        }
+        failed
+    };
+    front.set(&on("1h"));
+    while failing(&front.service, 1).await > 0 {}
+    // It stays ejected when it is to be so for another time, and returns when nobody looks.
+    front.set(&on("2h"));
+    assert_eq!(failing(&front.service, 1).await, 0);
+    front.set(OFF);
+    while failing(&front.service, 0).await != 5 {}
+}
