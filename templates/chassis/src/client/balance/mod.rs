@@ -16,8 +16,9 @@ use http::{Request, Response};
 use tonic::Status;
 use tonic::codegen::Service;
 
-use super::endpoint::{EndpointBody, Picked, RequestBody, SendError};
+use super::endpoint::{EndpointBody, Picked, SendError};
 use super::mark::Mark;
+use super::retry::AttemptBody;
 use super::target::Target;
 use super::tried::Tried;
 use crate::config::{self, Follow, Section};
@@ -60,7 +61,7 @@ impl Balance {
     }
 }
 
-impl Service<Request<RequestBody>> for Balance {
+impl Service<Request<AttemptBody>> for Balance {
     type Response = Response<EndpointBody>;
     type Error = Status;
     type Future = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Status>> + Send>>;
@@ -71,7 +72,7 @@ impl Service<Request<RequestBody>> for Balance {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, request: Request<AttemptBody>) -> Self::Future {
         let ready_timeout = **self.ready_timeout.load();
         Box::pin(send(Arc::clone(&self.pool), request, ready_timeout))
     }
@@ -80,7 +81,7 @@ impl Service<Request<RequestBody>> for Balance {
 /// Sends `request` to an endpoint, and to another one if it was not sent at all.
 async fn send(
     pool: Arc<Pool>,
-    mut request: Request<RequestBody>,
+    mut request: Request<AttemptBody>,
     ready_timeout: Duration,
 ) -> Result<Response<EndpointBody>, Status> {
     let mut unsent = 0;

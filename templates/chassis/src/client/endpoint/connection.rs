@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::metrics::Counted;
 use super::pulse::{Felt, Pulse, Questions};
-use super::{RequestBody, Settings, error};
+use super::{Settings, error};
 use crate::backoff::Backoff;
+use crate::client::retry::AttemptBody;
 use crate::task::{self, Tasks};
 use crate::tls::Stream;
 
@@ -33,7 +34,7 @@ const CALMEST: Duration = Duration::from_secs(60 * 60);
 /// How often one looks whether a connection is silent: it is suspected after one to two of these.
 const LOOK: Duration = Duration::from_millis(250);
 
-pub(super) type Sender = http2::SendRequest<RequestBody>;
+pub(super) type Sender = http2::SendRequest<AttemptBody>;
 
 /// The sender of a connection at one time. It is not for keeping.
 #[derive(Debug)]
@@ -252,7 +253,7 @@ async fn watch(
     }
 }
 
-type Driver = http2::Connection<TokioIo<Felt<Stream>>, RequestBody, Tasks>;
+type Driver = http2::Connection<TokioIo<Felt<Stream>>, AttemptBody, Tasks>;
 
 /// # Errors
 /// What went wrong, to be shown.

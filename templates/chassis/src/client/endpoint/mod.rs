@@ -17,9 +17,8 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::body::Body;
 
-use crate::middleware::deadline::SentBody;
+use super::retry::AttemptBody;
 use crate::middleware::observe::{ObservedBody, Pending, observe};
 use crate::middleware::trace::Recording;
 use crate::tls::ClientTls;
@@ -30,9 +29,6 @@ use vitals::Vitals;
 pub(super) use load::{Load, Tick, Weighing};
 pub(super) use metrics::Metrics;
 pub(super) use vitals::{Call, Watched};
-
-/// What is sent.
-pub(super) type RequestBody = SentBody<Body>;
 
 /// What is received.
 pub(super) type EndpointBody = ObservedBody<IncomingBody, Call>;
@@ -79,7 +75,7 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) enum SendError {
     /// It was not sent at all: here it is back.
-    Unsent(Box<Request<RequestBody>>),
+    Unsent(Box<Request<AttemptBody>>),
     /// It may have been sent.
     Failed(Status),
 }
@@ -178,7 +174,7 @@ impl Picked {
     /// Sends `request`; what it says about the endpoint is told when its response has ended.
     pub(super) async fn send(
         self,
-        mut request: Request<RequestBody>,
+        mut request: Request<AttemptBody>,
     ) -> Result<Response<EndpointBody>, SendError> {
         let Self {
             address,

@@ -7,19 +7,21 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
+use super::RequestBody;
 use super::stream::StreamBody;
-use crate::client::endpoint::RequestBody;
 
-/// The body of one attempt.
+/// The body of one attempt, which is what is sent. It is in no box of its own: each call has one.
 #[derive(Debug)]
-pub(super) enum AttemptBody {
+pub(in crate::client) enum AttemptBody {
+    /// That of a call which is made once.
+    Given(RequestBody),
     Whole(WholeBody),
     Stream(StreamBody),
 }
 
 /// A request in a single piece.
 #[derive(Debug)]
-pub(super) struct WholeBody {
+pub(in crate::client) struct WholeBody {
     data: Option<Bytes>,
     /// What the data was read from: while it is there, the request counts as not sent yet.
     source: Option<RequestBody>,
@@ -36,13 +38,6 @@ impl WholeBody {
     }
 }
 
-impl AttemptBody {
-    /// As what the balancer takes.
-    pub(super) fn boxed(self) -> RequestBody {
-        RequestBody::unwatched(tonic::body::Body::new(self))
-    }
-}
-
 impl Body for AttemptBody {
     type Data = Bytes;
     type Error = Status;
@@ -52,6 +47,7 @@ impl Body for AttemptBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match self.get_mut() {
+            Self::Given(body) => Pin::new(body).poll_frame(cx),
             Self::Whole(body) => {
                 body.source = None;
                 Poll::Ready(body.data.take().map(|data| Ok(Frame::data(data))))
@@ -62,6 +58,7 @@ impl Body for AttemptBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Given(body) => body.is_end_stream(),
             // The end goes along with the data, instead of in a frame of its own.
             Self::Whole(body) => body.data.is_none(),
             Self::Stream(_) => false,
@@ -69,7 +66,10 @@ impl Body for AttemptBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // An exact size would become a `content-length`, which gRPC does without.
-        SizeHint::default()
+        match self {
+            Self::Given(body) => body.size_hint(),
+            // An exact size would become a `content-length`, which gRPC does without.
+            Self::Whole(_) | Self::Stream(_) => SizeHint::default(),
+        }
     }
 }

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use tonic::Status;
 
+use super::RequestBody;
 use super::body::{AttemptBody, WholeBody};
 use super::stream::Replay;
-use crate::client::endpoint::RequestBody;
 
 /// A step of a body.
 pub(super) type Polled = Option<Result<Frame<Bytes>, Status>>;

@@ -8,13 +8,12 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::Shared;
 use super::body::AttemptBody;
 use super::buffer::Kept;
 use super::metrics::{self, Refusal};
 use super::outcome::{Failure, Outcome, Pushback, outcome};
 use super::policy::{Delay, RetryPolicy};
-use crate::client::endpoint::RequestBody;
+use super::{RequestBody, Shared};
 use crate::client::tried::Tried;
 use crate::middleware::deadline::{read_timeout, write_timeout};
 use crate::middleware::trace::Recording;
@@ -54,7 +53,7 @@ impl<S> Call<S> {
         inner: S,
         shared: Arc<Shared>,
         request: Request<RequestBody>,
-    ) -> (Self, Request<RequestBody>) {
+    ) -> (Self, Request<AttemptBody>) {
         let (mut first, body) = request.into_parts();
         let mut extensions = std::mem::take(&mut first.extensions);
         let head = first.clone();
@@ -67,7 +66,7 @@ impl<S> Call<S> {
         let timeout = read_timeout(&head.headers).ok().flatten();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (kept, body) = Kept::take(body, &shared.budget);
-        let first = Request::from_parts(first, body.boxed());
+        let first = Request::from_parts(first, body);
         let call = Self {
             inner,
             shared,
@@ -101,8 +100,8 @@ impl<S> Call<S> {
     ///
     /// # Errors
     /// When the request was not kept, which [`Self::refusal`] tells beforehand.
-    pub(super) fn again(&mut self) -> Result<Request<RequestBody>, Status> {
-        let body = self.kept.again().map(AttemptBody::boxed);
+    pub(super) fn again(&mut self) -> Result<Request<AttemptBody>, Status> {
+        let body = self.kept.again();
         let body = body.ok_or_else(|| Status::unavailable("the request was not kept"))?;
         let mut head = self.head.clone();
         head.extensions.insert(self.tried.clone());

@@ -12,9 +12,9 @@ use tokio::time::{Sleep, sleep};
 use tonic::{Code, Status};
 use tower::Service;
 
+use super::body::AttemptBody;
 use super::call::Call;
 use super::policy::RetryPolicy;
-use crate::client::endpoint::RequestBody;
 use crate::middleware::observe::dropping_as;
 
 type Hedged<B> = Pin<Box<dyn Future<Output = Result<Response<B>, Status>> + Send>>;
@@ -24,7 +24,7 @@ pin_project! {
     #[must_use = "a call is only made when it is awaited"]
     pub(in crate::client) struct RetryFuture<S, B>
     where
-        S: Service<Request<RequestBody>>,
+        S: Service<Request<AttemptBody>>,
     {
         #[pin]
         state: State<S::Future, B>,
@@ -75,7 +75,7 @@ impl<S> Retried<S> {
 
 impl<S, B> RetryFuture<S, B>
 where
-    S: Service<Request<RequestBody>>,
+    S: Service<Request<AttemptBody>>,
 {
     /// A call that is made once.
     pub(super) fn once(future: S::Future) -> Self {
@@ -113,7 +113,7 @@ where
 
 impl<S, B> Future for RetryFuture<S, B>
 where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
+    S: Service<Request<AttemptBody>, Response = Response<B>, Error = Status>,
 {
     type Output = Result<Response<B>, Status>;
 

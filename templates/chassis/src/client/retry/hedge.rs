@@ -11,11 +11,11 @@ use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 use tower::Service;
 
+use super::body::AttemptBody;
 use super::call::Call;
 use super::metrics;
 use super::outcome::{Failure, Outcome, Pushback, outcome};
 use super::policy::{Delay, HedgePolicy};
-use crate::client::endpoint::RequestBody;
 
 /// What a hedged call waits for.
 enum Event<T> {
@@ -33,7 +33,7 @@ pub(super) async fn hedge<S, B>(
     first: S::Future,
 ) -> Result<Response<B>, Status>
 where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
+    S: Service<Request<AttemptBody>, Response = Response<B>, Error = Status>,
 {
     let begin = Instant::now();
     let mut attempts = vec![Box::pin(first)];
@@ -125,7 +125,7 @@ where
 /// Makes another attempt.
 async fn again<S>(call: &mut Call<S>) -> Result<Pin<Box<S::Future>>, Status>
 where
-    S: Service<Request<RequestBody>, Error = Status>,
+    S: Service<Request<AttemptBody>, Error = Status>,
 {
     poll_fn(|cx| call.inner.poll_ready(cx)).await?;
     let request = call.again()?;

@@ -45,16 +45,21 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tonic::Status;
+use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::endpoint::RequestBody;
 use crate::config::{self, Follow, Section};
+use crate::middleware::deadline::SentBody;
+pub(super) use body::AttemptBody;
 use buffer::Budget;
 use call::Call;
 use future::RetryFuture;
 pub(super) use idempotent::Idempotent;
 use policy::{Policies, Policy};
 use throttle::Throttle;
+
+/// What callers send.
+pub(super) type RequestBody = SentBody<Body>;
 
 /// Wraps the balancer so that calls that failed are made again; with retries turned off, in
 /// nothing.
@@ -149,7 +154,7 @@ pub(super) struct Retry<S> {
 
 impl<S, B> Service<Request<RequestBody>> for Retry<S>
 where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Status>,
+    S: Service<Request<AttemptBody>, Response = Response<B>, Error = Status>,
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Send + 'static,
@@ -165,7 +170,7 @@ where
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let shared = self.shared.load();
         let Some(shared) = &**shared else {
-            return RetryFuture::once(self.inner.call(request));
+            return RetryFuture::once(self.inner.call(request.map(AttemptBody::Given)));
         };
         let policy = shared.policies.of(request.uri().path()).clone();
         // The service that is ready is the one that is called; the clone makes the other attempts.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use tonic::Status;
 
+use super::RequestBody;
 use super::buffer::{Polled, Share, poll_filled};
-use crate::client::endpoint::RequestBody;
 
 /// A request stream, shared by the call and the body of its last attempt.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ impl Replay {
 
 /// The stream as one attempt sends it.
 #[derive(Debug)]
-pub(super) struct StreamBody {
+pub(in crate::client) struct StreamBody {
     replay: Replay,
     attempt: u32,
 }

@@ -171,7 +171,7 @@ async fn a_response_that_begins_early_frees_what_was_sent_and_the_stream_goes_on
     let response = retry.ready().await.expect("ready").call(request).await;
     assert!(response.is_ok());
 
-    let mut body: crate::client::endpoint::RequestBody = body.recv().await.expect("a body");
+    let mut body: crate::client::retry::AttemptBody = body.recv().await.expect("a body");
     let mut next = async || {
         let frame = body.frame().await?.expect("no error");
         frame.into_data().ok()
@@ -191,7 +191,7 @@ async fn what_the_caller_cannot_say_is_not_said_again() {
         "no more",
     ))));
     let body = tonic::body::Body::new(http_body_util::StreamBody::new(frames));
-    let request = unary(b"").map(|_| crate::client::endpoint::RequestBody::unwatched(body));
+    let request = unary(b"").map(|_| crate::client::retry::RequestBody::unwatched(body));
     let balancer = Balancer::new([Act::Reply(Code::Ok)]);
     let ended = end(&balancer.under(&config()), request).await;
     assert_eq!(
@@ -215,7 +215,7 @@ async fn what_is_left_of_an_attempt_stops_when_another_is_made() {
     let mut retry = tower::Layer::layer(&layer, server);
     let request = streaming(tokio_stream::pending());
     let call = retry.ready().await.expect("ready").call(request);
-    let mut first: crate::client::endpoint::RequestBody = attempts.recv().await.expect("a body");
+    let mut first: crate::client::retry::AttemptBody = attempts.recv().await.expect("a body");
     // As a connection that goes on sending, it waits for the next piece.
     let waits = tokio::spawn(async move { first.frame().await.map(|it| it.map(|_| ())) });
     tokio::task::yield_now().await;

@@ -16,8 +16,7 @@ use tokio_stream::Stream;
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt};
 
-use super::super::{Idempotent, Retry, RetryLayer};
-use crate::client::endpoint::RequestBody;
+use super::super::{AttemptBody, Idempotent, RequestBody, Retry, RetryLayer};
 use crate::client::mark::Mark;
 use crate::client::tried::Tried;
 use crate::config;
@@ -136,7 +135,7 @@ impl Balancer {
         self,
         index: usize,
         mut act: Act,
-        body: RequestBody,
+        body: AttemptBody,
     ) -> Result<Response<tonic::body::Body>, Status> {
         let mut pieces = usize::MAX;
         if let Act::Early(early, then) = act {
@@ -179,7 +178,7 @@ impl Balancer {
     }
 }
 
-impl Service<Request<RequestBody>> for Balancer {
+impl Service<Request<AttemptBody>> for Balancer {
     type Response = Response<tonic::body::Body>;
     type Error = Status;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
@@ -188,7 +187,7 @@ impl Service<Request<RequestBody>> for Balancer {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, request: Request<AttemptBody>) -> Self::Future {
         let mut state = self.0.lock().expect("no panic");
         let (head, body) = request.into_parts();
         let index = state.attempts.len();

@@ -6,7 +6,7 @@ use tonic::body::Body;
 use tower::{Layer, ServiceExt};
 
 use super::support::{Act, Balancer, config, end, fail, later, push_back, unary};
-use crate::client::endpoint::RequestBody;
+use crate::client::retry::RequestBody;
 use crate::config;
 use crate::metrics;
 use crate::middleware::trace::ClientTraceLayer;

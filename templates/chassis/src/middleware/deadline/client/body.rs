@@ -52,6 +52,7 @@ impl<B> SentBody<B> {
     }
 
     /// A request whose end nobody has asked for.
+    #[cfg(test)]
     pub(crate) fn unwatched(inner: B) -> Self {
         Self::new(inner, None)
     }
