@@ -206,13 +206,8 @@ struct WorkLabels {
 }
 
 static FAILURES: LazyLock<Family<WorkLabels, Counter>> = LazyLock::new(|| {
-    let failures = Family::default();
-    metrics::register(
-        "background_failures",
-        "Failures of work beside the calls, which began again",
-        Family::clone(&failures),
-    );
-    failures
+    let help = "Failures of work beside the calls, which began again";
+    metrics::registered("background_failures", help)
 });
 
 #[cfg(test)]

@@ -32,22 +32,15 @@ struct Families {
     rejected: Family<Labels, Counter>,
 }
 
-static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
-    let families = Families {
-        in_flight: Family::default(),
-        rejected: Family::default(),
-    };
-    metrics::register(
+static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
+    in_flight: metrics::registered(
         "client_bulkhead_in_flight",
         "Calls in flight on channels with a limit on them",
-        families.in_flight.clone(),
-    );
-    metrics::register(
+    ),
+    rejected: metrics::registered(
         "client_bulkhead_rejected",
         "Calls that failed because too many were in flight",
-        families.rejected.clone(),
-    );
-    families
+    ),
 });
 
 /// Wraps a client so that no more than so many calls are in flight.

@@ -45,6 +45,24 @@ pub fn register(name: &str, help: &str, metric: impl Metric) {
     with_registry(|registry| registry.register(name, help, metric));
 }
 
+/// A metric that stands in `/metrics` from now on: [`register`], for one that begins with nothing.
+///
+/// ```
+/// use std::sync::LazyLock;
+///
+/// use prometheus_client::metrics::counter::Counter;
+///
+/// static ORDERS: LazyLock<Counter> =
+///     LazyLock::new(|| chassis::metrics::registered("orders", "Orders that were placed"));
+/// ORDERS.inc();
+/// ```
+#[must_use]
+pub fn registered<M: Metric + Clone + Default>(name: &str, help: &str) -> M {
+    let metric = M::default();
+    register(name, help, metric.clone());
+    metric
+}
+
 /// Adds metrics that are read when `/metrics` is asked for, such as the size of a pool.
 pub fn collect(collector: impl Collector) {
     with_registry(|registry| registry.register_collector(Box::new(collector)));

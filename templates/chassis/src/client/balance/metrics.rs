@@ -16,13 +16,8 @@ struct Labels {
 }
 
 static PICKS: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
-    let picks = Family::default();
-    metrics::register(
-        "client_picks",
-        "Searches for an endpoint for a call, by what they found",
-        Family::clone(&picks),
-    );
-    picks
+    let help = "Searches for an endpoint for a call, by what they found";
+    metrics::registered("client_picks", help)
 });
 
 /// The picks of one target.

@@ -26,22 +26,15 @@ struct Families {
     changes: Family<ChangeLabels, Counter>,
 }
 
-static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
-    let families = Families {
-        open: Family::default(),
-        changes: Family::default(),
-    };
-    metrics::register(
+static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
+    open: metrics::registered(
         "client_breakers_open",
         "Circuit breakers that are open or half-open",
-        families.open.clone(),
-    );
-    metrics::register(
+    ),
+    changes: metrics::registered(
         "client_breaker_changes",
         "Changes of circuit breakers, by the state they came to",
-        families.changes.clone(),
-    );
-    families
+    ),
 });
 
 /// The metrics of the breakers of one target.

@@ -15,13 +15,8 @@ struct Labels {
 }
 
 static ENDPOINTS: LazyLock<Family<Labels, Gauge>> = LazyLock::new(|| {
-    let endpoints = Family::default();
-    metrics::register(
-        "client_endpoints",
-        "Endpoints of channels, by whether they are connected",
-        Family::clone(&endpoints),
-    );
-    endpoints
+    let help = "Endpoints of channels, by whether they are connected";
+    metrics::registered("client_endpoints", help)
 });
 
 /// The metrics of the endpoints of one target.

@@ -26,22 +26,15 @@ struct Families {
     ejections: Family<EjectionLabels, Counter>,
 }
 
-static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
-    let families = Families {
-        ejected: Family::default(),
-        ejections: Family::default(),
-    };
-    metrics::register(
+static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
+    ejected: metrics::registered(
         "client_endpoints_ejected",
         "Endpoints that are ejected as outliers",
-        families.ejected.clone(),
-    );
-    metrics::register(
+    ),
+    ejections: metrics::registered(
         "client_ejections",
         "Ejections of endpoints as outliers, by what found them",
-        families.ejections.clone(),
-    );
-    families
+    ),
 });
 
 /// The metrics of the outliers of one channel.

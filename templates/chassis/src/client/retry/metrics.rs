@@ -28,28 +28,19 @@ struct Families {
     refused: Family<RefusalLabels, Counter>,
 }
 
-static FAMILIES: LazyLock<Families> = LazyLock::new(|| {
-    let families = Families {
-        retries: Family::default(),
-        hedges: Family::default(),
-        refused: Family::default(),
-    };
-    metrics::register(
+static FAMILIES: LazyLock<Families> = LazyLock::new(|| Families {
+    retries: metrics::registered(
         "grpc_client_retries",
         "Attempts that were made after one that failed",
-        families.retries.clone(),
-    );
-    metrics::register(
+    ),
+    hedges: metrics::registered(
         "grpc_client_hedges",
         "Attempts that were made while others were in flight",
-        families.hedges.clone(),
-    );
-    metrics::register(
+    ),
+    refused: metrics::registered(
         "grpc_client_retries_refused",
         "Failures that would have been retried, by the reason why they were not",
-        families.refused.clone(),
-    );
-    families
+    ),
 });
 
 /// Why a call that could be made again is not.

@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::metrics::register;
+use crate::metrics::registered;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -17,25 +17,21 @@ struct Labels {
     result: &'static str,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Metrics {
     reloads: Family<Labels, Counter>,
     last_success: Gauge<f64, AtomicU64>,
 }
 
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
-    let metrics = Metrics::default();
-    register(
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    reloads: registered(
         "config_reloads",
         "Changes of the configuration, by where they came from and what became of them",
-        metrics.reloads.clone(),
-    );
-    register(
+    ),
+    last_success: registered(
         "config_last_reload_success_timestamp_seconds",
         "When the configuration that is in force was read",
-        metrics.last_success.clone(),
-    );
-    metrics
+    ),
 });
 
 /// The configuration is in force as of now.

@@ -55,10 +55,8 @@ struct Labels {
 }
 
 static OUTCOMES: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
-    let outcomes = Family::default();
     let help = "Calls, by what became of their tokens";
-    metrics::register("grpc_server_auth", help, Family::clone(&outcomes));
-    outcomes
+    metrics::registered("grpc_server_auth", help)
 });
 
 pub(super) fn count(outcome: Outcome) {

@@ -35,10 +35,8 @@ struct Labels {
 }
 
 static REFUSED: LazyLock<Family<Labels, Counter>> = LazyLock::new(|| {
-    let refused = Family::default();
     let help = "Calls that were refused, by the limit that they were above";
-    metrics::register("grpc_server_refused", help, Family::clone(&refused));
-    refused
+    metrics::registered("grpc_server_refused", help)
 });
 
 /// Counts a refusal.

@@ -26,19 +26,12 @@ impl EncodeLabelValue for End {
     }
 }
 
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
-    let metrics = Metrics {
-        open: Gauge::default(),
-        ended: Family::default(),
-    };
-    let help = "Connections that are open";
-    metrics::register("grpc_server_connections", help, metrics.open.clone());
-    metrics::register(
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    open: metrics::registered("grpc_server_connections", "Connections that are open"),
+    ended: metrics::registered(
         "grpc_server_connections_ended",
         "Connections that the server has ended or refused, by the rule that they broke",
-        metrics.ended.clone(),
-    );
-    metrics
+    ),
 });
 
 /// Counts a connection that the server ends.
