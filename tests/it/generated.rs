@@ -54,6 +54,12 @@ pub fn cargo(sandbox: &Sandbox, args: &[&str]) {
     assert!(!stderr.contains("warning:"), "cargo {args:?}\n{stderr}");
 }
 
+/// Checks what `which` names with clippy, for which no warning is small enough to pass.
+pub fn clippy(sandbox: &Sandbox, which: &[&str]) {
+    let args = [&["clippy", "--quiet"], which, &["--", "-D", "warnings"]].concat();
+    cargo(sandbox, &args);
+}
+
 /// One after the other: they share a target folder, and two builds at a time gain nothing.
 #[test]
 fn what_is_generated_builds_is_clean_and_serves() {
@@ -120,18 +126,7 @@ fn hard_protos_build_and_pass_their_tests() {
         succeed(&sandbox, &["new", name]);
     }
     cargo(&sandbox, &["fmt", "--all", "--check"]);
-    cargo(
-        &sandbox,
-        &[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    );
+    clippy(&sandbox, &["--workspace", "--all-targets"]);
     cargo(&sandbox, &["test", "--quiet", "--workspace"]);
     succeed(&sandbox, &["proto", "gen", "--check"]);
 }
@@ -162,16 +157,7 @@ fn names_that_collide_with_code_build() {
         succeed(&sandbox, &["new", name]);
     }
     cargo(&sandbox, &["fmt", "--all", "--check"]);
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(&sandbox, &clippy);
+    clippy(&sandbox, &["--workspace", "--all-targets"]);
 }
 
 /// Everything that can be added, in one workspace.
@@ -219,16 +205,7 @@ fn what_is_added_builds_and_is_clean() {
         succeed(&sandbox, args);
     }
     cargo(&sandbox, &["fmt", "--all", "--check"]);
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(&sandbox, &clippy);
+    clippy(&sandbox, &["--workspace", "--all-targets"]);
     cargo(&sandbox, &["test", "--quiet", "--workspace"]);
     succeed(&sandbox, &["proto", "gen", "--check"]);
 }
@@ -265,16 +242,7 @@ fn hard_names_build_and_stay_on_the_wire() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     succeed(&sandbox, &args);
     wire::write_test(&sandbox.path().join("crates/protocol"));
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(&sandbox, &clippy);
+    clippy(&sandbox, &["--workspace", "--all-targets"]);
     cargo(&sandbox, &["test", "--quiet", "--package", "protocol"]);
     succeed(&sandbox, &["proto", "gen", "--check"]);
 }

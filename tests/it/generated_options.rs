@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use msvc::proto::sources::Sources;
 
-use crate::generated::{alone, cargo, succeed};
+use crate::generated::{alone, cargo, clippy, succeed};
 use crate::support::{Sandbox, fixtures};
 
 const PROTO: &str = r#"syntax = "proto3";
@@ -180,15 +180,6 @@ fn options_compile_and_json_is_canonical() {
         manifest,
         "\n[dev-dependencies]\nserde_json = \"1\"\n",
     );
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--package",
-        "protocol",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(&sandbox, &clippy);
+    clippy(&sandbox, &["--package", "protocol"]);
     cargo(&sandbox, &["test", "--quiet", "--package", "protocol"]);
 }

@@ -12,7 +12,6 @@ use crate::manifest::RegistryKind;
 use crate::project::Project;
 use crate::proto;
 use crate::proto::model::Service;
-use crate::proto::sources::Sources;
 use crate::scaffold::draft::Draft;
 use crate::scaffold::edit::handler::NewField;
 use crate::scaffold::edit::{rust, settings};
@@ -76,11 +75,7 @@ impl Diagnostic for ClientError {
 /// When a service is unknown, or the code of the one that calls is not recognised.
 pub fn plan(project: &Project, directory: &Path, args: &ClientArgs) -> Result<Planned> {
     project.refuse_missing_roots()?;
-    let sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
+    let sources = project.sources();
     let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let (of, service) = called(project, &generated.services, &args.of)?;
     let to = caller(project, &of, args.to.as_deref())?;

@@ -9,7 +9,6 @@ use super::{Options, Planned};
 use crate::error::{Diagnostic, Exit, IoContext, Result};
 use crate::project::Project;
 use crate::proto::compile::{self, Compiled};
-use crate::proto::sources::Sources;
 use crate::scaffold::edit::proto::{NewMethod, with_method};
 use crate::scaffold::names::pascal;
 use crate::scaffold::plan::Plan;
@@ -107,11 +106,7 @@ pub fn plan(project: &Project, directory: &Path, args: &MethodArgs) -> Result<Pl
         return Err(MethodError::Name { given }.into());
     }
     project.refuse_missing_roots()?;
-    let mut sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
+    let mut sources = project.sources();
     let compiled = compile::compile(&sources, &sources.all_names()?)?;
     let found = find(&compiled, service)?;
     if found.service.method.iter().any(|it| it.name() == name) {

@@ -22,7 +22,6 @@ use crate::manifest::Manifest;
 use crate::project::{self, Project};
 use crate::proto;
 use crate::proto::model::Service;
-use crate::proto::sources::Sources;
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::draft;
 use crate::scaffold::lock::WorkspaceLock;
@@ -298,11 +297,7 @@ fn target(manifest: &Manifest, given: Option<&str>) -> Result<ServiceName, AddEr
 /// The gRPC services that a service serves, as the generated code has them. Errors show files as seen from
 /// `directory`.
 fn served(project: &Project, directory: &Path, name: &ServiceName) -> Result<Vec<Service>> {
-    let sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
+    let sources = project.sources();
     let (_, generated) = proto::generate_all(&sources, &project.generation(directory))?;
     let serves = &project.manifest.services[name].serves;
     let all = generated.services.into_iter();

@@ -11,7 +11,6 @@ use crate::proto::codegen::Generated;
 use crate::proto::compile::{self, Compiled};
 use crate::proto::model::Service;
 use crate::proto::namer::{self, Kind};
-use crate::proto::sources::Sources;
 use crate::scaffold::names::{ServiceName, pascal};
 use crate::scaffold::plan::Plan;
 use crate::scaffold::protocol;
@@ -82,11 +81,7 @@ pub fn plan(
     plan: &mut Plan,
 ) -> Result<Payload> {
     project.refuse_missing_roots()?;
-    let mut sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
+    let mut sources = project.sources();
     let compiled = compile::compile(&sources, &sources.all_names()?)?;
     let serves = &project.manifest.services[service].serves;
     let own = serves.first().and_then(|it| it.rsplit_once('.'));

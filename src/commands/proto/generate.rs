@@ -11,7 +11,6 @@ use crate::error::{Diagnostic, Result};
 use crate::project;
 use crate::proto::compile::CompileErrors;
 use crate::proto::namer::Rename;
-use crate::proto::sources::Sources;
 use crate::scaffold::apply;
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::plan::{ChangeSummary, Plan};
@@ -109,11 +108,7 @@ pub fn run(context: &Context, args: &GenArgs) -> Result {
     // What the plan is made from is read under the lock.
     let project = project::find(&context.directory)?;
     project.refuse_missing_roots()?;
-    let sources = Sources {
-        folders: project.proto_roots(),
-        vendored: project.vendored(),
-        ..Sources::default()
-    };
+    let sources = project.sources();
     let stamp = Stamp::of(&project, &sources)?;
     if stamp.is_known(&project) {
         let user_code = UserCode::default();

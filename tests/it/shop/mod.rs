@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::generated::{Running, alone, cargo, succeed};
+use crate::generated::{Running, alone, cargo, clippy, succeed};
 use crate::support::{Sandbox, skip};
 use client::{ask, decided, insist, login};
 
@@ -51,16 +51,7 @@ fn the_shop_is_clean_and_no_order_is_lost_or_paid_twice() {
     let sandbox = Sandbox::new();
     succeed(&sandbox, &["new", "shop", "--example", "shop"]);
     cargo(&sandbox, &["fmt", "--all", "--check"]);
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(&sandbox, &clippy);
+    clippy(&sandbox, &["--workspace", "--all-targets"]);
     let mut test = vec!["test", "--quiet"];
     test.extend(SERVICES.iter().flat_map(|name| ["--package", name]));
     cargo(&sandbox, &test);
