@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, terminal};
 
 pub fn read(sandbox: &Sandbox, path: &str) -> String {
     fs::read_to_string(sandbox.path().join(path)).expect(path)
@@ -250,6 +250,54 @@ fn a_client_is_shown_as_a_diff_before_it_is_added() {
     error: `order-service` has a client of `user-service` already: services/order-service/src/user_service_client.rs
     hint: remove services/order-service/src/user_service_client.rs to have it made anew
     ");
+}
+
+#[test]
+fn what_is_edited_while_it_asks_stays_or_the_changes_are_refused() {
+    const API: &str = "services/order-service/src/api.rs";
+    const LIB: &str = "services/order-service/src/lib.rs";
+    const CLIENT: &str = "services/order-service/src/user_service_client.rs";
+    const LATER: &str = "\n// Written while it asked.\n";
+    let sandbox = workspace();
+    let (api, lib) = (read(&sandbox, API), read(&sandbox, LIB));
+    let is_made = || sandbox.path().join(CLIENT).exists();
+    let add = |decide: &dyn Fn() -> &'static str| {
+        let args = ["add", "client", "user-service", "--to", "order-service"];
+        let command = sandbox.command(args);
+        terminal::answer(&command, "Make these changes?", decide)
+    };
+    let Some((code, shown)) = add(&|| "n") else {
+        return;
+    };
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("nothing was changed"), "{shown}");
+    assert!(!is_made() && read(&sandbox, API) == api);
+
+    // Above the change, so that it would be made elsewhere than it was shown.
+    let above = format!("// Written while it asked.\n{api}");
+    let moved = add(&|| {
+        write(&sandbox, API, &above);
+        "y"
+    });
+    let (code, shown) = moved.expect("as before");
+    assert_eq!(code, Some(1), "{shown}");
+    let refusal = "files of the workspace have changed since the question was asked";
+    assert!(shown.contains(refusal), "{shown}");
+    assert!(!is_made());
+    assert_eq!(read(&sandbox, API), above);
+    assert_eq!(read(&sandbox, LIB), lib);
+
+    write(&sandbox, API, &api);
+    let below = add(&|| {
+        write(&sandbox, API, &(api.clone() + LATER));
+        "y"
+    });
+    let (code, shown) = below.expect("as before");
+    assert_eq!(code, Some(0), "{shown}");
+    let edited = read(&sandbox, API);
+    assert!(edited.ends_with(LATER), "{edited}");
+    assert!(edited.contains("pub user_service: UserServiceClient<Channel>"));
+    assert!(is_made());
 }
 
 #[test]

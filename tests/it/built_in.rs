@@ -356,10 +356,10 @@ fn data_is_removed_only_where_a_person_says_so() {
     assert!(up.starts_with("exit: 0"), "{up}");
     let note = site.note();
     let engine = ScriptedEngine::on("127.0.0.1");
-    let press = |key| {
+    let press = |key: &'static str| {
         let mut command = site.sandbox.command(["down", "--volumes"]);
         command.env("DOCKER_HOST", &engine.address);
-        terminal::answer(&command, "Remove the data of redis?", key)
+        terminal::answer(&command, "Remove the data of redis?", || key)
     };
     for no in ["n", "\r"] {
         let Some((code, shown)) = press(no) else {

@@ -11,9 +11,14 @@ use super::skip;
 /// Longer than anything here takes on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs a command on a terminal of its own, as `script` makes one, and presses a key once it has
-/// asked; its exit code and all that the terminal got. `None` where there is no `script`.
-pub fn answer(command: &Command, question: &str, key: &str) -> Option<(Option<i32>, String)> {
+/// Runs a command on a terminal of its own, as `script` makes one, and presses the key that `decide`
+/// gives once it has asked, after whatever else that does; its exit code and all that the terminal got.
+/// `None` where there is no `script`.
+pub fn answer(
+    command: &Command,
+    question: &str,
+    decide: impl FnOnce() -> &'static str,
+) -> Option<(Option<i32>, String)> {
     if which::which("script").is_err() {
         skip("no `script` (util-linux) on PATH, which makes a terminal");
         return None;
@@ -48,7 +53,7 @@ pub fn answer(command: &Command, question: &str, key: &str) -> Option<(Option<i3
         }
     });
     let mut shown = Vec::new();
-    let mut is_answered = false;
+    let mut decide = Some(decide);
     loop {
         match chunks.recv_timeout(PATIENCE) {
             Ok(chunk) => shown.extend(chunk),
@@ -58,9 +63,11 @@ pub fn answer(command: &Command, question: &str, key: &str) -> Option<(Option<i3
                 panic!("no end after {:?}", String::from_utf8_lossy(&shown));
             }
         }
-        if !is_answered && String::from_utf8_lossy(&shown).contains(question) {
+        if String::from_utf8_lossy(&shown).contains(question)
+            && let Some(decide) = decide.take()
+        {
+            let key = decide();
             keyboard.write_all(key.as_bytes()).expect("it listens");
-            is_answered = true;
         }
     }
     let code = child.wait().expect("it was started").code();
