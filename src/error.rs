@@ -19,7 +19,7 @@ pub enum Exit {
     Success = 0,
     /// 1: failed, stale, or a threshold was breached.
     Failed = 1,
-    /// 2: the command line was not understood.
+    /// 2: the command line was not understood, or names what the workspace or a server does not define.
     Usage = 2,
     /// 3: the target or a dependency cannot be reached.
     Unreachable = 3,

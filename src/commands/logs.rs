@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tokio_stream::StreamExt;
 
 use crate::context::Context;
-use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result};
+use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Result, Silent};
 use crate::infra::background;
 use crate::infra::docker::error::DockerError;
 use crate::infra::docker::logs::Wanted;
@@ -83,7 +83,8 @@ impl Diagnostic for LogsError {
 /// Runs `msvc logs`.
 ///
 /// # Errors
-/// When a log cannot be read. Ctrl-C ends it with success.
+/// When a log cannot be read. Ctrl-C is the end of `--follow`, and a success; of anything else it is an
+/// interruption, exit code 130.
 pub fn run(context: &Context, args: LogsArgs) -> Result {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -96,7 +97,10 @@ pub fn run(context: &Context, args: LogsArgs) -> Result {
         let mut signals = Signals::listen()?;
         tokio::select! {
             done = logs(context, &args) => done,
-            () = signals.next() => Ok(()),
+            () = signals.next() => match args.follow {
+                true => Ok(()),
+                false => Err(Silent(Exit::Interrupted).into()),
+            },
         }
     });
     runtime.shutdown_background();
@@ -112,7 +116,14 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
     if let Some(state) = state_file::built_in(&state_folder) {
         return built_in((context, args), &state_folder, &state).await;
     }
-    let engine = stack::engine(context, &project).await?;
+    let engine = match stack::engine(context, &project).await {
+        Ok(engine) => engine,
+        // Containers were started only if that is noted.
+        Err(DockerError::NoEngine(_)) if state_file::read(&state_folder).is_none() => {
+            return nothing(context, args);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let inventory = engine.inventory().await?;
     let mut sources: Vec<(Resource, String)> = Vec::new();
     for container in &inventory.containers {
@@ -121,6 +132,9 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
         }
     }
     sources.sort();
+    if sources.is_empty() {
+        return nothing(context, args);
+    }
     for resource in &args.resources {
         if !sources.iter().any(|(it, _)| it == resource) {
             return Err(LogsError::NotThere(*resource).into());
@@ -156,6 +170,18 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
             show(context, (number, sources[number].0.name()), width, line)?;
         }
     }
+    Ok(())
+}
+
+/// Where nothing runs, nobody says anything; who was named is missed.
+fn nothing(context: &Context, args: &LogsArgs) -> Result {
+    if let Some(missing) = args.resources.first() {
+        return Err(LogsError::NotThere(*missing).into());
+    }
+    context.printer.line("nothing runs");
+    context
+        .printer
+        .hint("`msvc up` starts what the services need");
     Ok(())
 }
 

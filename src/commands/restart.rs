@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::duration;
 use crate::error::{Diagnostic, Exit, IoFailure, Result};
 use crate::infra::docker::engine::{Container, Engine};
+use crate::infra::docker::error::DockerError;
 use crate::infra::ready::{self, Target};
 use crate::infra::resource::Resource;
 use crate::infra::stack;
@@ -103,10 +104,23 @@ async fn restart(context: &Context, args: &RestartArgs) -> Result {
     let project = project::find(&context.directory)?;
     let _lock = Lock::take(&project.state_folder(), CHANGE_LOCK).await?;
     let state = state_file::read(&project.state_folder());
-    if state.is_some_and(|it| it.engine == Carrier::Embedded) {
+    if state
+        .as_ref()
+        .is_some_and(|it| it.engine == Carrier::Embedded)
+    {
         return Err(RestartError::BuiltIn.into());
     }
-    let engine = stack::engine(context, &project).await?;
+    let engine = match stack::engine(context, &project).await {
+        Ok(engine) => engine,
+        // Containers were started only if that is noted.
+        Err(DockerError::NoEngine(_)) if state.is_none() => {
+            return match args.resources.first() {
+                Some(missing) => Err(RestartError::NotThere(*missing).into()),
+                None => report(context, &[]),
+            };
+        }
+        Err(error) => return Err(error.into()),
+    };
     let inventory = engine.inventory().await?;
     let there = |resource: Resource| {
         let mut containers = inventory.containers.iter();
@@ -133,6 +147,10 @@ async fn restart(context: &Context, args: &RestartArgs) -> Result {
             restarted.push(json!({ "resource": resource, "seconds": seconds }));
         }
     }
+    report(context, &restarted)
+}
+
+fn report(context: &Context, restarted: &[Value]) -> Result {
     if context.printer.is_json() {
         return context.printer.json(&json!({ "restarted": restarted }));
     }

@@ -95,14 +95,23 @@ fn names_that_are_not_there_are_told_with_what_was_meant() {
             &["add", "client", "user-servce", "--to", "order-service"],
             "error: the workspace has no service `user-servce`\nhint: did you mean `user-service`?\n",
         ),
+        // As every command has it.
+        (
+            &["run", "user-servce"],
+            "error: the workspace has no service `user-servce`\nhint: did you mean `user-service`?\n",
+        ),
+        (
+            &["add", "database", "--to", "user-servce"],
+            "error: the workspace has no service `user-servce`\nhint: did you mean `user-service`?\n",
+        ),
         (
             &["add", "client", "user-service", "--to", "user-service"],
             "error: `user-service` would call itself\nhint: name another service with `--to`\n",
         ),
     ] {
         let output = sandbox.msvc(args);
-        let (_, told) = output.split_once("--- stderr ---\n").expect("refused");
-        assert_eq!(told, error, "{args:?}");
+        let refused = format!("exit: 2\n--- stderr ---\n{error}");
+        assert_eq!(output, refused, "{args:?}");
     }
 }
 

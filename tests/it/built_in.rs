@@ -75,6 +75,23 @@ impl Drop for Site {
 #[test]
 fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     let site = Site::new();
+    insta::assert_snapshot!(site.msvc(&["logs"]), @r"
+    exit: 0
+    --- stderr ---
+    nothing runs
+    hint: `msvc up` starts what the services need
+    ");
+    insta::assert_snapshot!(site.msvc(&["logs", "-f", "redis"]), @r"
+    exit: 1
+    --- stderr ---
+    error: `redis` is not there
+    hint: `msvc up redis` starts it; `msvc status` says what there is
+    ");
+    insta::assert_snapshot!(site.msvc(&["restart"]), @r"
+    exit: 0
+    --- stderr ---
+    nothing runs
+    ");
     insta::assert_snapshot!(site.msvc(&["up"]), @r"
     exit: 0
     --- stderr ---
@@ -130,7 +147,12 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
     );
     running.wait_for(&using);
     running.wait_for("hint: in another terminal");
-    let mut following = Running::of(site.sandbox.command(["logs", "--follow"]));
+    let follow = || Running::of(site.sandbox.command(["logs", "--follow"]));
+    let mut stopped = follow();
+    stopped.wait_for("jaeger |      Healthy");
+    stopped.signal(Signal::INT);
+    assert_eq!(stopped.wait(), Some(0), "{:#?}", stopped.seen);
+    let mut following = follow();
     following.wait_for("jaeger |      Healthy");
     let down = site.msvc(&["down"]);
     let down = down.replace(&format!("pid {}", running.pid()), "pid [PID]");

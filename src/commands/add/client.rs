@@ -7,7 +7,7 @@ use tera::Context as Values;
 use toml_edit::{Array, Item};
 
 use super::{AddError, Options, Planned, target};
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Exit, Result};
 use crate::manifest::RegistryKind;
 use crate::project::Project;
 use crate::proto;
@@ -66,6 +66,13 @@ impl Diagnostic for ClientError {
             Self::Exists { path, .. } => format!("remove {path} to have it made anew"),
             Self::Nothing(_) => "see what `serves` has in `msvc.toml`".to_owned(),
         })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Itself(_) | Self::Several { .. } => Exit::Usage,
+            Self::Exists { .. } | Self::Nothing(_) => Exit::Failed,
+        }
     }
 }
 

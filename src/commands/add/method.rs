@@ -74,8 +74,11 @@ impl Diagnostic for MethodError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Form(_) | Self::Name { .. } => Exit::Usage,
-            _ => Exit::Failed,
+            Self::Form(_)
+            | Self::Name { .. }
+            | Self::UnknownService { .. }
+            | Self::Ambiguous { .. } => Exit::Usage,
+            Self::Exists { .. } | Self::Elsewhere { .. } => Exit::Failed,
         }
     }
 }

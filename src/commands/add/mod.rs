@@ -96,8 +96,8 @@ impl Diagnostic for AddError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::ChangedMeanwhile | Self::UnknownService { .. } => Exit::Failed,
-            Self::WhichService { .. } => Exit::Usage,
+            Self::ChangedMeanwhile => Exit::Failed,
+            Self::UnknownService { .. } | Self::WhichService { .. } => Exit::Usage,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::error::{Diagnostic, IoContext, Result};
+use crate::error::{Diagnostic, Exit, IoContext, Result};
 use crate::project::Project;
 use crate::proto;
 use crate::proto::codegen::Generated;
@@ -65,6 +65,13 @@ impl Diagnostic for PayloadError {
             Self::Ambiguous { found, .. } => format!("name one: `--message {}`", found[0]),
             Self::NoProto(_) => "name one of another service with `--message`".to_owned(),
         })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown { .. } | Self::Ambiguous { .. } => Exit::Usage,
+            Self::NoProto(_) => Exit::Failed,
+        }
     }
 }
 
