@@ -62,6 +62,12 @@ impl Jaeger {
         Ok(services)
     }
 
+    /// The names of the spans that it has of a service.
+    pub async fn operations(&self, service: &str) -> Result<Vec<String>, ApiError> {
+        self.list(&format!("/api/services/{}/operations", escaped(service)))
+            .await
+    }
+
     /// A trace by its id, which is hexadecimal.
     pub async fn trace(&self, id: &str) -> Result<Option<Trace>, ApiError> {
         let path = format!("/api/traces/{}", escaped(id));

@@ -186,7 +186,19 @@ async fn traces_are_listed_and_filtered() {
       ]
     }
     "#);
-    assert_snapshot!(list(&["--operation", "none"]).await, @r#"
+    assert_snapshot!(list(&["--operation", "GET /order"]).await, @r#"
+    exit: 1
+    --- stderr ---
+    error: there are no spans `GET /order` at [COLLECTOR]
+    hint: did you mean `GET /orders` or `GET /health`?
+    "#);
+    assert_snapshot!(list(&["--operation", "none", "--service", "orders"]).await, @r#"
+    exit: 1
+    --- stderr ---
+    error: there are no spans `none` at [COLLECTOR]
+    hint: there are some of orders.v1.Orders/Create, select
+    "#);
+    assert_snapshot!(list(&["--operation", "select", "--min-duration", "1h"]).await, @r#"
     exit: 0
     --- stderr ---
     no such traces within 99999h at [COLLECTOR]; spans arrive a second or two after their call
@@ -261,9 +273,19 @@ async fn traces_are_followed_as_they_come_even_when_the_collector_comes_back() {
     let sandbox = Sandbox::new();
     let from = address.to_string();
     let args = ["trace", "list", "-f", "--from", &from, "--format", "json"];
-    let mut command = sandbox.command(args);
-    command.env("NO_COLOR", "1");
-    let mut running = Running::of(command);
+    let follow = |filter: &[&str]| {
+        let mut command = sandbox.command([&args, filter].concat());
+        command.env("NO_COLOR", "1");
+        Running::of(command)
+    };
+    // What has sent nothing yet may do so.
+    let waits = follow(&["--service", "nobody"]);
+    let waits = told(waits, "warning: there are no spans of `nobody`").await;
+    let mut waits = told(waits, "hint: nothing has sent any yet").await;
+    waits.signal(Signal::INT);
+    let ended = tokio::task::spawn_blocking(move || waits.wait()).await;
+    assert_eq!(ended.expect("it ends"), Some(0));
+    let mut running = follow(&[]);
     for trace in [1, 2] {
         let sent = ask(server.post("application/json", fresh(trace, 1))).await;
         assert_eq!(sent.map(|it| it.0), Some(200));

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::ListArgs;
-use super::list::search;
-use super::source::{failed, find, micros, now, source};
+use super::list::{search, unknown};
+use super::source::{TraceError, failed, find, micros, now, source};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Diagnostic, Result};
 use crate::run::signals::Signals;
 use crate::trace::render::{self, Colors};
 use crate::trace::tree::Tree;
@@ -33,8 +33,27 @@ pub(super) async fn follow(context: &Context, args: &ListArgs) -> Result {
     let colors = Colors(printer.colors_stdout());
     let mut is_away = false;
     // The first look is an answer or an error; later ones may fail for a while.
-    let first = find(&jaeger, args.service.as_deref(), &search(args)).await;
-    let mut answer = Ok(first.map_err(failed(&jaeger))?);
+    let first = async {
+        let found = find(&jaeger, args.service.as_deref(), &search(args)).await;
+        let found = found.map_err(failed(&jaeger))?;
+        let unknown = match found.is_empty() {
+            true => unknown(&jaeger, args).await?,
+            false => None,
+        };
+        Ok::<_, TraceError>((found, unknown))
+    };
+    let (found, unknown) = tokio::select! {
+        first = first => first?,
+        () = signals.next() => return Ok(()),
+    };
+    // It may come yet.
+    if let Some(unknown) = unknown {
+        printer.warning(&unknown);
+        if let Some(hint) = unknown.hint() {
+            printer.hint(hint);
+        }
+    }
+    let mut answer = Ok(found);
     if !printer.is_json() {
         printer.line(render::heading().trim_end());
     }

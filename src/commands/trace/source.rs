@@ -110,6 +110,29 @@ pub(super) enum TraceError {
         address: String,
         known: Vec<String>,
     },
+    #[error("there are no spans `{operation}` at {address}")]
+    UnknownOperation {
+        operation: String,
+        address: String,
+        known: Vec<String>,
+    },
+}
+
+/// What of what is known was meant, else what is known of it.
+fn meant(given: &str, known: &[String]) -> String {
+    /// So many names can be read at a glance.
+    const FEW: usize = 10;
+    let alike = similar(given, known.iter().map(String::as_str));
+    match (did_you_mean(&alike), known.len()) {
+        (Some(hint), _) => escaped(&hint),
+        (None, 0) => "nothing has sent any yet".to_owned(),
+        (None, 1..=FEW) => format!("there are some of {}", escaped(&known.join(", "))),
+        (None, count) => format!(
+            "there are some of {} and {} more",
+            escaped(&known[..FEW].join(", ")),
+            count - FEW
+        ),
+    }
 }
 
 impl Diagnostic for TraceError {
@@ -125,15 +148,10 @@ impl Diagnostic for TraceError {
             Self::Unknown { .. } => Some("`msvc trace list` lists those that there are".to_owned()),
             Self::Empty { .. } => Some("`msvc call` makes a call, which makes one".to_owned()),
             Self::Ambiguous { found, .. } => Some(format!("they are {}", found.join(", "))),
-            Self::UnknownService { service, known, .. } => {
-                let alike = similar(service, known.iter().map(String::as_str));
-                Some(
-                    did_you_mean(&alike).unwrap_or_else(|| match known.is_empty() {
-                        true => "nothing has sent any yet".to_owned(),
-                        false => format!("there are some of {}", escaped(&known.join(", "))),
-                    }),
-                )
-            }
+            Self::UnknownService { service, known, .. } => Some(meant(service, known)),
+            Self::UnknownOperation {
+                operation, known, ..
+            } => Some(meant(operation, known)),
             Self::Address { .. } | Self::NotAnId(_) => None,
         }
     }
