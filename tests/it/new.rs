@@ -354,4 +354,10 @@ fn the_registry_of_a_workspace_can_be_etcd() {
     let config = read("services/user-service/config/default.toml");
     assert!(config.contains("[registry]\nkind = \"etcd\" #"), "{config}");
     assert!(!config.contains("[registry.static]"), "{config}");
+    let readme = fs::read_to_string(sandbox.path().join("README.md")).expect("made");
+    let put = "`etcdctl put /config/prod/user-service < prod.toml`";
+    assert!(
+        readme.contains(put) && !readme.contains("consul kv"),
+        "{readme}"
+    );
 }
