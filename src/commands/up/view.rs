@@ -8,7 +8,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::{Report, reason};
+use super::Report;
+use super::plan::reason;
 use crate::error::Result;
 use crate::infra::docker::perform::{Deed, Done, Stage};
 use crate::infra::docker::pull::Bytes;
