@@ -405,34 +405,82 @@ const TRACE: &str = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"serv
     "5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"kept","kind":2,
     "startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000"}]}]}]}"#;
 
+impl Site {
+    /// One that keeps traces.
+    fn keeping() -> Self {
+        let site = Self::new();
+        let path = site.sandbox.path().join("msvc.toml");
+        let text = fs::read_to_string(&path).expect("there");
+        let text = text.replace(
+            "[infra.ports]",
+            "[infra]\nkeep-traces = true\n\n[infra.ports]",
+        );
+        fs::write(&path, text).expect("writable");
+        site
+    }
+
+    /// Sends the trace; the body of the answer.
+    fn send(&self) -> String {
+        let port = self.note()["resources"]["jaeger"]["otlp-http"].clone();
+        let port = port.as_u64().and_then(|it| u16::try_from(it).ok());
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", port.expect("a port"))).expect("it listens");
+        let request = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{TRACE}",
+            TRACE.len()
+        );
+        stream.write_all(request.as_bytes()).expect("it listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        answer
+    }
+}
+
+#[test]
+fn traces_that_cannot_be_kept_are_taken_all_the_same_and_that_is_told_once() {
+    let site = Site::keeping();
+    let up = site.msvc(&["up", "jaeger", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    let folder = site.sandbox.path().join(".msvc/traces");
+    fs::remove_dir_all(&folder).expect("there");
+    fs::write(&folder, "in the way").expect("writable");
+    let warning = "the spans are kept in memory alone: Not a directory";
+    let answer = site.send();
+    assert!(answer.contains(warning), "{answer}");
+    let answer = site.send();
+    assert!(!answer.contains(warning), "{answer}");
+    let show = || site.msvc(&["trace", "show", "5b8efff798038103d269b633813fc60c"]);
+    assert!(show().contains("orders"), "{}", show());
+    fs::remove_file(&folder).expect("there");
+    site.send();
+    let mut following = Running::of(site.sandbox.command(["logs", "-f", "jaeger"]));
+    following.wait_for("on disk again");
+    following.signal(Signal::INT);
+    assert_eq!(following.wait(), Some(0));
+    insta::assert_snapshot!(site.msvc(&["logs", "jaeger", "--tail", "2"]), @r"
+    exit: 0
+    --- stdout ---
+    jaeger | warning: `jaeger` has new traces in memory alone: failed to write to `[SANDBOX]/.msvc/traces`: Not a directory (os error 20)
+    jaeger |      Keeping new traces of `jaeger` on disk again
+    ");
+    assert!(site.msvc(&["down", "-q"]).starts_with("exit: 0"));
+    let up = site.msvc(&["up", "jaeger", "-q"]);
+    assert!(up.starts_with("exit: 0"), "{up}");
+    assert!(show().contains("orders"), "{}", show());
+}
+
 #[test]
 fn traces_that_are_kept_are_there_again_until_their_data_is_removed() {
-    let site = Site::new();
-    let path = site.sandbox.path().join("msvc.toml");
-    let text = fs::read_to_string(&path).expect("there");
-    let text = text.replace(
-        "[infra.ports]",
-        "[infra]\nkeep-traces = true\n\n[infra.ports]",
-    );
-    fs::write(&path, text).expect("writable");
+    let site = Site::keeping();
     let up = || {
         let up = site.msvc(&["up", "jaeger", "-q"]);
         assert!(up.starts_with("exit: 0"), "{up}");
     };
     let show = || site.msvc(&["trace", "show", "5b8efff798038103d269b633813fc60c"]);
     up();
-    let port = site.note()["resources"]["jaeger"]["otlp-http"].clone();
-    let port = port.as_u64().and_then(|it| u16::try_from(it).ok());
-    let mut stream = TcpStream::connect(("127.0.0.1", port.expect("a port"))).expect("it listens");
-    let request = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{TRACE}",
-        TRACE.len()
-    );
-    stream.write_all(request.as_bytes()).expect("it listens");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    site.send();
     let before = show();
     assert!(
         before.contains("orders") && before.contains("kept"),

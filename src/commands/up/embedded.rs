@@ -1,6 +1,9 @@
 //! `msvc up` where what is built in carries the infrastructure.
 
+use std::future::pending;
 use std::time::Instant;
+
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::view::View;
 use super::{Report, UpArgs, UpError};
@@ -8,6 +11,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::infra::background::{self, BackgroundError};
 use crate::infra::docker::perform::{Deed, Done, Stage};
+use crate::infra::embedded::collector::Keeping;
 use crate::infra::resource::{Port, Resource};
 use crate::infra::stack;
 use crate::infra::state_file::{self, CHANGE_LOCK, Carrier, EMBEDDED_LOCK, InfraState, Lock};
@@ -158,6 +162,26 @@ async fn spawn(
     }
 }
 
+/// What becomes next of traces that are to be kept; nothing ever where none are.
+async fn next(kept: &mut Option<UnboundedReceiver<Keeping>>) -> Option<Keeping> {
+    match kept {
+        Some(changes) => changes.recv().await,
+        None => pending().await,
+    }
+}
+
+fn tell_keeping(context: &Context, change: Keeping) {
+    match change {
+        Keeping::Failed(failure) => context.printer.warning(format!(
+            "`jaeger` has new traces in memory alone: {failure}: {}",
+            failure.source
+        )),
+        Keeping::Again => context
+            .printer
+            .step("Keeping", "new traces of `jaeger` on disk again"),
+    }
+}
+
 /// Is what is built in, until it is asked to stop.
 async fn serve(
     context: &Context,
@@ -171,9 +195,10 @@ async fn serve(
     let mut state = InfraState::new(Carrier::Embedded, "127.0.0.1", &database);
     state.pid = Some(std::process::id());
     let (running, ports) = background::start(resources, |port| wanted(project, port)).await?;
-    if project.manifest.infra.keep_traces {
-        running.keep_traces_in(&background::traces_folder(&state_folder))?;
-    }
+    let mut kept = match project.manifest.infra.keep_traces {
+        true => running.keep_traces_in(&background::traces_folder(&state_folder))?,
+        false => None,
+    };
     state.resources = ports;
     tell_moved(context, project, &state);
     for resource in resources {
@@ -183,7 +208,12 @@ async fn serve(
             .step("Healthy", format!("{resource:<10} {url}"));
     }
     state.write(&state_folder)?;
-    signals.next().await;
+    loop {
+        tokio::select! {
+            Some(change) = next(&mut kept) => tell_keeping(context, change),
+            () = signals.next() => break,
+        }
+    }
     state_file::remove_of(&state_folder, std::process::id());
     context.printer.step("Stopped", "the embedded engine");
     Ok(())

@@ -12,8 +12,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::error::{Diagnostic, Exit, IoFailure};
-use collector::{Addresses, EmbeddedCollector};
+use collector::{Addresses, EmbeddedCollector, Keeping};
 use consul::EmbeddedConsul;
 use etcd::EmbeddedEtcd;
 
@@ -71,13 +73,17 @@ impl Embedded {
         self.collector.as_ref().map(EmbeddedCollector::addresses)
     }
 
-    /// Keeps the traces that are collected in a folder too, and takes those that are there.
+    /// Keeps the traces that are collected, if they are, in a folder too, and takes those that are there;
+    /// what is returned tells what becomes of that.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn keep_traces_in(&self, folder: &Path) -> Result<(), IoFailure> {
+    pub fn keep_traces_in(
+        &self,
+        folder: &Path,
+    ) -> Result<Option<UnboundedReceiver<Keeping>>, IoFailure> {
         let collector = self.collector.as_ref();
-        collector.map_or(Ok(()), |it| it.keep_in(folder))
+        collector.map(|it| it.keep_in(folder)).transpose()
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Journal {
     file: File,
     /// How much of the file is whole requests, in bytes.
     whole: u64,
+    /// Whether more may be in the file: a part of a request that could not be written to its end.
+    is_torn: bool,
     /// How large a file may be, in bytes.
     limit: u64,
 }
@@ -49,29 +51,44 @@ impl Journal {
             folder: folder.to_owned(),
             file,
             whole,
+            is_torn: false,
             limit,
         })
     }
 
-    /// Writes a request.
+    /// Writes a request. Where the folder or the file has gone, it is made again.
     ///
     /// # Errors
-    /// When the file system refuses; then nothing of it is there.
+    /// When the file system refuses; then nothing of it is there for the next.
     pub fn append(&mut self, request: &ExportTraceServiceRequest) -> io::Result<()> {
         let record = request.encode_length_delimited_to_vec();
         let size = record.len() as u64;
+        self.mend()?;
         if self.whole > 0 && self.whole + size > self.limit {
             let newer = self.folder.join(NEWER);
             fs::rename(&newer, self.folder.join(OLDER))?;
             self.file = open(&newer)?;
             self.whole = 0;
         }
-        let written = self.file.write_all(&record);
-        match written {
-            Ok(()) => self.whole += size,
-            Err(_) => self.file.set_len(self.whole)?,
+        self.is_torn = true;
+        self.file.write_all(&record)?;
+        self.is_torn = false;
+        self.whole += size;
+        Ok(())
+    }
+
+    /// Sees to it that what is written next can be read.
+    fn mend(&mut self) -> io::Result<()> {
+        let newer = self.folder.join(NEWER);
+        if !newer.try_exists()? {
+            fs::create_dir_all(&self.folder)?;
+            self.file = open(&newer)?;
+            self.whole = 0;
+        } else if self.is_torn {
+            self.file.set_len(self.whole)?;
         }
-        written
+        self.is_torn = false;
+        Ok(())
     }
 }
 
@@ -148,6 +165,43 @@ mod tests {
         assert_eq!(names, ["one", "two"]);
         journal.append(&request("four")).expect("written");
         assert_eq!(open(folder.path(), 1000).1, ["one", "two", "four"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_costs_what_does_not_fit_on_it_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(NEWER);
+        let (mut journal, _) = open(folder.path(), 1000);
+        journal.append(&request("one")).expect("written");
+        let full = OpenOptions::new().append(true).open("/dev/full");
+        let file = std::mem::replace(&mut journal.file, full.expect("Linux has it"));
+        let refused = journal.append(&request("lost")).expect_err("it is full");
+        assert_eq!(refused.kind(), ErrorKind::StorageFull);
+        // As much of it as there was room for.
+        journal.file = file;
+        let half = OpenOptions::new().append(true).open(&path);
+        half.expect("there").write_all(b"ha").expect("written");
+        journal.append(&request("two")).expect("written");
+        assert_eq!(open(folder.path(), 1000).1, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_made_again_as_soon_as_it_can_be() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let folder = outer.path().join("traces");
+        let (mut journal, _) = open(&folder, 1000);
+        journal.append(&request("gone")).expect("written");
+        fs::remove_dir_all(&folder).expect("removed");
+        fs::write(&folder, "in the way").expect("written");
+        journal
+            .append(&request("lost"))
+            .expect_err("it has no place");
+        fs::remove_file(&folder).expect("removed");
+        for name in ["one", "two"] {
+            journal.append(&request(name)).expect("written");
+        }
+        assert_eq!(open(&folder, 1000).1, ["one", "two"]);
     }
 
     #[test]

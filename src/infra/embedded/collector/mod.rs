@@ -15,9 +15,10 @@ pub mod proto;
 mod state;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::{EmbeddedError, serve};
@@ -62,8 +63,49 @@ pub struct EmbeddedCollector {
 #[derive(Debug)]
 struct Shared {
     store: Mutex<Store>,
-    journal: Mutex<Option<Journal>>,
+    kept: Mutex<Option<Kept>>,
     stopping: watch::Sender<bool>,
+}
+
+/// A journal, and whether it is one.
+#[derive(Debug)]
+struct Kept {
+    journal: Journal,
+    folder: PathBuf,
+    is_failing: bool,
+    changes: UnboundedSender<Keeping>,
+}
+
+/// What becomes of traces that are to be kept on disk; told when it changes.
+#[derive(Debug)]
+pub enum Keeping {
+    /// The file system refuses: they are in memory alone.
+    Failed(IoFailure),
+    /// They are on disk again, from now on.
+    Again,
+}
+
+impl Kept {
+    /// Writes what was sent; a failure is told where the last time was none.
+    fn append(&mut self, request: &ExportTraceServiceRequest) -> Option<String> {
+        let written = self.journal.append(request);
+        let was_failing = std::mem::replace(&mut self.is_failing, written.is_err());
+        let (change, warning) = match (written, was_failing) {
+            (Ok(()), true) => (Keeping::Again, None),
+            (Err(source), false) => {
+                let warning = format!("the spans are kept in memory alone: {source}");
+                let attempt = format!("write to `{}`", self.folder.display());
+                (
+                    Keeping::Failed(IoFailure { attempt, source }),
+                    Some(warning),
+                )
+            }
+            (Ok(()), false) | (Err(_), true) => return None,
+        };
+        // Who does not listen does not want to know.
+        let _ = self.changes.send(change);
+        warning
+    }
 }
 
 impl Shared {
@@ -71,22 +113,19 @@ impl Shared {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes spans; tells how many it did not take, and what else went wrong.
     fn take(&self, request: ExportTraceServiceRequest) -> Option<ExportTracePartialSuccess> {
-        let written = match &mut *self.journal() {
-            Some(journal) => journal.append(&request),
-            None => Ok(()),
-        };
+        let warning = self.kept().as_mut().and_then(|kept| kept.append(&request));
         let rejected = self.store().take(request);
-        match (written, rejected) {
+        match (warning, rejected) {
             // The protocol has warnings so: a message, and nothing rejected.
-            (Err(error), None) => Some(ExportTracePartialSuccess {
+            (Some(error_message), None) => Some(ExportTracePartialSuccess {
                 rejected_spans: 0,
-                error_message: format!("the spans are kept in memory alone: {error}"),
+                error_message,
             }),
             (_, rejected) => rejected,
         }
@@ -103,7 +142,7 @@ pub async fn start(preferred: &Addresses) -> Result<EmbeddedCollector, EmbeddedE
     let (query_listener, query) = serve::listen(preferred.query).await?;
     let shared = Arc::new(Shared {
         store: Mutex::new(Store::new(LIMIT)),
-        journal: Mutex::default(),
+        kept: Mutex::default(),
         stopping: watch::Sender::new(false),
     });
     let otlp = api::otlp_router(&shared);
@@ -124,17 +163,25 @@ impl EmbeddedCollector {
         self.addresses
     }
 
-    /// Keeps what is sent from now on in a folder too, and takes what is there already.
+    /// Keeps what is sent from now on in a folder too, and takes what is there already. Where that fails
+    /// later, the collector goes on; when it begins and when it ends is what is returned.
     ///
     /// # Errors
-    /// When the file system refuses.
-    pub fn keep_in(&self, folder: &Path) -> Result<(), IoFailure> {
+    /// When the file system refuses now.
+    pub fn keep_in(&self, folder: &Path) -> Result<UnboundedReceiver<Keeping>, IoFailure> {
+        let (changes, receiver) = unbounded_channel();
         // Nothing is taken meanwhile: what comes now is newer.
-        let mut journal = self.shared.journal();
-        *journal = Some(Journal::open(folder, FILE_LIMIT, |request| {
+        let mut kept = self.shared.kept();
+        let journal = Journal::open(folder, FILE_LIMIT, |request| {
             self.shared.store().take(request);
-        })?);
-        Ok(())
+        })?;
+        *kept = Some(Kept {
+            journal,
+            folder: folder.to_owned(),
+            is_failing: false,
+            changes,
+        });
+        Ok(receiver)
     }
 }
 
