@@ -10,10 +10,13 @@ use crate::client::completion;
 use crate::context::Context;
 use crate::duration;
 use crate::error::{IoFailure, Result};
-use crate::project;
+use crate::project::{self, Project};
 use crate::run::build::{self, BuildOptions};
 use crate::run::error::RunError;
+use crate::run::front;
+use crate::run::newcomers::Newcomers;
 use crate::run::plan::{self, Common};
+use crate::run::process::Instance;
 use crate::run::signals::Signals;
 use crate::run::state_file::{self, RunLock};
 use crate::run::surroundings::{self, Surroundings};
@@ -126,12 +129,32 @@ async fn build_and_run(context: &Context, args: &RunArgs) -> Result {
         color: !printer.is_json() && printer.colors_stdout(),
     };
     let instances = plan::instances(&project, &programs, &common)?;
+    let (callable, through_gateway) = to_call(&project, &instances);
     let options = Options {
         registry: surroundings.registry.clone(),
         traces: surroundings.traces.clone(),
         restarts: !args.no_restart,
         ready_timeout: args.ready_timeout,
+        callable,
+        through_gateway,
+        named: args.services.clone(),
     };
-    let system = System::start(printer, lock, instances, options)?;
+    let newcomers = Newcomers::to(&project);
+    let system = System::start(printer, lock, instances, (options, newcomers))?;
     system.supervise(&mut signals).await
+}
+
+/// A service that can be called, and a command that calls through a gateway, where there are such.
+fn to_call(project: &Project, instances: &[Instance]) -> (Option<String>, Option<String>) {
+    let example = |it: &Instance| front::example_call(project, &it.service, it.grpc);
+    let serves = |it: &&Instance| {
+        let mut entries = project.manifest.services.iter();
+        entries.any(|(name, entry)| name.as_str() == it.service && !entry.serves.is_empty())
+    };
+    let callable = instances.iter().find(serves).or(instances.first());
+    let gateways = instances.iter().filter(|it| !serves(it));
+    (
+        callable.map(|it| it.service.clone()),
+        gateways.filter_map(example).next(),
+    )
 }

@@ -6,12 +6,16 @@
 //!   by, and the [`infrastructure`] that `msvc up` has started;
 //! - [`system`] is the processes while they run: [`process`] starts one and tells what happens to
 //!   it, [`supervisor`] decides what that leads to, [`view`] shows it;
+//! - [`front`] knows a call to begin with through a gateway, [`newcomers`] sees what comes to the workspace
+//!   meanwhile;
 //! - [`state_file`] tells other commands what runs.
 
 pub mod build;
 pub mod cargo_progress;
 pub mod error;
+pub mod front;
 pub mod infrastructure;
+pub mod newcomers;
 pub mod plan;
 pub mod process;
 pub mod registry;

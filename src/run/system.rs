@@ -11,12 +11,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::{Exit, Failure, IoFailure, Result, Silent};
 use crate::printer::Printer;
 use crate::run::error::RunError;
+use crate::run::newcomers::Newcomers;
 use crate::run::process::{self, Event, Instance};
 use crate::run::registry::Registry;
 use crate::run::signals::Signals;
 use crate::run::state_file::{InstanceState, RunLock, RunState, ServiceState};
 use crate::run::supervisor::{Decision, Supervisor};
-use crate::run::view::{Message, View};
+use crate::run::view::{Message, Overview, View};
 
 /// How long services may take to stop: their own limit for calls in flight is 30 s.
 const STOP_LIMIT: Duration = Duration::from_secs(35);
@@ -24,6 +25,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(35);
 const LAST_LINES: usize = 15;
 /// How many lines may wait to be shown before services wait with theirs.
 const LINES_AHEAD: usize = 1024;
+/// How often is looked for services that have come to the workspace.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often those that are not ready yet are named.
 const STILL_STARTING: Duration = Duration::from_secs(2);
 
@@ -38,6 +41,23 @@ pub struct Options {
     pub restarts: bool,
     /// How long services may take until they are ready.
     pub ready_timeout: Duration,
+    /// A service whose methods can be listed.
+    pub callable: Option<String>,
+    /// A command that calls through a gateway.
+    pub through_gateway: Option<String>,
+    /// The services that were named; all are meant where none was.
+    pub named: Vec<String>,
+}
+
+impl Options {
+    fn overview(&self) -> Overview {
+        Overview {
+            registry: self.registry.as_ref().map(|it| it.url.clone()),
+            traces: self.traces.clone(),
+            callable: self.callable.clone(),
+            through_gateway: self.through_gateway.clone(),
+        }
+    }
 }
 
 /// The processes of a system and what is known of them. Dropping it ends them at once.
@@ -59,6 +79,8 @@ pub struct System {
     restarts: BinaryHeap<Reverse<(Instant, usize)>>,
     ready_limit: Instant,
     next_reminder: Instant,
+    newcomers: Newcomers,
+    next_look: Instant,
     stopping: Option<Stopping>,
 }
 
@@ -86,23 +108,21 @@ impl System {
         printer: &Printer,
         lock: RunLock,
         instances: Vec<Instance>,
-        options: Options,
+        (options, newcomers): (Options, Newcomers),
     ) -> Result<Self> {
         let (sender, events) = channel(LINES_AHEAD);
         let count = instances.len();
         let now = Instant::now();
         let mut system = Self {
-            view: View::start(
-                printer,
-                &instances,
-                options.registry.as_ref().map(|it| it.url.as_str()),
-            )?,
+            view: View::start(printer, &instances, options.overview())?,
             supervisor: Supervisor::new(count, options.restarts),
             pids: vec![0; count],
             last_lines: vec![VecDeque::new(); count],
             statuses: vec![String::new(); count],
             ready_limit: now + options.ready_timeout,
             next_reminder: now + STILL_STARTING,
+            newcomers,
+            next_look: now + LOOK,
             instances,
             options,
             lock,
@@ -182,6 +202,7 @@ impl System {
                     self.next_reminder += STILL_STARTING;
                     false
                 }
+                () = sleep_until(self.next_look), if !is_stopping => self.look_around(),
                 () = at(stop_limit) => self.not_stopped(),
             };
         }
@@ -291,6 +312,22 @@ impl System {
                 self.stop(Err(error))
             }
         }
+    }
+
+    /// Tells of services that have come to the workspace, which only another start runs.
+    fn look_around(&mut self) -> bool {
+        self.next_look = Instant::now() + LOOK;
+        let services = self.newcomers.look();
+        if services.is_empty() {
+            return false;
+        }
+        let mut command = "msvc run".to_owned();
+        if !self.options.named.is_empty() {
+            self.options.named.extend_from_slice(&services);
+            command = format!("{command} {}", self.options.named.join(" "));
+        }
+        self.view.show(Message::Added { services, command });
+        false
     }
 
     fn not_ready(&mut self) -> bool {

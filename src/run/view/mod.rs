@@ -65,8 +65,28 @@ pub enum Message {
     },
     /// All have ended after that.
     Stopped,
+    /// The workspace has services that it had not when this began.
+    Added {
+        /// Which.
+        services: Vec<String>,
+        /// What runs them too.
+        command: String,
+    },
     /// Something is not as it should be.
     Warning(String),
+}
+
+/// What is told of a system as a whole, once all of it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// The URL of the registry.
+    pub registry: Option<String>,
+    /// The URL at which traces can be asked for.
+    pub traces: Option<String>,
+    /// A service whose methods can be listed.
+    pub callable: Option<String>,
+    /// A command that calls through a gateway.
+    pub through_gateway: Option<String>,
 }
 
 /// The way to the thread that prints.
@@ -85,13 +105,9 @@ impl View {
     pub fn start(
         printer: &Printer,
         instances: &[Instance],
-        registry: Option<&str>,
+        overview: Overview,
     ) -> Result<Self, IoFailure> {
-        let screen = Screen::new(
-            printer.clone(),
-            instances.to_vec(),
-            registry.map(str::to_owned),
-        );
+        let screen = Screen::new(printer.clone(), instances.to_vec(), overview);
         let (messages, receiver) = channel(AHEAD);
         let (sender, outcome) = oneshot::channel();
         let print = move || {

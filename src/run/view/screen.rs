@@ -10,7 +10,7 @@ use crate::duration;
 use crate::error::Result;
 use crate::printer::Printer;
 use crate::run::process::Instance;
-use crate::run::view::Message;
+use crate::run::view::{Message, Overview};
 
 /// The colours of the processes' names, in their order.
 const COLORS: [AnsiColor; 6] = [
@@ -27,7 +27,7 @@ const COLORS: [AnsiColor; 6] = [
 pub(super) struct Screen {
     printer: Printer,
     instances: Vec<Instance>,
-    registry: Option<String>,
+    overview: Overview,
     /// How wide the longest name is.
     width: usize,
     starting: Vec<Option<Starting>>,
@@ -41,14 +41,10 @@ struct Starting {
 }
 
 impl Screen {
-    pub(super) fn new(
-        printer: Printer,
-        instances: Vec<Instance>,
-        registry: Option<String>,
-    ) -> Self {
+    pub(super) fn new(printer: Printer, instances: Vec<Instance>, overview: Overview) -> Self {
         Self {
             printer,
-            registry,
+            overview,
             width: instances.iter().map(|it| it.label.len()).max().unwrap_or(0),
             starting: instances.iter().map(|_| None).collect(),
             instances,
@@ -86,6 +82,7 @@ impl Screen {
                 self.printer.step("Stopped", "all services");
                 event(&self.printer, json!({ "event": "stopped" }))
             }
+            Message::Added { services, command } => self.added(services, command),
             Message::Warning(text) => {
                 self.printer.warning(text);
                 Ok(())
@@ -193,7 +190,10 @@ impl Screen {
     fn running(&self) -> Result {
         event(
             &self.printer,
-            json!({ "event": "running", "registry": self.registry }),
+            json!({
+                "event": "running", "registry": self.overview.registry,
+                "traces": self.overview.traces,
+            }),
         )?;
         let width = self.width.max("registry".len());
         self.printer.line("");
@@ -204,18 +204,40 @@ impl Screen {
             self.printer
                 .line(format!("  {label:<width$}  {grpc:<15}  http://{admin}"));
         }
-        if let Some(registry) = &self.registry {
-            self.printer
-                .line(format!("  {:<width$}  {registry}", "registry"));
+        let Overview {
+            registry, traces, ..
+        } = &self.overview;
+        for (name, url) in [("registry", registry), ("traces", traces)] {
+            if let Some(url) = url {
+                self.printer.line(format!("  {name:<width$}  {url}"));
+            }
         }
         self.printer.line("");
-        if let Some(first) = self.instances.first() {
+        if let Some(service) = &self.overview.callable {
+            let through = self.overview.through_gateway.as_ref();
+            let through = through.map(|it| format!(", `{it}` calls through the gateway"));
             self.printer.hint(format!(
-                "in another terminal, `msvc call {}` lists what can be called; Ctrl-C stops all",
-                first.service
+                "in another terminal, `msvc call {service}` lists what can be called{}; Ctrl-C \
+                 stops all",
+                through.unwrap_or_default()
             ));
         }
         Ok(())
+    }
+
+    fn added(&self, services: &[String], command: &str) -> Result {
+        let (verb, them) = match services.len() {
+            1 => ("was", "it"),
+            _ => ("were", "them"),
+        };
+        self.printer.hint(format!(
+            "{} {verb} added to the workspace: Ctrl-C here, then `{command}` runs {them} too",
+            services.join(", ")
+        ));
+        event(
+            &self.printer,
+            json!({ "event": "added", "services": services }),
+        )
     }
 }
 
