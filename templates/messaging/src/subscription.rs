@@ -9,7 +9,8 @@ use crate::{Error, name};
 const DEFAULT_PREFETCH: usize = 16;
 
 /// A group's interest in a topic. The group exists from its first subscription on, for ever, and gets
-/// what is published from then on, whether its members are there or not.
+/// what is published from then on, whether its members are there or not. On NATS and Kafka, which keep
+/// what is published, it begins with what they have kept from before.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     topic: String,

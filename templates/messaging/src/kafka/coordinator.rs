@@ -92,7 +92,7 @@ impl Coordinator {
         }
     }
 
-    async fn connect(address: &str) -> Result<Self, Error> {
+    pub(super) async fn connect(address: &str) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         let correlation = 0;

@@ -6,8 +6,9 @@ use rskafka::client::error::{Error as ClientError, ProtocolError};
 use rskafka::client::partition::OffsetAt;
 use tokio::sync::mpsc;
 
+use super::cluster::Cluster;
 use super::offsets::Offsets;
-use super::{Cluster, in_time, unreachable, wire};
+use super::{in_time, unreachable, wire};
 use crate::Error;
 use crate::backend::{Boxed, Incoming, Receipt, Route};
 

@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::cluster::Cluster;
 use super::coordinator::{Coordinator, Membership, NOBODY, REBALANCE_TIMEOUT_MS, Standing};
 use super::offsets::Offsets;
 use super::reader::{Fetched, Reader};
-use super::{Cluster, partitions, unreachable};
+use super::{partitions, unreachable};
 use crate::Error;
 use crate::backend::{Boxed, Incoming, Route, Source};
 
@@ -37,12 +38,12 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn start(addresses: Vec<String>, route: Route, prefetch: usize) -> Self {
+    pub(super) fn start(cluster: Arc<Cluster>, route: Route, prefetch: usize) -> Self {
         let (sender, fetched) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         let session = Arc::new(AtomicU64::new(0));
         let joining = Joining {
-            addresses,
+            cluster,
             route,
             prefetch,
             sender,
@@ -82,7 +83,7 @@ impl Source for Member {
 }
 
 struct Joining {
-    addresses: Vec<String>,
+    cluster: Arc<Cluster>,
     route: Route,
     prefetch: usize,
     sender: mpsc::Sender<Fetched>,
@@ -120,6 +121,7 @@ impl Joining {
                 Ok(Ended::Member) => return,
                 Ok(Ended::Again(name)) => member = name,
                 Err(error) => {
+                    self.cluster.forget_topic(&self.route.topic);
                     // Under its old name it could be refused for ever.
                     NOBODY.clone_into(&mut member);
                     let pause = backoff.delay();
@@ -136,9 +138,10 @@ impl Joining {
 
     async fn join(&self, member: &str) -> Result<(Coordinator, Membership), Error> {
         let route = &self.route;
+        self.cluster.declare(&route.topic).await?;
         // A group of the same name may read other topics too: here each has its own.
         let group = format!("{}.{}", route.topic.name, route.group);
-        let mut coordinator = Coordinator::find(&self.addresses, &group).await?;
+        let mut coordinator = Coordinator::find(self.cluster.addresses(), &group).await?;
         let parts = partitions(&route.topic);
         let membership = coordinator.join(&group, member, parts).await?;
         tracing::debug!(group, partitions = ?membership.partitions, "joined");
@@ -187,7 +190,8 @@ impl Joining {
                     if [committed, standing].contains(&Standing::Expelled) {
                         return Ok(Ended::Again(NOBODY.to_owned()));
                     }
-                    if standing == Standing::Rebalance && handover.is_none() {
+                    let is_over = [committed, standing].contains(&Standing::Rebalance);
+                    if is_over && handover.is_none() {
                         // What others get next is not to overtake what is handled here.
                         readers.shutdown().await;
                         handover = Some(Instant::now());
@@ -195,8 +199,12 @@ impl Joining {
                     if let Some(began) = handover
                         && (offsets.is_done() || began.elapsed() > HANDOVER)
                     {
-                        commit(&mut coordinator, &membership, topic, &offsets).await?;
-                        return Ok(Ended::Again(membership.member));
+                        let last = commit(&mut coordinator, &membership, topic, &offsets).await?;
+                        return Ok(Ended::Again(match last {
+                            Standing::Expelled => NOBODY.to_owned(),
+                            // What is not committed comes again.
+                            Standing::Member | Standing::Rebalance => membership.member,
+                        }));
                     }
                 }
             }
@@ -206,7 +214,7 @@ impl Joining {
     fn reader(&self, partition: i32, offsets: &Arc<Offsets>) -> Reader {
         Reader {
             // On one connection a broker answers in order, and what waits for messages holds up the rest.
-            cluster: Cluster::new(self.addresses.clone()),
+            cluster: Cluster::new(self.cluster.addresses().to_vec()),
             route: self.route.clone(),
             partition,
             prefetch: self.prefetch,
@@ -217,7 +225,7 @@ impl Joining {
     }
 }
 
-/// Commits what is done.
+/// Commits what is done. Unless it is still a member, nothing was committed.
 async fn commit(
     coordinator: &mut Coordinator,
     membership: &Membership,
@@ -229,8 +237,63 @@ async fn commit(
         return Ok(Standing::Member);
     }
     let standing = coordinator.commit(membership, topic, &done).await?;
-    if standing != Standing::Expelled {
+    if standing == Standing::Member {
         offsets.committed(&done);
     }
     Ok(standing)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A coordinator that answers each commit with a code of Kafka.
+    async fn commits(codes: &'static [i16]) -> Coordinator {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            for code in codes {
+                let length = stream.read_u32().await.expect("a request") as usize;
+                let mut request = vec![0; length];
+                stream.read_exact(&mut request).await.expect("a request");
+                // The number of the request, and of one topic `t` the partition 0.
+                let mut answer = request[4..8].to_vec();
+                answer.extend([0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0]);
+                answer.extend(code.to_be_bytes());
+                let length = u32::try_from(answer.len()).expect("it is short");
+                stream.write_u32(length).await.expect("an answer");
+                stream.write_all(&answer).await.expect("an answer");
+            }
+        });
+        Coordinator::connect(&address).await.expect("a connection")
+    }
+
+    #[tokio::test]
+    async fn what_the_coordinator_does_not_take_is_not_committed() {
+        let mut coordinator = commits(&[27, 22, 25, 0]).await;
+        let membership = Membership {
+            group: "t.g".to_owned(),
+            member: "m".to_owned(),
+            generation: 1,
+            partitions: vec![0],
+        };
+        let offsets = Offsets::default();
+        offsets.begin(0, 7);
+        offsets.fetched(0, 7);
+        offsets.settle(0, 7);
+        for (told, left) in [
+            (Standing::Rebalance, vec![(0, 8)]),
+            (Standing::Expelled, vec![(0, 8)]),
+            (Standing::Expelled, vec![(0, 8)]),
+            (Standing::Member, vec![]),
+        ] {
+            let standing = commit(&mut coordinator, &membership, "t", &offsets).await;
+            assert_eq!(standing.expect("an answer"), told);
+            assert_eq!(offsets.to_commit(), left);
+        }
+    }
 }

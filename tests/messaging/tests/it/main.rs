@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod kafka;
 mod outbox;
 mod proof;
 mod servers;

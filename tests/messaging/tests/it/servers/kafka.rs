@@ -16,28 +16,60 @@ pub async fn shared() -> Option<Settings> {
     server.as_ref().map(Server::settings)
 }
 
+/// The cluster that all servers are of.
+const CLUSTER: &str = "MkU3OEVBNTcwNTJENDM2Qk";
+
+/// The server that is its controller too.
+const FIRST: u16 = 1;
+
 pub struct Kafka {
     folder: Folder,
     jars: PathBuf,
+    node: u16,
     port: u16,
+    /// Where it says that it is.
+    advertised: u16,
+    controller: u16,
     process: Option<Process>,
 }
 
 impl Kafka {
     pub fn start() -> Option<Self> {
+        let port = free_port();
+        Self::new(FIRST, [port, port, free_port()])
+    }
+
+    /// One that all reach at `advertised`, from where what comes has to be passed on to [`Self::port`].
+    pub fn start_behind(advertised: u16) -> Option<Self> {
+        Self::new(FIRST, [free_port(), advertised, free_port()])
+    }
+
+    /// Another one of the same cluster.
+    pub fn start_another(&self) -> Self {
+        let port = free_port();
+        let another = Self::new(self.node + 1, [port, port, self.controller]);
+        another.expect("there are jars")
+    }
+
+    fn new(node: u16, [port, advertised, controller]: [u16; 3]) -> Option<Self> {
         let Some(jars) = std::env::var_os("KAFKA_JARS") else {
             skip("Kafka (KAFKA_JARS)");
             return None;
         };
         let folder = Folder::new();
-        let [port, controller] = [(); 2].map(|()| free_port());
-        let data = folder.sub("data");
+        let (roles, also) = match node {
+            FIRST => (
+                "broker,controller",
+                format!(",CONTROLLER://127.0.0.1:{controller}"),
+            ),
+            _ => ("broker", String::new()),
+        };
         let properties = format!(
-            "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+            "process.roles={roles}\n\
+             node.id={node}\n\
+             controller.quorum.voters={FIRST}@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port}{also}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}\n\
              controller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=PLAINTEXT\n\
              log.dirs={}\n\
@@ -45,22 +77,30 @@ impl Kafka {
              offsets.topic.num.partitions=1\n\
              group.initial.rebalance.delay.ms=0\n\
              auto.create.topics.enable=false\n",
-            data.display()
+            folder.sub("data").display()
         );
         folder.write("server.properties", &properties);
         let mut server = Self {
             folder,
             jars: jars.into(),
+            node,
             port,
+            advertised,
+            controller,
             process: None,
         };
         let mut format = server.java("kafka.tools.StorageTool");
-        format.args(["format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c"]);
+        format.args(["format", "-t", CLUSTER, "-c"]);
         format.arg(server.folder.sub("server.properties"));
         let formatted = format.stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(formatted.expect("java runs").success(), "{format:?}");
         server.boot();
         Some(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn java(&self, class: &str) -> Command {
@@ -85,7 +125,7 @@ impl Kafka {
 impl Server for Kafka {
     fn settings(&self) -> Settings {
         Settings {
-            url: chassis::config::Secret::new(format!("kafka://127.0.0.1:{}", self.port)),
+            url: chassis::config::Secret::new(format!("kafka://127.0.0.1:{}", self.advertised)),
             ..Settings::default()
         }
     }
