@@ -1,7 +1,7 @@
 //! A connection to RabbitMQ that publishes.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
@@ -58,6 +58,8 @@ pub(super) struct Link {
     pub(super) channel: Channel,
     /// The exchanges that are known to be there.
     exchanges: Mutex<BTreeSet<Arc<str>>>,
+    /// Held while one is declared: a channel each would soon be too many.
+    declaring: tokio::sync::Mutex<()>,
 }
 
 impl Link {
@@ -70,6 +72,7 @@ impl Link {
             connection,
             channel,
             exchanges: Mutex::default(),
+            declaring: tokio::sync::Mutex::default(),
         })
     }
 
@@ -78,20 +81,27 @@ impl Link {
     }
 
     /// Makes sure that there is an exchange: to publish to none would end the channel, with all that
-    /// is not confirmed yet.
+    /// is not confirmed yet. So would a refusal, which has a channel of its own.
     pub(super) async fn declare_exchange(&self, topic: &Topic) -> Result<(), Error> {
-        let is_known = {
-            let exchanges = self.exchanges.lock();
-            let exchanges = exchanges.unwrap_or_else(PoisonError::into_inner);
-            exchanges.contains(&topic.name)
-        };
-        if !is_known {
-            declare_exchange(&self.channel, topic).await?;
-            let exchanges = self.exchanges.lock();
-            let mut exchanges = exchanges.unwrap_or_else(PoisonError::into_inner);
-            exchanges.insert(Arc::clone(&topic.name));
+        if self.exchanges().contains(&topic.name) {
+            return Ok(());
         }
+        let _alone = self.declaring.lock().await;
+        if self.exchanges().contains(&topic.name) {
+            return Ok(());
+        }
+        let channel = self.connection.create_channel().await;
+        let channel = channel.map_err(unreachable)?;
+        declare_exchange(&channel, topic).await?;
+        let close = channel.close(OK, "OK".into());
+        close.await.map_err(unreachable)?;
+        self.exchanges().insert(Arc::clone(&topic.name));
         Ok(())
+    }
+
+    fn exchanges(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+        let exchanges = self.exchanges.lock();
+        exchanges.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,6 +5,7 @@ mod faults;
 mod kafka;
 mod outbox;
 mod proof;
+mod rabbitmq;
 mod servers;
 
 mod support;
