@@ -73,7 +73,7 @@ impl Inbox {
         delivery: &Delivery,
     ) -> Result<bool, storage::Error> {
         let now = now();
-        self.sweep(transaction, now).await?;
+        self.sweep(transaction.database(), now);
         let insert = transaction.query(
             "INSERT INTO messaging_inbox (group_name, id, accepted) VALUES ($1, $2, $3) \
              ON CONFLICT DO NOTHING",
@@ -83,15 +83,24 @@ impl Inbox {
         Ok(insert.execute().await? > 0)
     }
 
-    /// Forgets what is too old, now and then.
-    async fn sweep(&self, transaction: &mut Transaction, now: i64) -> Result<(), storage::Error> {
+    /// Forgets what is too old, now and then, and not in the transaction of a handler: that would hold
+    /// those rows as long as the handler takes, and forget nothing if it fails.
+    fn sweep(&self, database: &Database, now: i64) {
         let last = self.swept.load(Ordering::Relaxed);
-        if now.saturating_sub(last) < SWEEP.as_millis() as i64 {
-            return Ok(());
+        let is_due = now.saturating_sub(last) >= SWEEP.as_millis() as i64;
+        let order = Ordering::Relaxed;
+        let is_first = || self.swept.compare_exchange(last, now, order, order).is_ok();
+        if !is_due || !is_first() {
+            return;
         }
-        self.swept.store(now, Ordering::Relaxed);
         let oldest = now.saturating_sub(i64::try_from(self.memory.as_millis()).unwrap_or(i64::MAX));
-        let forget = transaction.query("DELETE FROM messaging_inbox WHERE accepted < $1");
-        forget.bind(oldest).execute().await.map(drop)
+        let database = database.clone();
+        tokio::spawn(async move {
+            let forget = database.query("DELETE FROM messaging_inbox WHERE accepted < $1");
+            // What is left is forgotten the next time.
+            if let Err(error) = forget.bind(oldest).execute().await {
+                tracing::warn!(%error, "an inbox was not swept");
+            }
+        });
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::background::Stopper;
-use messaging::{Broker, Delivery, Error, Inbox, Message, Outbox, Settings, Subscription};
+use messaging::{Broker, Delivery, Error, Failure, Inbox, Message, Outbox, Settings, Subscription};
 use storage::Database;
 use tokio::task::JoinHandle;
 
 use crate::servers::databases;
-use crate::support::{Events, listen, unique};
+use crate::support::{Events, PATIENCE, listen, unique};
 
 /// Each test, on each database that is there.
 macro_rules! on_both {
@@ -41,6 +42,7 @@ on_both! {
     one_process_relays_and_another_goes_on_when_it_stops,
     a_message_that_fails_holds_up_its_key_and_no_other,
     effects_happen_once_however_often_relays_die,
+    what_is_too_old_is_forgotten_though_the_handler_fails,
 }
 
 async fn memory() -> Broker {
@@ -226,4 +228,48 @@ async fn effects_happen_once_however_often_relays_die(database: Database) {
     let expected: Vec<String> = (0..EACH).map(|number| number.to_string()).collect();
     let expected = (0..KEYS).map(|key| (key.to_string(), expected.clone()));
     assert_eq!(by_key, expected.collect());
+}
+
+async fn what_is_too_old_is_forgotten_though_the_handler_fails(database: Database) {
+    let broker = Broker::in_database(&database, &Settings::default()).await;
+    let broker = broker.expect("a broker");
+    let inbox = Inbox::open(&database).await.expect("an inbox");
+    let old = "INSERT INTO messaging_inbox (group_name, id, accepted) VALUES ('all', 'old', 0)";
+    database.query(old).execute().await.expect("a row");
+    let topic = unique("orders");
+    let context = Arc::new((database.clone(), inbox));
+    let consumer = broker.consume(
+        Subscription::new(&topic, "all"),
+        move |delivery: Delivery| {
+            let context = Arc::clone(&context);
+            async move {
+                let (database, inbox) = &*context;
+                let handled = database.transaction(async |transaction| {
+                    inbox.is_new(transaction, &delivery).await?;
+                    Err::<(), storage::Error>(storage::Error::NotFound)
+                });
+                handled
+                    .await
+                    .map_err(|it| Failure::permanent(it.to_string()))
+            }
+        },
+    );
+    let consumer = consumer.await.expect("a consumer");
+    let published = broker.publish(&topic, Message::new("a")).await;
+    published.expect("confirmed");
+    let forgotten = async {
+        let left = "SELECT COUNT(*) FROM messaging_inbox";
+        while database
+            .query(left)
+            .fetch_one::<i64>()
+            .await
+            .expect("a count")
+            > 0
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let forgotten = tokio::time::timeout(PATIENCE / 4, forgotten).await;
+    forgotten.expect("it is forgotten");
+    consumer.stop().await;
 }
