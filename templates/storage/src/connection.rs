@@ -4,6 +4,10 @@
 //! errors without a copy; here each database has its own types, and what differs stands in this file
 //! and in `row.rs`.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor, SqlStr};
 
@@ -35,6 +39,45 @@ pub(crate) enum Connection {
     Sqlite(PoolConnection<sqlx::Sqlite>),
     #[cfg(feature = "postgres")]
     Postgres(PoolConnection<sqlx::Postgres>),
+}
+
+/// A connection that is counted for as long as it is used.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    connection: Connection,
+    _count: Count,
+}
+
+#[derive(Debug)]
+struct Count(Arc<AtomicU32>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lent {
+    /// Counts it with the others in `lent`.
+    pub(crate) fn new(connection: Connection, lent: &Arc<AtomicU32>) -> Self {
+        lent.fetch_add(1, Ordering::Relaxed);
+        let _count = Count(Arc::clone(lent));
+        Self { connection, _count }
+    }
+}
+
+impl Deref for Lent {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
 }
 
 /// The same for each of them.

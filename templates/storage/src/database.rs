@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chassis::trace::{Kind, Span};
 use sqlx::SqlSafeStr;
 use tokio::time::Instant;
 
-use crate::connection::{Connection, Isolation, Pool, Statement};
+use crate::connection::{Connection, Isolation, Lent, Pool, Statement};
 use crate::metrics::Metrics;
 use crate::open::{Opened, open};
 use crate::transaction::bounded;
@@ -22,6 +23,8 @@ pub struct Database(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: Arc<Pool>,
+    /// How many of its connections are in use.
+    lent: Arc<AtomicU32>,
     system: System,
     name: String,
     server: Option<(String, u16)>,
@@ -67,6 +70,7 @@ impl Database {
         metrics.follow(&pool);
         let database = Self(Arc::new(Inner {
             pool,
+            lent: Arc::default(),
             system,
             name,
             server,
@@ -169,7 +173,8 @@ impl Database {
             values: Vec::new(),
         };
         // Neither measured nor traced: it is asked every few seconds.
-        let mut connection = self.0.pool.acquire().await?;
+        let connection = self.lend().await;
+        let mut connection = connection.map_err(|error| self.why(error))?;
         let limit = self.0.settings.acquire_timeout.get();
         let ask = async |it: &mut Connection| Ok(it.execute(statement).await?);
         bounded(&mut connection, limit, ask).await?;
@@ -200,14 +205,31 @@ impl Database {
     }
 
     /// A connection, in time.
-    pub(crate) async fn connection(&self) -> Result<Connection, Error> {
+    pub(crate) async fn connection(&self) -> Result<Lent, Error> {
         let began = Instant::now();
-        let connection = self.0.pool.acquire().await;
+        let connection = self.lend().await;
         self.0.metrics.acquired(began.elapsed());
         if let Err(sqlx::Error::PoolTimedOut) = connection {
             self.0.metrics.timed_out();
         }
-        Ok(connection?)
+        connection.map_err(|error| self.why(error))
+    }
+
+    /// Why there is no connection. sqlx tells in the same way that all are in use and that none could be
+    /// made.
+    fn why(&self, error: sqlx::Error) -> Error {
+        let connections = self.0.pool.max_connections();
+        match error {
+            sqlx::Error::PoolTimedOut if self.0.lent.load(Ordering::Relaxed) >= connections => {
+                Error::Exhausted { connections }
+            }
+            error => error.into(),
+        }
+    }
+
+    async fn lend(&self) -> sqlx::Result<Lent> {
+        let connection = self.0.pool.acquire().await?;
+        Ok(Lent::new(connection, &self.0.lent))
     }
 
     /// The span of something that this database does.

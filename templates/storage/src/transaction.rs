@@ -7,7 +7,7 @@ use chassis::backoff::Backoff;
 use chassis::trace::{Kind, Span};
 use sqlx::SqlSafeStr;
 
-use crate::connection::{Connection, Isolation};
+use crate::connection::{Connection, Isolation, Lent};
 use crate::{Database, Error, Query};
 
 /// The pauses between attempts.
@@ -27,7 +27,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Transaction {
     database: Database,
     /// Until it has ended.
-    connection: Option<Connection>,
+    connection: Option<Lent>,
     /// Whether a statement has failed. PostgreSQL would answer a commit as if all were well.
     has_failed: bool,
 }
@@ -60,7 +60,7 @@ impl Transaction {
     /// Makes it hold.
     ///
     /// # Errors
-    /// [`Error::CommitUnknown`] when the connection is lost on the way; [`Error::Aborted`] when a
+    /// [`Error::CommitUnknown`] when the connection is lost on the way, or there is no answer; [`Error::Aborted`] when a
     /// statement has failed, and what else the database has against it: then nothing holds.
     pub async fn commit(mut self) -> Result<(), Error> {
         if self.has_failed {
@@ -68,8 +68,10 @@ impl Transaction {
         }
         match self.end("COMMIT").await {
             Err(Error::Unavailable(source)) => Err(Error::CommitUnknown(source)),
-            Err(Error::Timeout(_)) => {
-                Err(Error::CommitUnknown(Arc::new(sqlx::Error::PoolTimedOut)))
+            Err(Error::Timeout(limit)) => {
+                let silence = format!("no answer within {limit:?}");
+                let silence = std::io::Error::new(std::io::ErrorKind::TimedOut, silence);
+                Err(Error::CommitUnknown(Arc::new(sqlx::Error::Io(silence))))
             }
             outcome => outcome,
         }
@@ -98,7 +100,7 @@ impl Transaction {
 
     pub(crate) fn connection(&mut self) -> Result<&mut Connection, Error> {
         // It is there until `commit` or `rollback`, which take the transaction with them.
-        self.connection.as_mut().ok_or(Error::Aborted)
+        self.connection.as_deref_mut().ok_or(Error::Aborted)
     }
 
     /// The same for a statement, which has failed unless it [succeeds](Self::succeeded): whoever gives

@@ -111,7 +111,9 @@ fn unreachable(error: storage::Error) -> Error {
     let may_pass = error.is_transient()
         || matches!(
             error,
-            storage::Error::Timeout(_) | storage::Error::CommitUnknown(_)
+            storage::Error::Timeout(_)
+                | storage::Error::Exhausted { .. }
+                | storage::Error::CommitUnknown(_)
         );
     match may_pass {
         true => Error::Unreachable(error.to_string()),

@@ -20,6 +20,7 @@ use tonic::{Code, Status};
 /// | [`Violated`](Self::Violated), of anything else | `FAILED_PRECONDITION` |
 /// | [`Conflict`](Self::Conflict) | `ABORTED` |
 /// | [`Unavailable`](Self::Unavailable) | `UNAVAILABLE` |
+/// | [`Exhausted`](Self::Exhausted) | `RESOURCE_EXHAUSTED` |
 /// | [`Timeout`](Self::Timeout) | `DEADLINE_EXCEEDED` |
 /// | [`CommitUnknown`](Self::CommitUnknown) | `UNKNOWN` |
 /// | others | `INTERNAL` |
@@ -43,7 +44,14 @@ pub enum Error {
     Conflict(Arc<sqlx::Error>),
     /// The database cannot be reached, or the connection was lost: nothing of the transaction holds.
     Unavailable(Arc<sqlx::Error>),
-    /// The connection was lost while the transaction was committed: it may hold or not.
+    /// All connections were in use, and none became free within `acquire_timeout`. To try again makes
+    /// it worse: it is for the caller to come later, or for `max_connections` to be more.
+    Exhausted {
+        /// How many there are.
+        connections: u32,
+    },
+    /// The connection was lost while the transaction was committed, or the database did not answer: it
+    /// may hold or not.
     CommitUnknown(Arc<sqlx::Error>),
     /// The statement took longer than `statement_timeout`.
     Timeout(Duration),
@@ -124,6 +132,7 @@ impl Error {
             Self::Violated { .. } => "violation",
             Self::Conflict(_) => "conflict",
             Self::Unavailable(_) => "unavailable",
+            Self::Exhausted { .. } => "exhausted",
             Self::CommitUnknown(_) => "commit_unknown",
             Self::Timeout(_) => "timeout",
             Self::Aborted => "aborted",
@@ -167,8 +176,12 @@ impl fmt::Display for Error {
             }),
             Self::Conflict(_) => f.write_str("the transaction collides with others"),
             Self::Unavailable(_) => f.write_str("the database cannot be reached"),
+            Self::Exhausted { connections } => write!(
+                f,
+                "none of the {connections} connections to the database became free in time"
+            ),
             Self::CommitUnknown(_) => {
-                f.write_str("the connection was lost during the commit, which may hold or not")
+                f.write_str("there was no answer to the commit, which may hold or not")
             }
             Self::Timeout(limit) if limit.is_zero() => f.write_str("the statement was cancelled"),
             Self::Timeout(limit) => write!(f, "the statement took longer than {limit:?}"),
@@ -207,6 +220,7 @@ impl StdError for Error {
             Self::Settings(_)
             | Self::NoSuchDatabase(_)
             | Self::NotFound
+            | Self::Exhausted { .. }
             | Self::Timeout(_)
             | Self::Aborted
             | Self::Changed { .. } => None,
@@ -232,6 +246,7 @@ impl From<Error> for Status {
             Error::Violated { .. } => (Code::FailedPrecondition, "a rule of the data is broken"),
             Error::Conflict(_) => (Code::Aborted, "collides with other changes"),
             Error::Unavailable(_) => (Code::Unavailable, "the database cannot be reached"),
+            Error::Exhausted { .. } => (Code::ResourceExhausted, "the database is busy"),
             Error::CommitUnknown(_) => (Code::Unknown, "the outcome is not known"),
             Error::Timeout(_) => (Code::DeadlineExceeded, "the database took too long"),
             _ => (Code::Internal, "the database failed"),

@@ -90,7 +90,13 @@ async fn a_server_that_stands_still_holds_nobody_up() {
     let mut open = database.begin().await.expect("a transaction");
     open.query("SELECT 1").execute().await.expect("it works");
 
+    let committed = database.begin().await.expect("a transaction");
+
     server.pause();
+    let unknown = committed.commit().await.expect_err("no answer");
+    assert!(matches!(unknown, Error::CommitUnknown(_)), "{unknown:?}");
+    let text = format!("{unknown:?}");
+    assert!(text.ends_with(": no answer within 200ms"), "{text}");
     let stuck = open
         .query("SELECT 1")
         .execute()
@@ -153,4 +159,31 @@ async fn a_database_that_is_not_there_and_may_not_be_made_is_a_clear_error_at_on
     let error = opened.expect_err("a guest makes none").to_string();
     let expected = r#"the database refuses the connection: database "nothing" does not exist"#;
     assert_eq!(error, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_without_a_free_connection_is_told_at_once_and_not_tried_again() {
+    for fresh in crate::each::each(MIGRATIONS).await {
+        let settings = Settings {
+            max_connections: 1,
+            max_attempts: 1_000,
+            acquire_timeout: Limit::from_millis(100),
+            ..Settings::at(fresh.url())
+        };
+        let database = Database::open(&settings, MIGRATIONS).await;
+        let database = database.expect("it opens");
+        let held = database.begin().await.expect("a transaction");
+        let work = database.transaction(async |transaction| {
+            let insert = transaction.query("INSERT INTO items (id) VALUES (1)");
+            insert.execute().await
+        });
+        let busy = tokio::time::timeout(Duration::from_secs(30), work).await;
+        let busy = busy.expect("soon").expect_err("no connection is free");
+        assert!(!busy.is_transient());
+        let text = "none of the 1 connections to the database became free in time";
+        assert_eq!(busy.to_string(), text);
+        assert_eq!(Status::from(busy).code(), Code::ResourceExhausted);
+        drop(held);
+        until_it_works(&database, 1).await;
+    }
 }
