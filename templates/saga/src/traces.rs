@@ -4,13 +4,15 @@
 use chassis::trace::TraceContext;
 
 /// What is kept of the traces that a saga is part of: a list of headers, `traceparent` and others of
-/// where it was started, and `last` of where it was worked on last.
+/// where it was started, and `last` of where it was worked on last, or `paused` if that ended in a pause.
 pub(crate) struct Traces {
     pub(crate) started: TraceContext,
     pub(crate) last: Option<TraceContext>,
+    pub(crate) is_paused: bool,
 }
 
 const LAST: &str = "last";
+const PAUSED: &str = "paused";
 
 impl Traces {
     pub(crate) fn of(kept: &str) -> Self {
@@ -18,8 +20,9 @@ impl Traces {
         let pairs = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let last = headers.iter().find(|(name, _)| name == LAST);
+        let last = headers.iter().find(|(name, _)| is_last(name));
         Self {
+            is_paused: last.is_some_and(|(name, _)| name == PAUSED),
             started: TraceContext::from_headers(pairs),
             last: last
                 .map(|(_, value)| TraceContext::from_headers([("traceparent", value.as_str())])),
@@ -31,10 +34,23 @@ fn headers(kept: &str) -> Vec<(String, String)> {
     serde_json::from_str(kept).unwrap_or_default()
 }
 
+fn is_last(name: &str) -> bool {
+    [LAST, PAUSED].contains(&name)
+}
+
+/// What is kept, where the saga pauses.
+pub(crate) fn paused(kept: &str) -> String {
+    let mut headers = headers(kept);
+    if let Some((name, _)) = headers.iter_mut().find(|(name, _)| name == LAST) {
+        PAUSED.clone_into(name);
+    }
+    serde_json::to_string(&headers).unwrap_or_default()
+}
+
 /// What is kept, with the current span as the last in which the saga was worked on.
 pub(crate) fn with_run(kept: &str) -> String {
     let mut headers = headers(kept);
-    headers.retain(|(name, _)| name != LAST);
+    headers.retain(|(name, _)| !is_last(name));
     let current = TraceContext::current().traceparent().unwrap_or_default();
     headers.push((LAST.to_owned(), current));
     serde_json::to_string(&headers).unwrap_or_default()
@@ -60,6 +76,9 @@ mod tests {
         assert_eq!(traces.started.headers(), headers);
         assert_eq!(traces.last.and_then(|it| it.traceparent()), None);
         assert_eq!(with_run(&kept), kept);
+        assert!(!traces.is_paused);
+        assert!(Traces::of(&paused(&kept)).is_paused);
+        assert_eq!(with_run(&paused(&kept)), kept);
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::{Error, run};
 /// How often sagas that have ended are looked through.
 const FORGET_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
+/// How many of them are forgotten in one statement, which holds their rows, and in SQLite all who write.
+const FORGET_AT_ONCE: u32 = 500;
+
 /// Works until it is told to stop. Sagas that it has then finish the steps that go on, and are there
 /// for other processes.
 pub(crate) async fn work(shared: Arc<Shared>, stop: Stop) -> Result<(), Error> {
@@ -27,7 +30,7 @@ pub(crate) async fn work(shared: Arc<Shared>, stop: Stop) -> Result<(), Error> {
         }
         if forget_at <= Instant::now() {
             forget_at = Instant::now() + FORGET_INTERVAL;
-            forget(&shared).await;
+            forget(&shared, &stop).await;
         }
         tokio::select! {
             () = stop.requested() => {}
@@ -96,12 +99,25 @@ async fn take_up_some(
     Ok(count)
 }
 
-async fn forget(shared: &Shared) {
+async fn forget(shared: &Shared, stop: &Stop) {
     let retention = shared.settings.retention.get().as_micros();
     let before = now().saturating_sub(i64::try_from(retention).unwrap_or(i64::MAX));
-    match shared.store.forget(before).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "sagas that have ended were forgotten"),
-        Err(error) => tracing::warn!(error = ?error, "sagas that have ended are kept"),
+    let mut forgotten = 0;
+    while !stop.is_requested() {
+        match shared.store.forget(before, FORGET_AT_ONCE).await {
+            Ok(count) => {
+                forgotten += count;
+                if count < u64::from(FORGET_AT_ONCE) {
+                    break;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = ?error, "sagas that have ended are kept");
+                break;
+            }
+        }
+    }
+    if forgotten > 0 {
+        tracing::info!(count = forgotten, "sagas that have ended were forgotten");
     }
 }

@@ -18,7 +18,7 @@ use crate::machine::{Decision, Doing, Event, State, decide};
 use crate::perform::perform;
 use crate::sagas::{Shared, now};
 use crate::store::Claimed;
-use crate::traces::{Traces, with_run};
+use crate::traces::{Traces, paused, with_run};
 use crate::{Failure, Status, metrics};
 
 pub(crate) use keep::lease_until;
@@ -33,6 +33,9 @@ enum Halt {
     Lost,
     /// The process is told to stop.
     Stopped,
+    /// Nothing goes on in it for a while: it is taken up again when there is something to do, and others
+    /// have its place meanwhile.
+    Paused,
 }
 
 /// Works on `claimed`, which was asked for at `asked`, in a span of the trace in which it was started.
@@ -62,7 +65,9 @@ pub(crate) async fn run(
     let traces = Traces::of(&claimed.trace);
     span = span.below(traces.started);
     if let Some(last) = traces.last {
-        metrics::resumed(definition.name);
+        if !traces.is_paused {
+            metrics::resumed(definition.name);
+        }
         // It went on in another span, whose process may have died with it.
         span = span.link(last);
     }
@@ -133,6 +138,9 @@ impl Worker {
             }
             Err(Halt::Stopped) => {
                 tracing::info!(saga = name, id = &*id, "a saga is left to other processes");
+            }
+            Err(Halt::Paused) => {
+                tracing::debug!(saga = name, id = &*id, "a saga waits for its next attempt");
             }
         }
     }
@@ -219,16 +227,25 @@ impl Worker {
 
     /// Until a step ends, or `until`: microseconds since 1970.
     async fn wait(&mut self, until: Option<i64>) -> Result<(), Halt> {
-        if self.is_dirty {
-            self.save_and_keep().await?;
-        }
         let left = until.map(|until| until.saturating_sub(now()).max(0).unsigned_abs());
+        let left = left.map_or(Duration::MAX, Duration::from_micros);
         let is_idle = self.going_on.is_empty();
         if is_idle && self.stop.is_requested() {
             self.save(until.unwrap_or_default()).await?;
             return Err(Halt::Stopped);
         }
-        let left = left.map_or(Duration::MAX, Duration::from_micros);
+        // A shorter pause would become longer.
+        if let Some(until) = until
+            && is_idle
+            && left > self.shared.settings.poll_interval.get()
+        {
+            self.claimed.trace = paused(&self.claimed.trace);
+            self.save(until).await?;
+            return Err(Halt::Paused);
+        }
+        if self.is_dirty {
+            self.save_and_keep().await?;
+        }
         let keep = self.shared.settings.lease.get() / 3;
         let renew = self.lease_ends - self.shared.settings.lease.get() + keep;
         tokio::select! {

@@ -182,21 +182,32 @@ pub(super) async fn renew(
 }
 
 pub(super) async fn resume(database: &Database, key: &Key, now: i64) -> Result<bool, Error> {
-    let Some(mut journal) = find(database, key).await? else {
-        return Ok(false);
-    };
-    journal.retry_stuck();
-    let resume = database
-        .query(
-            "UPDATE sagas SET status = $1, journal = $2, due_at = $3
-             WHERE saga = $4 AND id = $5 AND status = 'stuck'",
-        )
-        .bind(journal.status.name())
-        .bind(serde_json::to_string(&journal)?)
-        .bind(now)
-        .bind(&key.saga)
-        .bind(&*key.id);
-    Ok(resume.execute().await? == 1)
+    loop {
+        let stuck = database.query(
+            "SELECT journal, fence FROM sagas WHERE saga = $1 AND id = $2 AND status = 'stuck'",
+        );
+        let stuck = stuck.bind(&key.saga).bind(&*key.id);
+        let Some((journal, fence)) = stuck.fetch_optional::<(String, i64)>().await? else {
+            return Ok(false);
+        };
+        let mut journal: Journal = serde_json::from_str(&journal)?;
+        journal.retry_stuck();
+        let resume = database
+            .query(
+                "UPDATE sagas SET status = $1, journal = $2, due_at = $3, fence = fence + 1
+                 WHERE saga = $4 AND id = $5 AND fence = $6 AND status = 'stuck'",
+            )
+            .bind(journal.status.name())
+            .bind(serde_json::to_string(&journal)?)
+            .bind(now)
+            .bind(&key.saga)
+            .bind(&*key.id)
+            .bind(fence);
+        // If not, another one was faster: what is written has to be what comes after its journal.
+        if resume.execute().await? == 1 {
+            return Ok(true);
+        }
+    }
 }
 
 pub(super) async fn find(database: &Database, key: &Key) -> Result<Option<Journal>, Error> {
@@ -263,9 +274,12 @@ impl Listed {
     }
 }
 
-pub(super) async fn forget(database: &Database, before: i64) -> Result<u64, Error> {
+pub(super) async fn forget(database: &Database, before: i64, limit: u32) -> Result<u64, Error> {
     let forget = database.query(
-        "DELETE FROM sagas WHERE status IN ('completed', 'compensated') AND updated_at < $1",
+        "DELETE FROM sagas WHERE (saga, id) IN (
+             SELECT saga, id FROM sagas
+             WHERE status IN ('completed', 'compensated') AND updated_at < $1 LIMIT $2)",
     );
-    Ok(forget.bind(before).untraced().execute().await?)
+    let forget = forget.bind(before).bind(limit);
+    Ok(forget.untraced().execute().await?)
 }

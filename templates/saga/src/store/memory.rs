@@ -99,6 +99,7 @@ impl Memory {
             return false;
         };
         row.journal.retry_stuck();
+        row.fence += 1;
         row.due_at = now;
         true
     }
@@ -133,13 +134,15 @@ impl Memory {
         self.rows().get(key).map(|row| row.journal.clone())
     }
 
-    pub(super) fn forget(&self, before: i64) -> u64 {
+    pub(super) fn forget(&self, before: i64, limit: u32) -> u64 {
         let mut rows = self.rows();
-        let count = rows.len();
-        rows.retain(|_, row| {
+        let is_old = |row: &Row| {
             let has_ended = matches!(row.journal.status, Status::Completed | Status::Compensated);
-            !has_ended || row.updated_at >= before
-        });
-        (count - rows.len()) as u64
+            has_ended && row.updated_at < before
+        };
+        let old = rows.iter().filter(|(_, row)| is_old(row));
+        let old: Vec<Key> = old.take(limit as usize).map(|it| it.0.clone()).collect();
+        rows.retain(|key, _| !old.contains(key));
+        old.len() as u64
     }
 }

@@ -135,7 +135,8 @@ impl Store {
         each!(self, it => it.renew(claimed, due_at), database::renew(it, claimed, due_at))
     }
 
-    /// Has a saga that is stuck undone again; false when there is none, or it is not stuck.
+    /// Has a saga that is stuck undone again; false when there is none, or it is not stuck. Whoever had it
+    /// has lost it.
     pub(crate) async fn resume(&self, key: &Key, now: i64) -> Result<bool, Error> {
         each!(self, it => it.resume(key, now), database::resume(it, key, now))
     }
@@ -150,9 +151,9 @@ impl Store {
         each!(self, it => it.find(key), database::find(it, key))
     }
 
-    /// Forgets those that were completed or compensated before `before`.
-    pub(crate) async fn forget(&self, before: i64) -> Result<u64, Error> {
-        each!(self, it => it.forget(before), database::forget(it, before))
+    /// Forgets up to `limit` of those that were completed or compensated before `before`; how many.
+    pub(crate) async fn forget(&self, before: i64, limit: u32) -> Result<u64, Error> {
+        each!(self, it => it.forget(before, limit), database::forget(it, before, limit))
     }
 }
 

@@ -81,6 +81,7 @@ async fn check(store: &Store) {
     let mut a = again.into_iter().next().expect("it was taken");
     a.journal.status = Status::Stuck;
     assert!(store.save(&a, 0, 302).await.expect("no error"));
+    let late = a.clone();
     assert!(
         store
             .claim("order", claim("one", 390), 9)
@@ -93,12 +94,14 @@ async fn check(store: &Store) {
         !store.resume(&a.key, 303).await.expect("no error"),
         "it is not stuck"
     );
+    // Whoever found it stuck, and is late, does not do so again.
+    assert!(!store.save(&late, 0, 303).await.expect("no error"));
     let taken = store
         .claim("order", claim("one", 303), 1)
         .await
         .expect("no error");
     let mut a = taken.into_iter().next().expect("it is due");
-    assert_eq!((a.fence, a.journal.status), (3, Status::Compensating));
+    assert_eq!((a.fence, a.journal.status), (4, Status::Compensating));
     assert_eq!(ids(store, Filter::default()).await, ["b", "a"]);
     a.journal.status = Status::Compensated;
     assert!(store.save(&a, 0, 400).await.expect("no error"));
@@ -113,9 +116,23 @@ async fn check(store: &Store) {
         ..Filter::default()
     };
     assert_eq!(ids(store, by_id).await, ["a"]);
-    assert_eq!(store.forget(400).await.expect("no error"), 0);
-    assert_eq!(store.forget(401).await.expect("no error"), 1);
+    assert_eq!(store.forget(400, 9).await.expect("no error"), 0);
+    assert_eq!(store.forget(401, 9).await.expect("no error"), 1);
     assert_eq!(store.find(&a.key).await.expect("no error"), None);
+
+    // Not too many at once: those, and b.
+    for id in ["c", "d", "e"] {
+        assert!(store.insert(new(id), 500).await.expect("no error"));
+    }
+    let ended = store.claim("order", claim("one", 500), 9).await;
+    for mut ended in ended.expect("no error") {
+        ended.journal.status = Status::Completed;
+        assert!(store.save(&ended, 0, 500).await.expect("no error"));
+    }
+    for forgotten in [2, 2, 0] {
+        let count = store.forget(501, 2).await.expect("no error");
+        assert_eq!(count, forgotten);
+    }
 }
 
 #[tokio::test]

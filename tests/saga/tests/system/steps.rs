@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use chassis::background::{Stop, Stopper};
-use saga::{Context, Failure, Saga, Sagas, Status, Step, Store};
+use saga::{Context, Failure, Policy, Saga, Sagas, Status, Step, Store};
 
 use crate::works::{ended, work};
 use crate::world::{Order, quick, settings};
+
+/// When a test that waits is taken for one that failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A step made of a closure.
 macro_rules! closure_step {
@@ -260,4 +263,43 @@ async fn sagas_of_one_kind_leave_room_for_those_of_others() {
     let end = few.wait("one").await.expect("it ends");
     assert_eq!(end, ended(Status::Completed, None));
     works.task.abort();
+}
+
+#[tokio::test]
+async fn a_saga_that_waits_for_its_next_attempt_takes_no_place() {
+    let settings = saga::Settings {
+        max_running: 1,
+        ..settings()
+    };
+    let patient = Policy {
+        attempts: 2,
+        min_backoff: Duration::from_secs(3600),
+        max_backoff: Duration::from_secs(3600),
+        ..quick()
+    };
+    let sagas = Sagas::new(Store::memory(), settings);
+    let waits = |_: &Context<Order>| Err(Failure::retry("not yet"));
+    let waiting = sagas.add(Saga::new("waiting").step_with(Left(waits), patient));
+    let others = sagas.add(Saga::new("others").step(Sum(|_: &Context<Order>| Ok(1))));
+    let order = Order::default();
+    waiting.start("one", &order).await.expect("no error");
+    let works = work(&sagas);
+    let failed = async {
+        loop {
+            let page = sagas.page()(String::new()).await.expect("a page");
+            if page["sagas"][0]["steps"]["left"]["error"] == "not yet" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let failed = tokio::time::timeout(PATIENCE, failed).await;
+    failed.expect("it was tried");
+    others.start("two", &order).await.expect("no error");
+    let end = tokio::time::timeout(PATIENCE, others.wait("two")).await;
+    let end = end.expect("there is a place").expect("it ends");
+    assert_eq!(end, ended(Status::Completed, None));
+    let status = waiting.status("one").await.expect("it is there");
+    assert_eq!(status, Status::Running);
+    works.stop().await;
 }
