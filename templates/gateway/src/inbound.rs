@@ -22,7 +22,7 @@ use crate::frame;
 use crate::front::Rules;
 use crate::matcher::Segments;
 use crate::status::Failure;
-use crate::stream::{Blame, Requests, reading};
+use crate::stream::{Blame, Pieces, Requests, reading};
 use crate::table::Bound;
 use crate::transcode::{self, Inputs};
 
@@ -75,26 +75,39 @@ impl Arrived {
             blame,
             admitted,
         } = self;
+        // Over a WebSocket all messages are JSON.
+        let is_raw = bound.takes_raw && admitted.is_none();
         if let Some(admitted) = admitted {
             // Who does not wait any more does not want to know.
             let _ = admitted.send(());
         }
-        check_type(headers, &bound, &rules.cors)?;
+        match is_raw {
+            true => check_origin(headers, &bound, &rules.cors)?,
+            false => check_type(headers, &bound, &rules.cors)?,
+        }
+        let content_type = is_raw.then(|| content_type(headers).to_owned());
         let packed = is_packed(headers)?;
         let metadata = rules.forward_headers.metadata(headers);
         let uri = bound.method.uri.clone();
         let body = match bound.method.streams_requests {
             true if packed => return Err(unsupported("a stream must come without encoding")),
             true => {
-                let read = reading(move |line: &[u8]| message(&asked, &segments, &bound, line));
-                Body::new(Requests::new(body, rules.max_body, read, blame))
+                let read = reading(move |body: &[u8]| {
+                    let content_type = content_type.as_deref();
+                    message(&asked, &segments, &bound, (body, content_type))
+                });
+                match is_raw {
+                    true => Body::new(Pieces::new(body, read, blame)),
+                    false => Body::new(Requests::new(body, rules.max_body, read, blame)),
+                }
             }
             false => {
                 let mut bytes = read_body(headers, body, rules).await?;
                 if packed {
                     bytes = unpack(&bytes, rules)?;
                 }
-                let message = message(&asked, &segments, &bound, &bytes)?;
+                let body = (&*bytes, content_type.as_deref());
+                let message = message(&asked, &segments, &bound, body)?;
                 Body::new(Full::from(frame::of(&message)))
             }
         };
@@ -108,12 +121,12 @@ impl Arrived {
     }
 }
 
-/// The message that the path, the query and `body` are.
+/// The message that the path, the query and `body` are; a body with its type is taken as it is.
 fn message(
     asked: &Uri,
     segments: &Segments,
     bound: &Bound,
-    body: &[u8],
+    (body, raw): (&[u8], Option<&str>),
 ) -> Result<DynamicMessage, Failure> {
     let path = asked.path();
     let mut variables: Vec<(&[String], Cow<'_, str>)> = Vec::new();
@@ -128,6 +141,7 @@ fn message(
         variables,
         query: asked.query(),
         body,
+        raw,
     };
     let message = transcode::read(&bound.method.input, &bound.binding.body, &inputs);
     message.map_err(|error| Failure::from(invalid(error)))
@@ -185,6 +199,31 @@ fn check_type(headers: &HeaderMap, bound: &Bound, cors: &Cors) -> Result<(), Fai
             "pages of this origin are not admitted (`cors.origins`) unless they say that the body is \
              `application/json`",
         )),
+    }
+}
+
+/// What a request says of its body; nothing when that is no text.
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE);
+    value.and_then(|it| it.to_str().ok()).unwrap_or_default()
+}
+
+/// The same for bodies that may be of any type: of those, a browser lets pages send these unasked.
+fn check_origin(headers: &HeaderMap, bound: &Bound, cors: &Cors) -> Result<(), Failure> {
+    const UNASKED: [&str; 4] = [
+        "",
+        "text/plain",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded",
+    ];
+    let essence = content_type(headers).split(';').next();
+    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    let is_asked = !UNASKED.contains(&&*essence);
+    match is_asked || bound.binding.verb == "GET" || cors.admits(headers) {
+        true => Ok(()),
+        false => Err(unsupported(format!(
+            "pages of this origin are not admitted (`cors.origins`) with a body that is `{essence}`"
+        ))),
     }
 }
 

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use crate::frame::Frames;
 use crate::headers;
 use crate::status::{Exactly, Failure};
-use crate::stream::{How, Responses, outcome};
+use crate::stream::{Bodies, How, Responses, outcome};
 use crate::{compress, transcode};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -48,8 +48,19 @@ pub(crate) async fn to_http(
         let problem = format!("HTTP status {}", parts.status.as_u16());
         return Err(blamed(no_grpc(&problem)));
     }
-    let mut response = match how.bound.method.streams_responses {
-        true => {
+    let bound = &how.bound;
+    let mut response = match (bound.method.streams_responses, bound.answers_raw) {
+        (true, true) => {
+            let bodies = Bodies::begin(body, how).await;
+            let (content_type, bodies) = bodies.map_err(blamed)?;
+            of_type(&content_type, Body::new(bodies))?
+        }
+        (false, true) => {
+            let message = read_reply(&parts, body).await.map_err(blamed)?;
+            let raw = how.raw(&message)?;
+            of_type(&raw.content_type, Body::new(Full::from(raw.data)))?
+        }
+        (true, false) => {
             let content_type = how.format.content_type();
             let mut response = Response::new(Body::new(Responses::new(body, how)));
             let headers = response.headers_mut();
@@ -59,12 +70,26 @@ pub(crate) async fn to_http(
             headers.insert("cache-control", HeaderValue::from_static("no-cache"));
             response
         }
-        false => {
+        (false, false) => {
             let message = read_reply(&parts, body).await.map_err(blamed)?;
             json(&message, packs, &how)?
         }
     };
     headers::of_response(&parts.headers, response.headers_mut());
+    Ok(response)
+}
+
+/// A body as the service has it; of no type it is bytes.
+fn of_type(content_type: &str, body: Body) -> Result<Response<Body>, Failure> {
+    let content_type = match content_type {
+        "" => "application/octet-stream",
+        content_type => content_type,
+    };
+    let value = HeaderValue::from_str(content_type);
+    let value =
+        value.map_err(|_| Failure::unwritable(format!("`{content_type}` is no type of a body")))?;
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, value);
     Ok(response)
 }
 

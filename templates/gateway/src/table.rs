@@ -12,6 +12,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, Service
 use crate::matcher::Matcher;
 use crate::rule::{self, Binding, Body, Template};
 use crate::settings::Upstream;
+use crate::transcode;
 
 /// All that can be called.
 #[derive(Debug)]
@@ -44,6 +45,10 @@ pub(crate) struct Method {
 pub(crate) struct Bound {
     pub(crate) method: Arc<Method>,
     pub(crate) binding: Binding,
+    /// Whether the body of a request is taken as it comes, and that of a response is as the service has
+    /// it: a `google.api.HttpBody`.
+    pub(crate) takes_raw: bool,
+    pub(crate) answers_raw: bool,
     /// 0 for the first way, and so on.
     pub(crate) additional: usize,
 }
@@ -103,8 +108,15 @@ impl Table {
             });
         }
         for (additional, binding) in bindings.into_iter().enumerate() {
+            let response_body = binding.response_body.as_deref();
             let bound = Arc::new(Bound {
                 method: Arc::clone(&method),
+                takes_raw: match &binding.body {
+                    Body::None => false,
+                    Body::All => transcode::is_raw(&method.input, None),
+                    Body::Field(field) => transcode::is_raw(&method.input, Some(field)),
+                },
+                answers_raw: transcode::is_raw(&method.output, response_body),
                 binding,
                 additional,
             });

@@ -125,7 +125,9 @@ fn operation(bound: &Bound, schemas: &mut Schemas) -> Value {
         Body::All => Some(schemas.message(input)),
         Body::Field(name) => input.get_field_by_name(name).map(|it| schemas.field(&it)),
     };
-    if let Some(schema) = body {
+    if bound.takes_raw {
+        operation["requestBody"] = json!({ "content": raw() });
+    } else if let Some(schema) = body {
         let content_type = match bound.method.streams_requests {
             true => "application/x-ndjson",
             false => "application/json",
@@ -135,7 +137,15 @@ fn operation(bound: &Bound, schemas: &mut Schemas) -> Value {
     operation
 }
 
+/// Bytes of any type.
+fn raw() -> Value {
+    json!({ "*/*": { "schema": { "type": "string", "format": "binary" } } })
+}
+
 fn answer(bound: &Bound, schemas: &mut Schemas) -> Value {
+    if bound.answers_raw {
+        return raw();
+    }
     let output = &bound.method.output;
     let only = bound.binding.response_body.as_ref();
     let schema = match only.and_then(|name| output.get_field_by_name(name)) {

@@ -5,13 +5,16 @@
 //! by then its HTTP status is sent. An event has the message as its data; one of the type `error`
 //! says why the call has failed, one of the type `end` that it has not.
 
+mod raw;
 mod requests;
 mod responses;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header};
+use tonic::Status;
 
+pub(crate) use raw::{Bodies, Pieces};
 pub(crate) use requests::{Requests, reading};
 pub(crate) use responses::{How, Responses, outcome};
 
@@ -50,6 +53,13 @@ pub(crate) struct Blame(Arc<Mutex<Option<Failure>>>);
 impl Blame {
     pub(crate) fn put(&self, failure: Failure) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    /// Ends the call with a failure.
+    fn end(&self, failure: Failure) -> Status {
+        let status = failure.status.clone();
+        self.put(failure);
+        status
     }
 
     pub(crate) fn take(&self) -> Option<Failure> {

@@ -80,13 +80,6 @@ impl Requests {
             message,
         )
     }
-
-    /// Ends the call.
-    fn fail(&mut self, failure: Failure) -> Status {
-        let status = failure.status.clone();
-        self.blame.put(failure);
-        status
-    }
 }
 
 impl HttpBody for Requests {
@@ -103,7 +96,7 @@ impl HttpBody for Requests {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(Frame::data(message)))),
                 Ok(None) if this.ended => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(failure) => return Poll::Ready(Some(Err(this.fail(failure)))),
+                Err(failure) => return Poll::Ready(Some(Err(this.blame.end(failure)))),
             }
             match ready!(Pin::new(&mut this.lines).poll_frame(cx)) {
                 Some(Ok(frame)) => {
@@ -113,7 +106,7 @@ impl HttpBody for Requests {
                 }
                 Some(Err(_)) => {
                     let gone = Status::cancelled("the body ended early");
-                    return Poll::Ready(Some(Err(this.fail(gone.into()))));
+                    return Poll::Ready(Some(Err(this.blame.end(gone.into()))));
                 }
                 None => this.ended = true,
             }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
-use http_body::{Body as HttpBody, Frame};
+use http_body::Frame;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -14,7 +14,7 @@ use super::{Blame, Format};
 use crate::frame::Frames;
 use crate::status::Failure;
 use crate::table::{Bound, Table};
-use crate::transcode::{self, Output};
+use crate::transcode::{self, HttpBody, Output};
 
 /// The responses of a call, as they come.
 #[derive(Debug)]
@@ -85,6 +85,13 @@ impl How {
         transcode::write(output, message, only, self.output).map_err(Failure::unwritable)
     }
 
+    /// The body that a message is.
+    pub(crate) fn raw(&self, message: &[u8]) -> Result<HttpBody, Failure> {
+        let only = self.bound.binding.response_body.as_deref();
+        let output = &self.bound.method.output;
+        transcode::write_raw(output, message, only).map_err(Failure::unwritable)
+    }
+
     fn message(&self, json: &[u8], text: &mut BytesMut) {
         let (before, after): (&[u8], &[u8]) = match self.format {
             Format::Lines => (b"{\"result\":", b"}\n"),
@@ -111,7 +118,7 @@ impl How {
     }
 }
 
-impl HttpBody for Responses {
+impl http_body::Body for Responses {
     type Data = Bytes;
     type Error = Status;
 
@@ -166,7 +173,7 @@ pub(crate) fn outcome(trailers: &http::HeaderMap) -> Result<(), Failure> {
     }
 }
 
-fn cut() -> Failure {
+pub(super) fn cut() -> Failure {
     let message = "the response of the service ended without a status";
     Failure::new(StatusCode::BAD_GATEWAY, Code::Internal, message)
 }

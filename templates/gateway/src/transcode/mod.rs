@@ -5,12 +5,14 @@
 
 mod depth;
 mod fields;
+mod raw;
 mod request;
 mod response;
 mod value;
 
 use prost_reflect::MessageDescriptor;
 
+pub(crate) use raw::{HttpBody, is_raw, write_raw};
 pub(crate) use request::{Inputs, RequestError, read};
 pub(crate) use response::{Output, write};
 

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use bytes::Bytes;
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde_json::value::RawValue;
 
 use super::depth::{self, MAX_DEPTH};
 use super::fields::{self, FieldError};
+use super::raw::{self, HttpBody};
 use crate::rule::Body;
 
 /// What a request brings.
@@ -19,6 +21,8 @@ pub(crate) struct Inputs<'a> {
     /// As it is in the URI, without the question mark.
     pub(crate) query: Option<&'a str>,
     pub(crate) body: &'a [u8],
+    /// What the body is, where it is taken as it came, and is not JSON.
+    pub(crate) raw: Option<&'a str>,
 }
 
 /// Why a request is not the message that it should be.
@@ -59,8 +63,14 @@ pub(crate) fn read(
                 problem: "a body is not expected here".to_owned(),
             });
         }
-        Body::All => read_message(input, inputs.body)?,
-        Body::Field(field) => read_field(input, field, inputs.body)?,
+        Body::All => match inputs.raw {
+            Some(content_type) => read_raw(input, None, content_type, inputs.body)?,
+            None => read_message(input, inputs.body)?,
+        },
+        Body::Field(field) => match inputs.raw {
+            Some(content_type) => read_raw(input, Some(field), content_type, inputs.body)?,
+            None => read_field(input, field, inputs.body)?,
+        },
     };
     for (path, text) in &inputs.variables {
         // What is in the path holds, whatever the body says.
@@ -79,6 +89,23 @@ pub(crate) fn read(
         });
     }
     Ok(message)
+}
+
+fn read_raw(
+    input: &MessageDescriptor,
+    only: Option<&str>,
+    content_type: &str,
+    body: &[u8],
+) -> Result<DynamicMessage, RequestError> {
+    let body = HttpBody {
+        content_type: content_type.to_owned(),
+        data: Bytes::copy_from_slice(body),
+    };
+    let read = raw::read(input, only, &body);
+    read.map_err(|problem| RequestError {
+        field: None,
+        problem,
+    })
 }
 
 fn read_query(

@@ -72,6 +72,7 @@ fn read_as(
         variables: names.iter().map(|it| &**it).zip(texts).collect(),
         query: Some(query),
         body: text.as_bytes(),
+        raw: None,
     };
     let message = read(&request(), body, &inputs).map_err(|error| error.to_string())?;
     let how = Output {
@@ -160,6 +161,7 @@ fn bodies_that_are_not_utf8_or_too_deep_are_refused() {
         variables: Vec::new(),
         query: None,
         body: b"{\"messageId\":\"\xff\"}",
+        raw: None,
     };
     let error = read(&request(), &Body::All, &inputs).expect_err("not UTF-8");
     assert_eq!(error.to_string(), "the body is not UTF-8 after 14 bytes");

@@ -7,6 +7,7 @@ mod hostile;
 mod pages;
 mod pass_through;
 mod proxy;
+mod raw;
 mod reload;
 mod stopping;
 mod streams;
