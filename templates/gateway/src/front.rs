@@ -18,6 +18,7 @@ use crate::headers::Names;
 use crate::inbound::{Arrived, Inbound};
 use crate::login::Login;
 use crate::matcher::{Found, Segments};
+use crate::network::Network;
 use crate::pages::Pages;
 use crate::proxy::Routes;
 use crate::settings::Settings;
@@ -46,6 +47,7 @@ pub(crate) struct Rules {
     pub(crate) max_body: usize,
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) forward_headers: Names,
+    proxies: Vec<Network>,
     pub(crate) cors: Cors,
     pages: Pages,
     login: Option<Login>,
@@ -65,6 +67,12 @@ impl Gateway {
                 "`forward_headers` has `{name}`, which is no header"
             ))
         })?;
+        let proxies = settings
+            .trusted_proxies
+            .iter()
+            .map(|it| it.parse())
+            .collect();
+        let proxies: Result<Vec<Network>, String> = proxies;
         Ok(Self {
             table: ArcSwap::from_pointee(table),
             upstreams,
@@ -77,6 +85,8 @@ impl Gateway {
                 max_body: settings.max_body.bytes(),
                 body_timeout: settings.body_timeout.non_zero(),
                 forward_headers,
+                proxies: proxies
+                    .map_err(|problem| Error::Settings(format!("`trusted_proxies`: {problem}")))?,
                 cors: Cors::new(&settings.cors).map_err(Error::Settings)?,
                 login: Login::new(&settings.login, config).map_err(Error::Settings)?,
                 pages: Pages::new(
@@ -207,7 +217,7 @@ fn call(mut parts: request::Parts, arrived: Arrived) -> Request<Body> {
 impl Front for Gateway {
     fn answer(self: Arc<Self>, mut request: Request<Body>, calls: Calls) -> Answer {
         let id = edge::request_id(request.headers());
-        headers::arrived(&mut request, &id);
+        headers::arrived(&mut request, &id, &self.rules.proxies);
         let origin = request.headers().get(ORIGIN).cloned();
         let is_head = request.method() == Method::HEAD;
         Box::pin(async move {

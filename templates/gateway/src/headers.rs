@@ -1,21 +1,32 @@
 //! Which headers go where.
 
+use std::net::SocketAddr;
+
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tonic::transport::server::TcpConnectInfo;
 
 use crate::edge::REQUEST_ID;
+use crate::network::Network;
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Notes in a request who has sent it, and its id, for the services behind.
-pub(crate) fn arrived<B>(request: &mut Request<B>, id: &HeaderValue) {
+/// Notes in a request who has sent it, and its id, for the services behind. Over what it came to a proxy
+/// before us is known from one of `proxies` alone.
+pub(crate) fn arrived<B>(request: &mut Request<B>, id: &HeaderValue, proxies: &[Network]) {
     let connection = request.extensions().get::<TcpConnectInfo>();
     let peer = connection.and_then(TcpConnectInfo::remote_addr);
     let uri_host = request.uri().authority().map(|it| it.as_str().to_owned());
     let headers = request.headers_mut();
     headers.insert(&REQUEST_ID, id.clone());
+    let is_ours = |peer: SocketAddr| proxies.iter().any(|it| it.has(peer.ip()));
+    let schemes = [&b"http"[..], b"https"];
+    let is_scheme = |it: &HeaderValue| schemes.contains(&it.as_bytes());
+    if !peer.is_some_and(is_ours) || !headers.get(&FORWARDED_PROTO).is_some_and(is_scheme) {
+        headers.remove(&FORWARDED_PROTO);
+    }
     if let Some(peer) = peer {
         // What is there already was noted by whoever stands before us, or made up: the last one is
         // certain.

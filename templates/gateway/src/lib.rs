@@ -55,6 +55,7 @@ mod headers;
 mod inbound;
 mod login;
 mod matcher;
+mod network;
 mod pages;
 mod proxy;
 mod respond;

@@ -186,9 +186,9 @@ impl Route {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let (mut parts, body) = request.into_parts();
         headers::end_to_end(&mut parts.headers);
-        parts
-            .headers
-            .insert("x-forwarded-proto", self.scheme.clone());
+        // What is there is of a proxy that is trusted.
+        let scheme = parts.headers.entry(&headers::FORWARDED_PROTO);
+        scheme.or_insert_with(|| self.scheme.clone());
         let body = Lent::new(body);
         for at in 0..addresses.len() {
             let address = addresses[(first.wrapping_add(at)) % addresses.len()];

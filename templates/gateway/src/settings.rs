@@ -34,6 +34,10 @@ pub struct Settings {
     /// Which headers of requests become metadata; a `*` at the end stands for anything. Default:
     /// `authorization`, `accept-language`, `idempotency-key`.
     pub forward_headers: Vec<String>,
+    /// Proxies in front of the gateway, by their addresses (`"10.0.0.7"`, `"10.0.0.0/8"`), which say in
+    /// `x-forwarded-proto` over what a request came to them. What others say there is left out. Default:
+    /// none.
+    pub trusted_proxies: Vec<String>,
     /// `[app.gateway.cors]`: pages of browsers that may read the answers.
     pub cors: Cors,
     /// `[app.gateway.docs]`: what can be called, for people and for tools.
@@ -54,6 +58,7 @@ impl Default for Settings {
             max_body: Size::from_mib(4),
             body_timeout: Duration::from_secs(30),
             forward_headers: headers.map(str::to_owned).to_vec(),
+            trusted_proxies: Vec::new(),
             cors: Cors::default(),
             docs: Docs::default(),
             login: Login::default(),

@@ -152,3 +152,25 @@ async fn a_route_is_a_method_to_rules_and_limits() {
     assert_eq!(system.get("/open").await.status, 200);
     assert_eq!(system.get("/closed").await.status, 401);
 }
+
+#[tokio::test]
+async fn over_what_a_request_came_is_known_from_proxies_that_are_trusted() {
+    let mirror = mirror().await;
+    for (trusted, said, told) in [
+        (None, "https", "http"),
+        (Some("10.0.0.0/8"), "https", "http"),
+        (Some("127.0.0.0/8"), "https", "https"),
+        (Some("127.0.0.1"), "gopher", "http"),
+    ] {
+        let system = system_with(|_, settings| {
+            settings.routes = vec![route("/files", format!("static:///{mirror}"), false)];
+            settings.trusted_proxies = trusted.map(str::to_owned).into_iter().collect();
+        });
+        let system = system.await;
+        let request = Request::get("/files").header("x-forwarded-proto", said);
+        let request = request.body(String::new()).expect("a request");
+        let mirrored = system.send(request).await.body.to_ascii_lowercase();
+        let line = format!("x-forwarded-proto: {told}\r\n");
+        assert!(mirrored.contains(&line), "{trusted:?}: {mirrored}");
+    }
+}
