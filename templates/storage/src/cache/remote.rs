@@ -42,14 +42,9 @@ impl Remote {
         let Some(url) = &settings.redis else {
             return Ok(None);
         };
-        // The URL may have a password, which the error does not repeat.
-        let client = Client::open(url.expose()).map_err(|error| {
-            let error = error.category();
-            Error::Settings(format!("the cache's `redis` is not valid: {error}"))
-        })?;
         Ok(Some(Self {
             name: name.to_owned(),
-            client,
+            client: client(url.expose(), settings)?,
             timeout: settings.redis_timeout.get(),
             connection: tokio::sync::Mutex::new(None),
             breaker: Mutex::new(Breaker::new()),
@@ -140,6 +135,43 @@ impl Remote {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The URL may have a password, which the error does not repeat.
+fn wrong(error: &redis::RedisError) -> Error {
+    let error = error.category();
+    Error::Settings(format!("the cache's `redis` is not valid: {error}"))
+}
+
+#[cfg(feature = "redis-tls")]
+fn client(url: &str, settings: &CacheSettings) -> Result<Client, Error> {
+    // It fails where one was chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(path) = &settings.redis_ca else {
+        return Client::open(url).map_err(|error| wrong(&error));
+    };
+    let authorities = std::fs::read(path).map_err(|error| {
+        let path = path.display();
+        Error::Settings(format!(
+            "failed to read the cache's `redis_ca` {path}: {error}"
+        ))
+    })?;
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authorities),
+    };
+    Client::build_with_tls(url, certificates).map_err(|error| wrong(&error))
+}
+
+#[cfg(not(feature = "redis-tls"))]
+fn client(url: &str, settings: &CacheSettings) -> Result<Client, Error> {
+    if url.starts_with("rediss:") || settings.redis_ca.is_some() {
+        return Err(Error::Settings(
+            "the cache's `redis` is over TLS: build with the feature `redis-tls` of crates/storage"
+                .to_owned(),
+        ));
+    }
+    Client::open(url).map_err(|error| wrong(&error))
 }
 
 /// Whether it is asked (pure: the time is passed in).

@@ -1,5 +1,7 @@
 //! `[app.cache]`, or wherever a service puts it.
 
+use std::path::PathBuf;
+
 use chassis::config::{Duration, Secret};
 use serde::Deserialize;
 
@@ -7,8 +9,12 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheSettings {
-    /// `redis://:PASSWORD@HOST:6379/0`, to share what is kept with other replicas. Default: none.
+    /// `redis://:PASSWORD@HOST:6379/0`, to share what is kept with other replicas; `rediss:` over TLS, to a
+    /// server that is who it says. Default: none.
     pub redis: Option<Secret>,
+    /// A file with the certificates (PEM) of the authorities that vouch for a server over TLS. Default:
+    /// those of the system.
+    pub redis_ca: Option<PathBuf>,
     /// The longest wait for Redis. Default: `"100ms"`.
     pub redis_timeout: Duration,
     /// Values in memory at a time, at least 1. Default: 10000.
@@ -26,6 +32,7 @@ impl Default for CacheSettings {
     fn default() -> Self {
         Self {
             redis: None,
+            redis_ca: None,
             redis_timeout: Duration::from_millis(100),
             capacity: 10_000,
             ttl: Duration::from_secs(60),

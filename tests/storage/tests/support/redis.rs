@@ -14,12 +14,19 @@ use super::free_port;
 pub(crate) struct Redis {
     program: PathBuf,
     port: u16,
+    /// What it is told beside its port.
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl Redis {
     /// A new server that listens; `None` when there is no Redis here.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// One that is told more: `arguments` are made for another port.
+    pub(crate) fn start_with(arguments: impl FnOnce(u16) -> Vec<String>) -> Option<Self> {
         let Some(program) = program() else {
             let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
             assert!(!is_ci, "in CI there must be a Redis: set REDIS_BIN");
@@ -31,6 +38,7 @@ impl Redis {
         let mut server = Self {
             program,
             port,
+            arguments: arguments(free_port()),
             child: None,
         };
         server.run();
@@ -49,6 +57,7 @@ impl Redis {
             .arg(&self.program)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
+            .args(&self.arguments)
             .stdout(Stdio::null())
             .spawn();
         self.child = Some(child.expect("redis-server runs"));

@@ -1,13 +1,15 @@
-//! PostgreSQL over TLS, with certificates that are made here.
+//! PostgreSQL and Redis over TLS, with certificates that are made here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use storage::{Database, Error, Settings};
+use storage::{Cache, CacheSettings, Database, Error, Settings};
 
 use crate::postgres::Postgres;
+use crate::redis::Redis;
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
@@ -71,4 +73,51 @@ async fn connections_are_encrypted_to_a_server_that_is_who_it_says() {
     };
     let refused = Database::open(&impatient, &[]).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_cache_is_shared_over_tls_with_a_server_that_is_who_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificates(folder.path());
+    let path = |name: &str| folder.path().join(name);
+    let mut over_tls = 0;
+    let server = Redis::start_with(|port| {
+        over_tls = port;
+        let port = port.to_string();
+        let file = |name: &str| path(name).display().to_string();
+        let files = [file("server.pem"), file("server.key"), file("ours.pem")];
+        let [certificate, key, authority] = files;
+        let all = [
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+        ];
+        let and = ["--tls-ca-cert-file", &authority, "--tls-auth-clients", "no"];
+        all.iter().chain(&and).map(|it| (*it).to_owned()).collect()
+    });
+    if server.is_none() {
+        return;
+    }
+    let replica = |authority: &str| {
+        let settings = CacheSettings {
+            redis: Some(chassis::config::Secret::new(format!(
+                "rediss://127.0.0.1:{over_tls}/0"
+            ))),
+            redis_ca: Some(path(authority)),
+            redis_timeout: chassis::config::Duration::from_secs(5),
+            ..CacheSettings::default()
+        };
+        Cache::<u32>::new("numbers", &settings).expect("the URL is valid")
+    };
+    let get = async |cache: Cache<u32>, value: u32| {
+        let read = async { Ok::<_, Error>(Some(value)) };
+        let value: Option<Arc<u32>> = cache.get("key", read).await.expect("no error");
+        *value.expect("there is one")
+    };
+    assert_eq!(get(replica("ours.pem"), 1).await, 1);
+    assert_eq!(get(replica("ours.pem"), 2).await, 1, "another has read it");
+    assert_eq!(get(replica("other.pem"), 3).await, 3, "it is not trusted");
 }
