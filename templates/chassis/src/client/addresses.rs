@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Target;
 use crate::Error;
-use crate::config::Config;
+use crate::config::{Config, Follow, Section};
 use crate::registry::{self, Instances};
 
 /// Where a service is, as its instances come and go. Clones share what follows them.
@@ -13,7 +13,7 @@ use crate::registry::{self, Instances};
 pub struct Addresses {
     instances: Instances,
     /// How long is waited for the first.
-    ready_timeout: Duration,
+    ready_timeout: Follow<Duration>,
 }
 
 impl Addresses {
@@ -27,7 +27,11 @@ impl Addresses {
         let config = config.chassis();
         Ok(Self {
             instances: registry::discover(target, &config)?,
-            ready_timeout: config.client.ready_timeout.get(),
+            ready_timeout: Follow::new(
+                &[Section::ReadyTimeout],
+                config.client.ready_timeout.get(),
+                |config| config.client.ready_timeout.get(),
+            ),
         })
     }
 
@@ -46,7 +50,7 @@ impl Addresses {
                 instances.changed().await;
             }
         };
-        let first = tokio::time::timeout(self.ready_timeout, first);
+        let first = tokio::time::timeout(**self.ready_timeout.load(), first);
         first.await.unwrap_or_default()
     }
 }

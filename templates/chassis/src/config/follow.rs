@@ -6,8 +6,7 @@
 //! refuses it as a whole. The others need a restart:
 //!
 //! - what others were told, or hold: addresses, certificates' files, the registry and its metadata;
-//! - what the stack is built of: `[server.layers]`, `[client.layers]`, `[tracing]`;
-//! - how the connections of clients are made and probed.
+//! - what the stack is built of: `[server.layers]`, `[client.layers]`, `[tracing]`.
 
 use std::any::Any;
 use std::fmt;
@@ -32,6 +31,11 @@ pub(crate) enum Section {
     MaxInFlight,
     ResponseTimeout,
     ReadyTimeout,
+    ConnectTimeout,
+    KeepAliveInterval,
+    KeepAliveTimeout,
+    MinBackoff,
+    MaxBackoff,
     MaxResponseSize,
     Balance,
     Breaker,
@@ -55,6 +59,11 @@ impl Section {
         Self::MaxInFlight,
         Self::ResponseTimeout,
         Self::ReadyTimeout,
+        Self::ConnectTimeout,
+        Self::KeepAliveInterval,
+        Self::KeepAliveTimeout,
+        Self::MinBackoff,
+        Self::MaxBackoff,
         Self::MaxResponseSize,
         Self::Balance,
         Self::Breaker,
@@ -78,6 +87,11 @@ impl Section {
             Self::MaxInFlight => "client.max_in_flight",
             Self::ResponseTimeout => "client.response_timeout",
             Self::ReadyTimeout => "client.ready_timeout",
+            Self::ConnectTimeout => "client.connect_timeout",
+            Self::KeepAliveInterval => "client.keep_alive_interval",
+            Self::KeepAliveTimeout => "client.keep_alive_timeout",
+            Self::MinBackoff => "client.min_backoff",
+            Self::MaxBackoff => "client.max_backoff",
             Self::MaxResponseSize => "client.max_response_size",
             Self::Balance => "client.balance",
             Self::Breaker => "client.breaker",

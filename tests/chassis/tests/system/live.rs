@@ -207,6 +207,28 @@ async fn the_balancing_of_an_open_channel_changes_while_it_is_used() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn how_an_open_channel_connects_changes_while_it_is_used() {
+    // Whoever connects is let in, and hears nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = mute.local_addr().expect("an address");
+    let target = format!("static:///{address}");
+    let text = |connect_timeout: &str| {
+        format!("[client]\nready_timeout = \"500ms\"\nconnect_timeout = \"{connect_timeout}\"")
+    };
+    let mut front = calling("connecting", &text("150ms"), &target);
+    let mut client = front.service.client().await;
+    for connect_timeout in ["150ms", "100ms"] {
+        if connect_timeout != "150ms" {
+            front.set(&text(connect_timeout));
+        }
+        let expected = format!(
+            "no instance of {target} is ready: {address}: no connection within {connect_timeout}"
+        );
+        while attempts(&mut client, &front.service, &target).await != (expected.clone(), 0) {}
+    }
+}
+
 #[cfg(feature = "auth")]
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_call_changes_while_the_service_runs() {

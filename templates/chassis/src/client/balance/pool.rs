@@ -12,7 +12,7 @@ use tonic::Status;
 use super::members::Members;
 use super::metrics::Metrics;
 use super::policy::{Candidates, Policy};
-use crate::client::endpoint::{self, Endpoint, Picked, Refusal, Settings, Watched};
+use crate::client::endpoint::{self, Dialing, Endpoint, Picked, Refusal, Settings, Watched};
 use crate::client::random;
 use crate::client::target::Target;
 use crate::client::tried::{Addresses, Tried};
@@ -69,11 +69,7 @@ impl Pool {
         let settings = Settings {
             authority: target.authority(),
             tls,
-            connect_timeout: config.connect_timeout.get(),
-            keep_alive_interval: config.keep_alive_interval.non_zero(),
-            keep_alive_timeout: config.keep_alive_timeout.get(),
-            min_backoff: config.min_backoff.get(),
-            max_backoff: config.max_backoff.get(),
+            dialing: Dialing::follow(config),
             watched: Watched::default(),
             metrics: endpoint::Metrics::of(&name),
             news: Arc::clone(&news),

@@ -13,23 +13,16 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::dialing::{Dialing, Probing};
 use super::metrics::Counted;
 use super::pulse::{Felt, Pulse, Questions};
 use super::{Settings, error};
-use crate::backoff::Backoff;
 use crate::client::retry::AttemptBody;
 use crate::task::{self, Tasks};
 use crate::tls::Stream;
 
 /// A connection that lasted as long was a good one: the next attempt is made at once.
 const STABLE: Duration = Duration::from_secs(1);
-
-/// The time between PINGs that servers allow for by default (gRFC A8, "Server Enforcement").
-const CALM: Duration = Duration::from_secs(5 * 60);
-
-/// The longest time between PINGs to which a server that finds them too many brings it: a peer that
-/// is gone is noticed in the end.
-const CALMEST: Duration = Duration::from_secs(60 * 60);
 
 /// How often one looks whether a connection is silent: it is suspected after one to two of these.
 const LOOK: Duration = Duration::from_millis(250);
@@ -154,12 +147,22 @@ impl Shared {
 }
 
 /// Connects, waits for the end of the connection, and begins again.
-async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Shared>) {
+async fn keep(settings: Settings, questions: Arc<Questions>, shared: Arc<Shared>) {
     let address = shared.address;
-    let configured = settings.keep_alive_interval;
-    let mut backoff = Backoff::new(settings.min_backoff, settings.max_backoff);
+    let mut probing = Probing::default();
+    let mut configured = **settings.dialing.load();
+    let mut backoff = configured.backoff();
     loop {
-        match connect(address, &settings, &questions).await {
+        let now = **settings.dialing.load();
+        if now != configured {
+            configured = now;
+            backoff = configured.backoff();
+        }
+        let dialing = Dialing {
+            keep_alive_interval: probing.interval(configured.keep_alive_interval),
+            ..configured
+        };
+        match connect(address, &settings, &dialing, &questions).await {
             Ok((sender, connection, pulse)) => {
                 let begin = Instant::now();
                 shared.connected(sender);
@@ -167,19 +170,19 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
                 tracing::debug!(%address, "connected");
                 // In a task of its own, it outlives this one.
                 let driver = task::spawn(connection);
-                let end = watch(driver, &pulse, &settings, &shared).await;
-                if let Some(interval) = &mut settings.keep_alive_interval {
+                let end = watch(driver, &pulse, &dialing, &shared).await;
+                if let Some(interval) = dialing.keep_alive_interval {
                     if end.as_ref().is_err_and(error::is_too_many_pings) {
-                        *interval = calmer(*interval);
+                        let interval = probing.objected(interval);
                         tracing::warn!(%address, ?interval, "PING too often, probing it less");
-                    } else if has_borne(*interval, begin.elapsed()) {
-                        *interval = configured.unwrap_or(*interval);
+                    } else {
+                        probing.ended(interval, begin.elapsed());
                     }
                 }
                 let problem = match end {
                     Err(error) => error::chain(&error),
                     Ok(End::Unanswered) => {
-                        format!("no answer to PING in {:?}", settings.keep_alive_timeout)
+                        format!("no answer to PING in {:?}", dialing.keep_alive_timeout)
                     }
                     Ok(End::Closed) => "closed by the server".to_owned(),
                     Ok(End::Broken) => "its task has panicked".to_owned(),
@@ -200,19 +203,6 @@ async fn keep(mut settings: Settings, questions: Arc<Questions>, shared: Arc<Sha
     }
 }
 
-/// The time between PINGs for a server to which those every `interval` were too many (gRFC A8: twice
-/// as long), which is never less than it was.
-fn calmer(interval: Duration) -> Duration {
-    let twice = interval.saturating_mul(2).clamp(CALM, CALMEST);
-    twice.max(interval)
-}
-
-/// Whether a connection that `lasted` as long shows that a PING every `interval` is well, so that the
-/// next one, of another server maybe, begins as configured.
-fn has_borne(interval: Duration, lasted: Duration) -> bool {
-    lasted > interval.saturating_mul(2)
-}
-
 /// How a connection ended that did not fail.
 enum End {
     /// The server said so, or said nothing more.
@@ -228,10 +218,10 @@ enum End {
 async fn watch(
     mut driver: JoinHandle<hyper::Result<()>>,
     pulse: &Pulse,
-    settings: &Settings,
+    dialing: &Dialing,
     shared: &Shared,
 ) -> hyper::Result<End> {
-    let is_probed = settings.keep_alive_interval.is_some();
+    let is_probed = dialing.keep_alive_interval.is_some();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = pulse.look();
@@ -260,6 +250,7 @@ type Driver = http2::Connection<TokioIo<Felt<Stream>>, AttemptBody, Tasks>;
 async fn connect(
     address: SocketAddr,
     settings: &Settings,
+    dialing: &Dialing,
     questions: &Arc<Questions>,
 ) -> Result<(Sender, Driver, Arc<Pulse>), String> {
     let pulse = Arc::new(Pulse::new(Arc::clone(questions)));
@@ -278,8 +269,8 @@ async fn connect(
         let mut builder = http2::Builder::new(Tasks);
         builder
             .timer(TokioTimer::new())
-            .keep_alive_interval(settings.keep_alive_interval)
-            .keep_alive_timeout(settings.keep_alive_timeout);
+            .keep_alive_interval(dialing.keep_alive_interval)
+            .keep_alive_timeout(dialing.keep_alive_timeout);
         let stream = Felt::new(stream, Arc::clone(&pulse));
         let handshake = builder.handshake(TokioIo::new(stream)).await;
         let (sender, mut driver) = handshake.map_err(io::Error::other)?;
@@ -292,32 +283,12 @@ async fn connect(
             }
         }
     };
-    match tokio::time::timeout(settings.connect_timeout, connect).await {
+    match tokio::time::timeout(dialing.connect_timeout, connect).await {
         Ok(Ok((sender, driver))) => Ok((sender, driver, pulse)),
         Ok(Err(error)) => Err(error::chain(&error)),
         Err(_) => Err(format!(
             "no connection within {:?}",
-            settings.connect_timeout
+            dialing.connect_timeout
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_that_objects_again_and_again_is_probed_still() {
-        let mut interval = Duration::from_secs(1);
-        let mut minutes = Vec::new();
-        for _ in 0..200 {
-            interval = calmer(interval);
-            minutes.push(interval.as_secs() / 60);
-        }
-        assert_eq!(minutes[..6], [5, 10, 20, 40, 60, 60]);
-        assert_eq!(interval, CALMEST);
-        // What is configured is not made shorter.
-        assert_eq!(calmer(CALMEST * 3), CALMEST * 3);
-        assert!(!has_borne(CALM, CALM) && has_borne(CALM, CALM * 3));
     }
 }

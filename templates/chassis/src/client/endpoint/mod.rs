@@ -2,6 +2,7 @@
 
 mod body;
 mod connection;
+mod dialing;
 mod error;
 mod load;
 mod metrics;
@@ -10,7 +11,6 @@ mod vitals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::retry::AttemptBody;
+use crate::config::Follow;
 use crate::middleware::observe::{ObservedBody, Pending, observe};
 use crate::middleware::trace::Recording;
 use crate::tls::ClientTls;
@@ -26,6 +27,7 @@ use body::IncomingBody;
 use connection::{Connection, CurrentSender};
 use vitals::Vitals;
 
+pub(super) use dialing::Dialing;
 pub(super) use load::{Load, Tick, Weighing};
 pub(super) use metrics::Metrics;
 pub(super) use vitals::{Call, Watched};
@@ -42,12 +44,7 @@ pub(super) struct Settings {
     /// The name of the service; `None` stands for the address of each endpoint.
     pub(super) authority: Option<Authority>,
     pub(super) tls: Option<ClientTls>,
-    pub(super) connect_timeout: Duration,
-    pub(super) keep_alive_interval: Option<Duration>,
-    pub(super) keep_alive_timeout: Duration,
-    /// Between attempts to connect, from this one on.
-    pub(super) min_backoff: Duration,
-    pub(super) max_backoff: Duration,
+    pub(super) dialing: Follow<Dialing>,
     pub(super) watched: Watched,
     pub(super) metrics: Metrics,
     /// To be told when an endpoint has become ready.

@@ -15,8 +15,9 @@ pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 
 /// `[client]`: how other services are called. Changes of `response_timeout`, `ready_timeout`,
 /// `max_response_size`, `max_in_flight`, `balance`, `breaker`, `outlier` and `retry` are in force at
-/// once, for the channels that there are; those of connections (`connect_timeout`, `min_backoff`,
-/// `max_backoff`, `keep_alive_interval`, `keep_alive_timeout`, `tls`) and of `layers` need a restart.
+/// once, for the channels that there are, those of `connect_timeout`, `min_backoff`, `max_backoff`,
+/// `keep_alive_interval` and `keep_alive_timeout` for connections that begin then; `tls` and `layers`
+/// need a restart (certificates that change in their files do not).
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {
