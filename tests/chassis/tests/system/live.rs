@@ -4,7 +4,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::config::{Folder, REFUSED};
+use crate::config::Folder;
 use crate::process::Service;
 use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
 
@@ -246,7 +246,7 @@ async fn who_may_call_changes_while_the_service_runs() {
 
     let wrong = format!("{ON}public = [\"chassis.test.v1.Prob/Unary\"]");
     live.folder.write("default.toml", &wrong);
-    let refused = live.service.wait_for(REFUSED);
+    let refused = live.service.wait_for(crate::config::REFUSED);
     let reason = format!(
         "failed to load {}/default.toml:4: `server.auth.public`: `server.auth` names \
          `chassis.test.v1.Prob/Unary`, which no service here has",
