@@ -46,10 +46,15 @@ impl Diagnostic for BuildError {
                  `msvc doctor` shows what else is missing"
                     .to_owned(),
             ),
-            Self::NoProgram(name) => Some(format!("`services/{name}/src/main.rs` makes one")),
+            Self::NoProgram(name) => Some(format!("`{}` makes one", main_file(name))),
             Self::Failed { .. } => None,
         }
     }
+}
+
+/// Where the program of a service begins, below the workspace's folder.
+fn main_file(service: &str) -> String {
+    format!("services/{service}/src/main.rs")
 }
 
 /// What to build.
@@ -88,8 +93,11 @@ pub async fn build(
     if options.release {
         command.arg("--release");
     }
+    // Features as all members together want them: with those of some alone, dependencies would be built
+    // once more for each choice of services, and for each `cargo build`.
+    command.arg("--workspace");
     for service in &options.services {
-        command.args(["-p", service]);
+        command.args(["--bin", service]);
     }
     let spawned = command
         .current_dir(&options.root)
@@ -121,6 +129,11 @@ pub async fn build(
     })?;
     group.0 = None;
     if !status.success() {
+        // Cargo knows no place where a program could be.
+        let lacks = |name: &&String| !options.root.join(main_file(name)).is_file();
+        if let Some(missing) = options.services.iter().find(lacks) {
+            return Err(BuildError::NoProgram(missing.clone()));
+        }
         let said = said + &programs.said;
         return Err(BuildError::Failed { status, said });
     }

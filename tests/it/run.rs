@@ -143,6 +143,63 @@ message Request { string id = 1; }
 "#;
 
 #[test]
+fn run_of_one_service_and_of_all_build_what_they_share_once() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let write = |path: &str, text: &str| {
+        let path = sandbox.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        std::fs::write(path, text).expect("written");
+    };
+    let package = |name: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
+    };
+    write(
+        "services/shared/Cargo.toml",
+        &(package("shared") + "\n[features]\nmore = []\n"),
+    );
+    write("services/shared/src/lib.rs", "");
+    for (name, features) in [("alpha", ""), ("beta", ", features = [\"more\"]")] {
+        let manifest = format!(
+            "{}\n[dependencies]\nshared = {{ path = \"../shared\"{features} }}\n",
+            package(name)
+        );
+        write(&format!("services/{name}/Cargo.toml"), &manifest);
+        write(&format!("services/{name}/src/main.rs"), SERVICE);
+    }
+    let manifest = std::fs::read_to_string(sandbox.path().join("msvc.toml")).expect("there");
+    let [port, admin] = [(); 2].map(|()| free_port());
+    let beta = format!("\n[services.beta]\nport = {port}\nadmin-port = {admin}\n");
+    write("msvc.toml", &(manifest + &beta));
+    for args in [&["run", "alpha"][..], &["run"]] {
+        let mut running = Running::start(&sandbox, args);
+        running.wait_for("hint: in another terminal");
+        running.signal(Signal::INT);
+        assert_eq!(running.wait(), Some(0), "{:#?}", running.seen);
+    }
+    let built = std::fs::read_dir(sandbox.path().join("target/debug/deps")).expect("built");
+    let built = built.map(|it| it.expect("an entry").file_name());
+    let built = built.map(|it| it.to_string_lossy().into_owned());
+    let shared = built.filter(|it| it.starts_with("libshared-") && it.ends_with(".rlib"));
+    assert_eq!(shared.count(), 1);
+}
+
+#[test]
+fn run_tells_a_service_without_a_program_what_makes_one() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let source = sandbox.path().join("services/alpha/src");
+    std::fs::rename(source.join("main.rs"), source.join("lib.rs")).expect("renamed");
+    let output = sandbox.msvc(["run", "-q"]);
+    insta::assert_snapshot!(output, @r"
+    exit: 1
+    --- stderr ---
+    error: the crate `alpha` has no program of its name
+    hint: `services/alpha/src/main.rs` makes one
+    ");
+}
+
+#[test]
 fn run_starts_a_service_again_that_crashed() {
     let sandbox = Sandbox::new();
     let (grpc, _) = workspace(&sandbox, SERVICE);
