@@ -2,8 +2,9 @@
 
 use prost_reflect::MessageDescriptor;
 
-use super::compile::{Problem, mark, plan};
+use super::compile::plan;
 use super::generator::{Sources, Which};
+use super::marks::{Problem, mark};
 use super::plan::Plan;
 use super::scan::{Expanded, Syntax, Text, place, scan};
 use crate::client::json::{self, JsonError, JsonValue, Splitter};

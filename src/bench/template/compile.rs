@@ -5,41 +5,14 @@
 
 use std::ops::Range;
 
-use prost::Message as _;
-use prost::encoding::{WireType, decode_varint, encode_key, encode_varint};
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost::encoding::{WireType, decode_varint};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
+use super::encode::{encode, encode_as, encode_element, is_well_known, is_wrapper, key};
 use super::generator::{Cell, Cells, Generator};
+use super::marks::{Part, Problem, is_marked, is_slot, only_whole, parts, problem, whole};
 use super::plan::{DEEPEST, Operation, Plan, Wire};
-
-/// What marks begin with, within strings and as values of their own, and what they end with: characters
-/// that are none (Unicode, 23.7), so that no text has them.
-const IN_STRING: char = '\u{fdd0}';
-const BARE: char = '\u{fdd1}';
-const END: char = '\u{fdd2}';
-
-/// The mark of a placeholder.
-pub(super) fn mark(slot: usize, in_string: bool) -> String {
-    match in_string {
-        true => format!("{IN_STRING}{slot}{END}"),
-        false => format!("\"{BARE}{slot}{END}\""),
-    }
-}
-
-/// Why a placeholder cannot stand where it does.
-#[derive(Debug)]
-pub(super) struct Problem {
-    /// Which, where that is known.
-    pub slot: Option<usize>,
-    pub message: String,
-}
-
-/// A part of a string.
-enum Part {
-    Text(String),
-    Slot { slot: usize, is_bare: bool },
-}
 
 /// The plan of a message.
 pub(super) fn plan(
@@ -384,50 +357,6 @@ impl Compiler {
     }
 }
 
-fn encode(descriptor: &MessageDescriptor, value: &Value) -> Result<Vec<u8>, String> {
-    let message = DynamicMessage::deserialize(descriptor.clone(), value);
-    let message = message.map_err(|error| error.to_string())?;
-    Ok(message.encode_to_vec())
-}
-
-/// A message of one field. The JSON of the well-known types that get here is that of their only field, or
-/// of the one that it fits.
-fn encode_as(field: &FieldDescriptor, value: Value) -> Result<Vec<u8>, String> {
-    let message = field.parent_message();
-    match is_well_known(message.full_name()) && message.full_name() != "google.protobuf.Struct" {
-        true => encode(message, &value),
-        false => encode(message, &json!({ field.json_name(): value })),
-    }
-}
-
-/// One value of a field, with its key unless it is a part of a packed list.
-fn encode_element(
-    field: &FieldDescriptor,
-    value: &Value,
-    is_packed: bool,
-) -> Result<Vec<u8>, String> {
-    let value = match field.is_list() {
-        true => json!([value]),
-        false => value.clone(),
-    };
-    let bytes = encode_as(field, value)?;
-    if !is_packed {
-        return Ok(bytes);
-    }
-    let mut rest = bytes.as_slice();
-    let cut = decode_varint(&mut rest).and_then(|_| decode_varint(&mut rest));
-    Ok(cut.map_or_else(|_| Vec::new(), |_| rest.to_vec()))
-}
-
-fn key(number: u32, wire_type: WireType) -> Vec<u8> {
-    let mut key = Vec::new();
-    match wire_type {
-        WireType::EndGroup => encode_varint(u64::from(number << 3 | 4), &mut key),
-        other => encode_key(number, other, &mut key),
-    }
-    key
-}
-
 /// The greatest number of a field of 32 bits.
 fn greatest(kind: &Kind) -> Option<i64> {
     match kind {
@@ -441,102 +370,5 @@ fn is_numeric(generator: &Generator) -> bool {
     matches!(
         generator,
         Generator::Seq(_) | Generator::RandomInt(_) | Generator::NowIn(_)
-    )
-}
-
-fn is_wrapper(name: &str) -> bool {
-    const WRAPPERS: [&str; 9] = [
-        "Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes",
-    ];
-    name.strip_prefix("google.protobuf.")
-        .and_then(|name| name.strip_suffix("Value"))
-        .is_some_and(|kind| WRAPPERS.contains(&kind))
-}
-
-/// Whether the JSON of a message is not that of its fields.
-fn is_well_known(name: &str) -> bool {
-    const OTHERS: [&str; 7] = [
-        "Any",
-        "Duration",
-        "FieldMask",
-        "Timestamp",
-        "Struct",
-        "ListValue",
-        "Value",
-    ];
-    let kind = name.strip_prefix("google.protobuf.");
-    kind.is_some_and(|kind| OTHERS.contains(&kind)) || is_wrapper(name)
-}
-
-/// Whether there is a mark in a value.
-fn is_marked(value: &Value) -> bool {
-    first_slot(value).is_some()
-}
-
-fn first_slot(value: &Value) -> Option<usize> {
-    let in_text = |text: &str| {
-        parts(text).into_iter().find_map(|part| match part {
-            Part::Slot { slot, .. } => Some(slot),
-            Part::Text(_) => None,
-        })
-    };
-    match value {
-        Value::String(text) => in_text(text),
-        Value::Array(values) => values.iter().find_map(first_slot),
-        Value::Object(fields) => fields
-            .iter()
-            .find_map(|(name, value)| in_text(name).or_else(|| first_slot(value))),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-    }
-}
-
-/// The placeholder that is all there is of a value, and whether it is no part of a string.
-fn whole(value: &Value) -> Option<(usize, bool)> {
-    match parts(value.as_str()?)[..] {
-        [Part::Slot { slot, is_bare }] => Some((slot, is_bare)),
-        _ => None,
-    }
-}
-
-fn is_slot(part: &Part) -> bool {
-    matches!(part, Part::Slot { .. })
-}
-
-/// The parts of a string between marks, and the marks.
-fn parts(text: &str) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find([IN_STRING, BARE]) {
-        let is_bare = rest[start..].starts_with(BARE);
-        let after = &rest[start + IN_STRING.len_utf8()..];
-        let Some((slot, tail)) = after.split_once(END) else {
-            break;
-        };
-        let Ok(slot) = slot.parse() else { break };
-        if start > 0 {
-            parts.push(Part::Text(rest[..start].to_owned()));
-        }
-        parts.push(Part::Slot { slot, is_bare });
-        rest = tail;
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest.to_owned()));
-    }
-    parts
-}
-
-fn problem(value: &Value, message: String) -> Problem {
-    Problem {
-        slot: first_slot(value),
-        message,
-    }
-}
-
-fn only_whole(value: &Value, kind: &str, others: &str) -> Problem {
-    problem(
-        value,
-        format!(
-            "only {others}`randomChoice` or `column` can stand for a `{kind}`, and nothing beside it"
-        ),
     )
 }

@@ -15,8 +15,10 @@
 
 mod check;
 mod compile;
+mod encode;
 mod example;
 mod generator;
+mod marks;
 mod moment;
 mod plan;
 mod rows;
