@@ -6,6 +6,7 @@
 //! took the thread to be running while it was not: somebody outside had the processor. Where the processor
 //! time did not jump, another thread of this system had it.
 
+mod containers;
 mod processes;
 
 use std::sync::Arc;

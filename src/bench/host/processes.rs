@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
+
+use super::containers;
 
 /// A tick of the kernel's figures: a hundredth of a second on all that this is built for (USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
@@ -52,8 +54,13 @@ fn stolen(stat: &str) -> Option<(u64, u64)> {
     Some((total, figures[7]))
 }
 
-/// The processes of this machine that listen on these ports of it; Docker's proxies are not the servers.
+/// The processes of this machine that listen on these ports of it; where Docker's proxy does, those of the
+/// container that it forwards to.
 pub fn listening(ports: &BTreeSet<u16>) -> Vec<u32> {
+    let published = containers::published(ports);
+    if !published.is_empty() {
+        return published;
+    }
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let tables = tables
         .iter()
@@ -62,9 +69,7 @@ pub fn listening(ports: &BTreeSet<u16>) -> Vec<u32> {
     if inodes.is_empty() {
         return Vec::new();
     }
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
+    let processes = all();
     let owns = |process: u32| -> bool {
         let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else {
             return false;
@@ -77,14 +82,21 @@ pub fn listening(ports: &BTreeSet<u16>) -> Vec<u32> {
             inode.is_some_and(|inode| inodes.contains(inode))
         })
     };
-    let is_proxy = |process: u32| {
-        let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        name.trim() == "docker-proxy"
+    // A proxy whose container cannot be found is not the server.
+    processes
+        .into_iter()
+        .filter(|process| owns(*process) && !containers::is_proxy(*process))
+        .collect()
+}
+
+/// All processes.
+pub(super) fn all() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
     };
-    let mut found: Vec<u32> = processes
+    let mut found: Vec<u32> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|process| owns(*process) && !is_proxy(*process))
         .collect();
     found.sort_unstable();
     found
@@ -103,10 +115,15 @@ fn inodes(table: &str, ports: &BTreeSet<u16>) -> Vec<String> {
     lines.collect()
 }
 
-/// Whether a host is this machine by its name or address.
+/// Whether a host is this machine by its name or address: who can listen there is it.
 pub fn is_this_machine(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    let is_ours = |address: IpAddr| {
+        address.is_loopback()
+            || !(address.is_unspecified() || address.is_multicast())
+                && UdpSocket::bind((address, 0)).is_ok()
+    };
+    host == "localhost" || address.is_ok_and(is_ours)
 }
 
 #[cfg(test)]
@@ -133,6 +150,10 @@ mod tests {
             assert_eq!(listening(&[port].into()), [std::process::id()]);
         }
         assert!(is_this_machine("127.0.0.1") && is_this_machine("[::1]"));
-        assert!(is_this_machine("localhost") && !is_this_machine("10.0.0.1"));
+        assert!(is_this_machine("localhost"));
+        // For documentation (RFC 5737), and all or several at once.
+        for other in ["192.0.2.1", "0.0.0.0", "224.0.0.1", "[::]", "user-service"] {
+            assert!(!is_this_machine(other), "{other}");
+        }
     }
 }
