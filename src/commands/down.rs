@@ -124,7 +124,7 @@ async fn down(context: &Context, args: &DownArgs, project: &Project) -> Result {
     let engine = match stack::engine(context, project).await {
         Ok(engine) => engine,
         // Where there is no engine, there is nothing of it to stop; unless something was started.
-        Err(DockerError::NoEngine(_)) if is_embedded || state.is_none() => {
+        Err(DockerError::NoEngine(_)) if is_embedded || !state_file::was_started(&state_folder) => {
             if !args.yes {
                 ask(context, traces.names())?;
             }

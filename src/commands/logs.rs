@@ -118,8 +118,7 @@ async fn logs(context: &Context, args: &LogsArgs) -> Result {
     }
     let engine = match stack::engine(context, &project).await {
         Ok(engine) => engine,
-        // Containers were started only if that is noted.
-        Err(DockerError::NoEngine(_)) if state_file::read(&state_folder).is_none() => {
+        Err(DockerError::NoEngine(_)) if !state_file::was_started(&state_folder) => {
             return nothing(context, args);
         }
         Err(error) => return Err(error.into()),

@@ -104,16 +104,12 @@ async fn restart(context: &Context, args: &RestartArgs) -> Result {
     let project = project::find(&context.directory)?;
     let _lock = Lock::take(&project.state_folder(), CHANGE_LOCK).await?;
     let state = state_file::read(&project.state_folder());
-    if state
-        .as_ref()
-        .is_some_and(|it| it.engine == Carrier::Embedded)
-    {
+    if state.is_some_and(|it| it.engine == Carrier::Embedded) {
         return Err(RestartError::BuiltIn.into());
     }
     let engine = match stack::engine(context, &project).await {
         Ok(engine) => engine,
-        // Containers were started only if that is noted.
-        Err(DockerError::NoEngine(_)) if state.is_none() => {
+        Err(DockerError::NoEngine(_)) if !state_file::was_started(&project.state_folder()) => {
             return match args.resources.first() {
                 Some(missing) => Err(RestartError::NotThere(*missing).into()),
                 None => report(context, &[]),

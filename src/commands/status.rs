@@ -63,7 +63,6 @@ pub fn run(context: &Context, _args: StatusArgs) -> Result {
 async fn status(context: &Context) -> Result {
     let project = project::find(&context.directory)?;
     let state = state_file::read(&project.state_folder());
-    let is_noted = state.is_some();
     let embedded = state.filter(|it| it.engine == Carrier::Embedded);
     let mut entries = match &embedded {
         Some(state) => of_process(state).await,
@@ -74,8 +73,11 @@ async fn status(context: &Context) -> Result {
             entries.extend(of_containers(&engine, &project).await?);
             Some(engine.address)
         }
-        // Containers were started only if that is noted.
-        Err(DockerError::NoEngine(_)) if embedded.is_some() || !is_noted => None,
+        Err(DockerError::NoEngine(_))
+            if embedded.is_some() || !state_file::was_started(&project.state_folder()) =>
+        {
+            None
+        }
         Err(error) => return Err(error.into()),
     };
     entries.sort_by_key(|entry| entry.resource);

@@ -148,7 +148,7 @@ impl Change {
     /// # Errors
     /// When the file system refuses.
     pub fn begin(state_folder: &Path) -> Result<Self, IoFailure> {
-        let path = state_folder.join("infra.changing");
+        let path = changing_path(state_folder);
         let follows_broken = path.exists();
         fs::write(&path, "").when("write", &path)?;
         Ok(Self {
@@ -161,6 +161,16 @@ impl Change {
     pub fn end(self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Whether something may be there that an engine carries: it is noted, or a change was broken off before
+/// it could be.
+pub fn was_started(state_folder: &Path) -> bool {
+    read(state_folder).is_some() || changing_path(state_folder).exists()
+}
+
+fn changing_path(state_folder: &Path) -> PathBuf {
+    state_folder.join("infra.changing")
 }
 
 /// A right that one process has at a time, until this is dropped or the process ends.

@@ -177,6 +177,24 @@ fn without_an_engine_the_registry_that_is_built_in_is_started_once() {
 }
 
 #[test]
+fn what_was_begun_is_not_forgotten_where_its_engine_is_away() {
+    let site = Site::new();
+    let folder = site.sandbox.path().join(".msvc");
+    fs::create_dir_all(&folder).expect("writable");
+    // As an `up` leaves it that was broken off before all was there.
+    let note = folder.join("infra.changing");
+    fs::write(&note, "").expect("writable");
+    for command in ["status", "logs", "restart", "down"] {
+        let told = site.msvc(&[command]);
+        assert!(told.starts_with("exit: 3"), "{command}: {told}");
+        assert!(told.contains("no Docker engine answers"), "{told}");
+    }
+    fs::remove_file(note).expect("there");
+    let down = site.msvc(&["down"]);
+    assert!(down.contains("Down nothing runs"), "{down}");
+}
+
+#[test]
 fn a_killed_engine_is_not_taken_for_one_that_runs() {
     let site = Site::new();
     let up = site.msvc(&["up", "-q"]);

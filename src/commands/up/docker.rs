@@ -63,6 +63,11 @@ async fn bring_up(
 ) -> Result {
     let matters = resources.iter().any(|it| it.calls_services());
     let is_broken = change.as_ref().is_some_and(|it| it.follows_broken);
+    let settling = is_broken.then(|| {
+        let bar = context.printer.progress("Waiting", 0);
+        bar.set_message("until the engine has done what it was asked for before");
+        bar
+    });
     let inventory = async {
         match is_broken {
             true => engine.settled_inventory().await,
@@ -88,6 +93,9 @@ async fn bring_up(
             planned => break planned?,
         }
     };
+    if let Some(bar) = settling {
+        bar.finish_and_clear();
+    }
     let specs = containers::specs(&stack);
     let state = state(&stack);
     let view = View::new(&context.printer, &state);
