@@ -43,6 +43,7 @@ mod proto_inspect;
 mod proto_lint;
 mod proto_vendor;
 mod run;
+mod run_workspace;
 mod secret;
 mod shop;
 mod support;
