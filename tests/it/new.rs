@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use msvc::run::state_file::{RunLock, RunState};
+
 use crate::support::Sandbox;
 
 /// Every file below a folder but those of git and what is not checked in, relative to it and sorted.
@@ -338,6 +340,24 @@ fn the_checks_run_on_any_branch_and_the_readme_tells_how_to_configure() {
     for word in ["`config/`", "`APP_CONFIG_DIR`", "`APP_ENV=prod`"] {
         assert!(production.contains(word), "{word}");
     }
+}
+
+#[test]
+fn a_service_beside_those_that_run_is_told_how_it_comes_to_run() {
+    let sandbox = Sandbox::new();
+    sandbox.msvc(["new", "user-service"]);
+    let lock = RunLock::take(&sandbox.path().join(".msvc")).expect("a lock file");
+    let lock = lock.expect("nobody has it");
+    let state = RunState::new(None, None, Vec::new());
+    lock.write(&state).expect("written");
+    let made = sandbox.msvc(["new", "order-service"]);
+    insta::assert_snapshot!(made.replace(&state.pid.to_string(), "[PID]"), @r"
+    exit: 0
+    --- stderr ---
+         Created services/order-service for order.v1.OrderService
+           Ports gRPC 50052, admin 51052
+    hint: `msvc run` (pid [PID]) goes on without it: Ctrl-C there, then `msvc run` runs all services
+    ");
 }
 
 #[test]

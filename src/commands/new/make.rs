@@ -11,6 +11,7 @@ use crate::manifest::{self, ADMIN_PORT_OFFSET};
 use crate::project::{self, Project, STATE_FOLDER};
 use crate::proto::options::GenConfig;
 use crate::proto::{self, Generation};
+use crate::run::state_file as run_state;
 use crate::scaffold::apply::{self, ApplyError};
 use crate::scaffold::lock::WorkspaceLock;
 use crate::scaffold::names::ServiceName;
@@ -211,6 +212,7 @@ pub(super) fn make(
                 .collect(),
             dry_run: args.dry_run,
             changes: plan.summary(),
+            running: run_state::read(&root.join(STATE_FOLDER)).map(|it| it.pid),
         },
     )?;
     Ok(Outcome::Done)

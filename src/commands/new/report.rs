@@ -17,6 +17,9 @@ pub(super) struct Report<'a> {
     pub(super) serves: Vec<&'a str>,
     pub(super) dry_run: bool,
     pub(super) changes: Vec<ChangeSummary<'a>>,
+    /// The `msvc run` that runs the other services.
+    #[serde(skip)]
+    pub(super) running: Option<u32>,
 }
 
 /// Prints it.
@@ -49,10 +52,14 @@ pub(super) fn print(context: &Context, report: &Report<'_>) -> Result {
         "Ports",
         format!("gRPC {}, admin {}", report.port, report.admin_port),
     );
-    if report.workspace_created {
-        printer.hint("`msvc run` builds it and runs it; README.md has the commands of the day");
-    } else {
-        printer.hint("`msvc run` builds and runs all services");
-    }
+    printer.hint(match (report.workspace_created, report.running) {
+        (true, _) => {
+            "`msvc run` builds it and runs it; README.md has the commands of the day".to_owned()
+        }
+        (false, None) => "`msvc run` builds and runs all services".to_owned(),
+        (false, Some(pid)) => format!(
+            "`msvc run` (pid {pid}) goes on without it: Ctrl-C there, then `msvc run` runs all services"
+        ),
+    });
     Ok(())
 }
