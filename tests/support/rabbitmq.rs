@@ -25,6 +25,11 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// A new one that listens; `None` when there is no RabbitMQ here.
     pub fn start() -> Option<Self> {
+        Self::start_with(|_| String::new())
+    }
+
+    /// One with more in its configuration, which is made for a folder.
+    pub fn start_with(more: impl FnOnce(&Path) -> String) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             skip("rabbitmq-server");
             return None;
@@ -35,10 +40,9 @@ impl RabbitMq {
         epmd.args(["-address", "127.0.0.1", "-port", &names.to_string()]);
         let epmd = Process::start(&epmd, &folder.sub("epmd.log"));
         folder.write("enabled_plugins", "[].\n");
-        folder.write(
-            "rabbitmq.conf",
-            "disk_free_limit.absolute = 1MB\nlog.console = true\nlog.file = false\n",
-        );
+        let settings = "disk_free_limit.absolute = 1MB\nlog.console = true\nlog.file = false\n";
+        let more = more(folder.path());
+        folder.write("rabbitmq.conf", &format!("{settings}{more}"));
         let mut server = Self {
             folder,
             port,

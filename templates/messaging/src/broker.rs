@@ -273,6 +273,16 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     let (scheme, _) = url
         .split_once(':')
         .ok_or_else(|| Error::Url("it has no scheme, as in `memory:`".to_owned()))?;
+    let authorities = settings.ca.as_ref().map(|path| {
+        let read = std::fs::read_to_string(path);
+        read.map_err(|error| Error::Authorities(format!("{}: {error}", path.display())))
+    });
+    let authorities = authorities.transpose()?;
+    #[cfg_attr(
+        not(any(feature = "kafka-tls", feature = "rabbitmq-tls")),
+        expect(unused_variables, reason = "no broker that is built in is over TLS")
+    )]
+    let authorities = authorities.as_deref();
     Ok(match scheme {
         "memory" => Arc::new(Memory::default()),
         #[cfg(feature = "database")]
@@ -283,19 +293,23 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         #[cfg(not(feature = "database"))]
         "sqlite" | "postgres" | "postgresql" => return Err(is_off(scheme, "database")),
         #[cfg(feature = "kafka")]
-        "kafka" => Arc::new(crate::kafka::Kafka::new(url)?),
+        "kafka" => Arc::new(crate::kafka::Kafka::new(url, None)?),
+        #[cfg(feature = "kafka-tls")]
+        "kafkas" => Arc::new(crate::kafka::Kafka::new(url, authorities)?),
+        #[cfg(not(feature = "kafka-tls"))]
+        "kafkas" => return Err(is_off(scheme, "kafka-tls")),
         #[cfg(not(feature = "kafka"))]
         "kafka" => return Err(is_off(scheme, "kafka")),
         #[cfg(feature = "nats")]
-        "nats" | "tls" => Arc::new(crate::nats::Nats::new(url).await?),
+        "nats" | "tls" => Arc::new(crate::nats::Nats::new(url, settings.ca.as_deref()).await?),
         #[cfg(not(feature = "nats"))]
         "nats" | "tls" => return Err(is_off(scheme, "nats")),
         #[cfg(not(feature = "rabbitmq-tls"))]
         "amqps" => return Err(is_off(scheme, "rabbitmq-tls")),
         #[cfg(feature = "rabbitmq")]
-        "amqp" => Arc::new(crate::rabbitmq::RabbitMq::new(url)?),
+        "amqp" => Arc::new(crate::rabbitmq::RabbitMq::new(url, None)?),
         #[cfg(feature = "rabbitmq-tls")]
-        "amqps" => Arc::new(crate::rabbitmq::RabbitMq::new(url)?),
+        "amqps" => Arc::new(crate::rabbitmq::RabbitMq::new(url, authorities)?),
         #[cfg(not(feature = "rabbitmq"))]
         "amqp" => return Err(is_off(scheme, "rabbitmq")),
         other => {
@@ -308,7 +322,7 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
 
 #[cfg(not(all(
     feature = "database",
-    feature = "kafka",
+    feature = "kafka-tls",
     feature = "nats",
     feature = "rabbitmq-tls"
 )))]

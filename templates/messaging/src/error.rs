@@ -10,7 +10,7 @@ use tonic::Status;
 pub enum Error {
     /// No kind of broker is reached by a URL like this.
     #[error(
-        "`{scheme}` is no broker (known: memory, amqp, amqps, nats, tls, kafka, sqlite, postgres)"
+        "`{scheme}` is no broker (known: memory, amqp, amqps, nats, tls, kafka, kafkas, sqlite, postgres)"
     )]
     UnknownScheme {
         /// What stands before the colon.
@@ -27,6 +27,9 @@ pub enum Error {
     /// The URL is none, or lacks something.
     #[error("the broker's URL is not understood: {0}")]
     Url(String),
+    /// The file `ca` of the settings cannot be read, or has something else than certificates.
+    #[error("the authorities for TLS (`ca`) cannot be used: {0}")]
+    Authorities(String),
     /// A topic or a group has a name that some broker could not have.
     #[error("`{0}` is no name: 1 to 64 ASCII letters, digits, hyphens and underscores are")]
     Name(String),

@@ -1,5 +1,7 @@
 //! What the configuration says about messages.
 
+use std::path::PathBuf;
+
 use chassis::config::{Duration, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +23,13 @@ pub struct Settings {
     /// | `postgres://user:password@host/name` | tables in PostgreSQL |
     /// | `amqp://user:password@host:5672/vhost` | RabbitMQ; `amqps:` over TLS |
     /// | `nats://user:password@host:4222` | NATS JetStream; `tls:` over TLS |
-    /// | `kafka://host:9092,host:9092` | Kafka, without TLS and users |
+    /// | `kafka://user:password@host:9092,host:9092` | Kafka, with or without a user; `kafkas:` over TLS |
     ///
     /// Default: `"memory:"`.
     pub url: Secret,
+    /// A file with the certificates (PEM) of the authorities that vouch for a broker over TLS, beside those
+    /// of the system. (For a database its URL says so.) Default: none.
+    pub ca: Option<PathBuf>,
     /// Stands before the names of all topics, so that several systems can share a broker.
     /// Default: none.
     pub prefix: String,
@@ -42,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: Secret::new("memory:"),
+            ca: None,
             prefix: String::new(),
             partitions: 8,
             publish_timeout: Duration::from_secs(10),

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use futures_util::future::select_ok;
 use rskafka::BackoffConfig;
+use rskafka::client::Client;
 use rskafka::client::error::{Error as ClientError, ProtocolError};
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
 use rskafka::record::Record;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use super::access::Access;
+use super::coordinator::Coordinator;
 use super::{REQUEST_TIMEOUT, in_time, partitions, unreachable};
 use crate::Error;
 use crate::backend::Topic;
@@ -32,6 +34,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// The brokers, and what is known of them.
 pub(super) struct Cluster {
     addresses: Vec<String>,
+    access: Access,
     known: Mutex<Known>,
     /// The next partition for messages without a key.
     next: AtomicU32,
@@ -115,16 +118,22 @@ impl<T, F: Fn()> Drop for Asked<'_, T, F> {
 
 impl Cluster {
     /// With connections of its own, which are made when they are needed.
-    pub(super) fn new(addresses: Vec<String>) -> Self {
+    pub(super) fn new(addresses: Vec<String>, access: Access) -> Self {
         Self {
             addresses,
+            access,
             known: Mutex::default(),
             next: AtomicU32::new(0),
         }
     }
 
-    pub(super) fn addresses(&self) -> &[String] {
-        &self.addresses
+    /// The same brokers, over other connections.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.addresses.clone(), self.access.clone())
+    }
+
+    pub(super) async fn coordinator(&self, group: &str) -> Result<Coordinator, Error> {
+        Coordinator::find(&self.addresses, &self.access, group).await
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -168,7 +177,7 @@ impl Cluster {
     async fn connected(&self, slot: &Shared<Client>) -> Result<Arc<Client>, Error> {
         let connect = slot.client.get_or_try_init(|| async {
             // The first that answers: others may stand still.
-            let clients = self.addresses.iter().map(|it| Box::pin(connect(it)));
+            let clients = self.addresses.iter().map(|it| Box::pin(self.connect(it)));
             Ok(Arc::new(select_ok(clients).await?.0))
         });
         connect.await.cloned()
@@ -268,19 +277,19 @@ impl Cluster {
         in_time(self.located(&Shared::default(), &client, &place)).await
     }
 
+    /// Connects to a broker, which tells of the others.
+    async fn connect(&self, address: &str) -> Result<Client, Error> {
+        let client = self.access.client(address).backoff_config(BackoffConfig {
+            init_backoff: Duration::from_millis(50),
+            max_backoff: Duration::from_secs(1),
+            base: 2.0,
+            deadline: Some(REQUEST_TIMEOUT),
+        });
+        client.build().await.map_err(unreachable)
+    }
+
     pub(super) async fn ping(&self) -> Result<(), Error> {
         let topics = async |client: &Client| client.list_topics().await.map_err(unreachable);
         self.ask(topics).await.map(drop)
     }
-}
-
-/// Connects to a broker, which tells of the others.
-async fn connect(address: &str) -> Result<Client, Error> {
-    let client = ClientBuilder::new(vec![address.to_owned()]).backoff_config(BackoffConfig {
-        init_backoff: Duration::from_millis(50),
-        max_backoff: Duration::from_secs(1),
-        base: 2.0,
-        deadline: Some(REQUEST_TIMEOUT),
-    });
-    client.build().await.map_err(unreachable)
 }

@@ -3,8 +3,8 @@
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::access::{Access, Stream, User};
 use super::wire::{Reader, Writer};
 use super::{REQUEST_TIMEOUT, in_time, unreachable};
 use crate::Error;
@@ -17,6 +17,8 @@ const JOIN_GROUP: (i16, i16) = (11, 2);
 const HEARTBEAT: (i16, i16) = (12, 1);
 const LEAVE_GROUP: (i16, i16) = (13, 1);
 const SYNC_GROUP: (i16, i16) = (14, 1);
+const SASL_HANDSHAKE: (i16, i16) = (17, 1);
+const SASL_AUTHENTICATE: (i16, i16) = (36, 0);
 
 /// Error codes.
 const ILLEGAL_GENERATION: i16 = 22;
@@ -60,16 +62,20 @@ pub(super) enum Standing {
 }
 
 pub(super) struct Coordinator {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     correlation: i32,
 }
 
 impl Coordinator {
     /// Connects to the coordinator of `group`, by asking the brokers one after the other who it is.
-    pub(super) async fn find(addresses: &[String], group: &str) -> Result<Self, Error> {
+    pub(super) async fn find(
+        addresses: &[String],
+        access: &Access,
+        group: &str,
+    ) -> Result<Self, Error> {
         let mut last = Error::Unreachable("there is no broker".to_owned());
         for address in addresses {
-            match in_time(Self::find_by(address, group)).await {
+            match in_time(Self::find_by(address, access, group)).await {
                 Ok(coordinator) => return Ok(coordinator),
                 Err(error) => last = error,
             }
@@ -77,8 +83,8 @@ impl Coordinator {
         Err(last)
     }
 
-    async fn find_by(address: &str, group: &str) -> Result<Self, Error> {
-        let mut broker = Self::connect(address).await?;
+    async fn find_by(address: &str, access: &Access, group: &str) -> Result<Self, Error> {
+        let mut broker = Self::connect(address, access).await?;
         let request = Writer::default().string(group).i8(0);
         let mut answer = broker.ask(FIND_COORDINATOR, request).await?;
         answer.i32()?;
@@ -87,19 +93,35 @@ impl Coordinator {
         answer.i32()?;
         let (host, port) = (answer.string()?, answer.i32()?);
         match code {
-            0 => Self::connect(&format!("{host}:{port}")).await,
+            0 => Self::connect(&format!("{host}:{port}"), access).await,
             code => Err(failed("the group has no coordinator", code)),
         }
     }
 
-    pub(super) async fn connect(address: &str) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address).await.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let correlation = 0;
-        Ok(Self {
-            stream,
-            correlation,
-        })
+    pub(super) async fn connect(address: &str, access: &Access) -> Result<Self, Error> {
+        let mut broker = Self {
+            stream: access.connect(address).await?,
+            correlation: 0,
+        };
+        if let Some(user) = &access.user {
+            broker.log_in(user).await?;
+        }
+        Ok(broker)
+    }
+
+    async fn log_in(&mut self, user: &User) -> Result<(), Error> {
+        let request = Writer::default().string("PLAIN");
+        match self.ask(SASL_HANDSHAKE, request).await?.i16()? {
+            0 => {}
+            code => return Err(failed("no passwords are taken", code)),
+        }
+        let User { name, password } = user;
+        let who = format!("\0{name}\0{password}");
+        let request = Writer::default().bytes(who.as_bytes());
+        match self.ask(SASL_AUTHENTICATE, request).await?.i16()? {
+            0 => Ok(()),
+            code => Err(failed("the user or the password is wrong", code)),
+        }
     }
 
     /// Sends a request and reads the answer, in time for all but those that wait for others.

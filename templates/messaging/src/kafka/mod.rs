@@ -4,18 +4,24 @@
 //! protocol: its coordinator knows the members, one of them divides the partitions among all, and what
 //! was handled is committed to it, as the first offset of each partition that is not done.
 
+mod access;
 mod cluster;
 mod coordinator;
 mod offsets;
 mod reader;
 mod source;
+#[cfg(feature = "kafka-tls")]
+mod tls;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use crate::backend::{Backend, Boxed, Route, Source, Topic};
 use crate::{Error, Message};
+use access::{Access, User};
 use cluster::Cluster;
 
 /// The port of a broker whose URL has none.
@@ -27,19 +33,38 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Kafka(Arc<Cluster>);
 
 impl Kafka {
-    pub(crate) fn new(url: &str) -> Result<Self, Error> {
-        let hosts = url.strip_prefix("kafka://").unwrap_or_default();
-        let hosts = hosts.trim_end_matches('/');
-        if hosts.is_empty() || hosts.contains(['/', '@', '?']) {
-            let form = "`kafka://host:port,host:port`, without a user";
-            return Err(Error::Url(form.to_owned()));
+    /// Of brokers over TLS, `authorities` vouch as PEM, beside those of the system.
+    pub(crate) fn new(url: &str, authorities: Option<&str>) -> Result<Self, Error> {
+        let wrong = || Error::Url("`kafka://user:password@host:port,host:port`".to_owned());
+        let (scheme, hosts) = url.split_once("://").ok_or_else(wrong)?;
+        let mut access = Access::default();
+        if scheme == "kafkas" {
+            #[cfg(feature = "kafka-tls")]
+            {
+                access.tls = Some(tls::config(authorities)?);
+            }
+            #[cfg(not(feature = "kafka-tls"))]
+            let _ = authorities;
+        }
+        let mut hosts = hosts.trim_end_matches('/');
+        if let Some((user, rest)) = hosts.rsplit_once('@') {
+            let (name, password) = user.split_once(':').ok_or_else(wrong)?;
+            let decode = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
+            access.user = Some(User {
+                name: decode(name).map_err(|_| wrong())?,
+                password: decode(password).map_err(|_| wrong())?,
+            });
+            hosts = rest;
+        }
+        if hosts.split(',').any(str::is_empty) || hosts.contains(['/', '?']) {
+            return Err(wrong());
         }
         let address = |host: &str| match host.contains(':') {
             true => host.to_owned(),
             false => format!("{host}:{PORT}"),
         };
         let addresses = hosts.split(',').map(address).collect();
-        Ok(Self(Arc::new(Cluster::new(addresses))))
+        Ok(Self(Arc::new(Cluster::new(addresses, access))))
     }
 }
 

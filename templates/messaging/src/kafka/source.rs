@@ -141,7 +141,7 @@ impl Joining {
         self.cluster.declare(&route.topic).await?;
         // A group of the same name may read other topics too: here each has its own.
         let group = format!("{}.{}", route.topic.name, route.group);
-        let mut coordinator = Coordinator::find(self.cluster.addresses(), &group).await?;
+        let mut coordinator = self.cluster.coordinator(&group).await?;
         let parts = partitions(&route.topic);
         let membership = coordinator.join(&group, member, parts).await?;
         tracing::debug!(group, partitions = ?membership.partitions, "joined");
@@ -214,7 +214,7 @@ impl Joining {
     fn reader(&self, partition: i32, offsets: &Arc<Offsets>) -> Reader {
         Reader {
             // On one connection a broker answers in order, and what waits for messages holds up the rest.
-            cluster: Cluster::new(self.cluster.addresses().to_vec()),
+            cluster: self.cluster.apart(),
             route: self.route.clone(),
             partition,
             prefetch: self.prefetch,
@@ -249,6 +249,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::kafka::access::Access;
 
     /// A coordinator that answers each commit with a code of Kafka.
     async fn commits(codes: &'static [i16]) -> Coordinator {
@@ -269,7 +270,9 @@ mod tests {
                 stream.write_all(&answer).await.expect("an answer");
             }
         });
-        Coordinator::connect(&address).await.expect("a connection")
+        let access = Access::default();
+        let coordinator = Coordinator::connect(&address, &access);
+        coordinator.await.expect("a connection")
     }
 
     #[tokio::test]

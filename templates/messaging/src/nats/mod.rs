@@ -9,6 +9,7 @@ mod source;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,10 +49,14 @@ pub(crate) struct Nats {
 
 impl Nats {
     /// The connection is made when there is a server, and again when it is lost.
-    pub(crate) async fn new(url: &str) -> Result<Self, Error> {
+    pub(crate) async fn new(url: &str, authorities: Option<&Path>) -> Result<Self, Error> {
         let (connections, connected) = watch::channel(0);
         let connections = Arc::new(connections);
-        let options = ConnectOptions::new()
+        let mut options = ConnectOptions::new();
+        if let Some(path) = authorities {
+            options = options.add_root_certificates(path.to_owned());
+        }
+        let options = options
             .retry_on_initial_connect()
             .ping_interval(PING_INTERVAL)
             .request_timeout(Some(REQUEST_TIMEOUT))

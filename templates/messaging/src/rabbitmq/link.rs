@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, DefaultConnectionBuilder, ErrorKind, ExchangeKind};
 
 use super::topology;
 use crate::Error;
@@ -24,22 +25,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The URL may say another (`?heartbeat=30`).
 const HEARTBEAT: u16 = 5;
 
-/// Understands a URL.
-pub(super) fn parse(url: &str) -> Result<AMQPUri, Error> {
+/// A broker, and whom to trust over TLS.
+pub(super) struct Server {
+    uri: AMQPUri,
+    tls: OwnedTLSConfig,
+}
+
+/// Understands a URL. Over TLS, `authorities` vouch for the broker as PEM, beside those of the system.
+pub(super) fn parse(url: &str, authorities: Option<&str>) -> Result<Server, Error> {
     let mut uri: AMQPUri = url.parse().map_err(Error::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     // Without a path, or with an empty one, it is the virtual host that every broker has.
     if uri.vhost.is_empty() {
         uri.vhost = "/".to_owned();
     }
-    Ok(uri)
+    let tls = OwnedTLSConfig {
+        identity: None,
+        cert_chain: authorities.map(str::to_owned),
+    };
+    Ok(Server { uri, tls })
 }
 
 /// Connects.
-pub(super) async fn connect(uri: &AMQPUri) -> Result<Connection, Error> {
-    let properties = ConnectionProperties::default();
-    let connection = Connection::connect_uri(uri.clone(), properties);
-    connection.await.map_err(unreachable)
+pub(super) async fn connect(server: &Server) -> Result<Connection, Error> {
+    let connection = DefaultConnectionBuilder::new().map_err(unreachable)?;
+    let connection = connection.with_uri(server.uri.clone());
+    let connection = connection.with_tls_config(server.tls.clone());
+    connection.connect().await.map_err(unreachable)
 }
 
 /// Waits for what a broker that is well does soon.
@@ -63,8 +75,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) async fn open(uri: &AMQPUri) -> Result<Self, Error> {
-        let connection = connect(uri).await?;
+    pub(super) async fn open(server: &Server) -> Result<Self, Error> {
+        let connection = connect(server).await?;
         let channel = connection.create_channel().await.map_err(unreachable)?;
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         confirm.await.map_err(unreachable)?;

@@ -15,23 +15,22 @@ use std::sync::Arc;
 
 use lapin::Confirmation;
 use lapin::options::BasicPublishOptions;
-use lapin::uri::AMQPUri;
 use tokio::sync::Mutex;
 
 use crate::backend::{Backend, Boxed, Route, Source, Topic};
 use crate::{Error, Message};
-use link::{Link, unreachable};
+use link::{Link, Server, unreachable};
 
 /// A broker, with the connection that publishes.
 pub(crate) struct RabbitMq {
-    uri: Arc<AMQPUri>,
+    server: Arc<Server>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
 impl RabbitMq {
-    pub(crate) fn new(url: &str) -> Result<Self, Error> {
+    pub(crate) fn new(url: &str, authorities: Option<&str>) -> Result<Self, Error> {
         Ok(Self {
-            uri: Arc::new(link::parse(url)?),
+            server: Arc::new(link::parse(url, authorities)?),
             link: Mutex::new(None),
         })
     }
@@ -42,7 +41,7 @@ impl RabbitMq {
         if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
             return Ok(Arc::clone(link));
         }
-        let new = Arc::new(link::in_time(Link::open(&self.uri)).await?);
+        let new = Arc::new(link::in_time(Link::open(&self.server)).await?);
         *link = Some(Arc::clone(&new));
         Ok(new)
     }
@@ -98,7 +97,7 @@ impl Backend for RabbitMq {
     ) -> Boxed<'a, Result<Box<dyn Source>, Error>> {
         Box::pin(async move {
             let source: Box<dyn Source> = Box::new(source::Member::start(
-                Arc::clone(&self.uri),
+                Arc::clone(&self.server),
                 route.clone(),
                 prefetch,
             ));

@@ -8,12 +8,11 @@ use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::link::{self, unreachable};
+use super::link::{self, Server, unreachable};
 use super::{topology, wire};
 use crate::Error;
 use crate::backend::{Boxed, Incoming, Receipt, Route, Source};
@@ -30,13 +29,13 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn start(uri: Arc<AMQPUri>, route: Route, prefetch: usize) -> Self {
+    pub(super) fn start(server: Arc<Server>, route: Route, prefetch: usize) -> Self {
         // What is not taken stays with the client library, as much of it as the broker sends.
         let (fetch, fetched) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(async move {
             let fetching = Fetching {
-                uri,
+                server,
                 route,
                 prefetch: u16::try_from(prefetch).unwrap_or(u16::MAX),
                 fetch,
@@ -78,7 +77,7 @@ impl Drop for Member {
 
 /// What it takes to fetch, over one connection after the other.
 struct Fetching {
-    uri: Arc<AMQPUri>,
+    server: Arc<Server>,
     route: Route,
     prefetch: u16,
     fetch: mpsc::Sender<Incoming>,
@@ -143,7 +142,7 @@ impl Fetching {
     }
 
     async fn subscribe(&self) -> Result<Fetcher, Error> {
-        let connection = link::connect(&self.uri).await?;
+        let connection = link::connect(&self.server).await?;
         topology::declare(&connection, &self.route).await?;
         let channel = connection.create_channel().await.map_err(unreachable)?;
         let qos = channel.basic_qos(self.prefetch, BasicQosOptions::default());

@@ -7,5 +7,6 @@ mod outbox;
 mod proof;
 mod rabbitmq;
 mod servers;
+mod tls;
 
 mod support;

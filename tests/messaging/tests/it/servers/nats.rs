@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -21,19 +22,27 @@ pub async fn shared() -> Option<Settings> {
 pub struct Nats {
     folder: Folder,
     port: u16,
+    arguments: Vec<String>,
     process: Option<Process>,
 }
 
 impl Nats {
     pub fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// One that is told more, which is made for a folder.
+    pub fn start_with(arguments: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
         let mut version = Command::new(PROGRAM);
         let version = version.arg("--version").stdout(Stdio::null()).status();
         if version.is_err() {
             skip(PROGRAM);
             return None;
         }
+        let folder = Folder::new();
         let mut server = Self {
-            folder: Folder::new(),
+            arguments: arguments(folder.path()),
+            folder,
             port: free_port(),
             process: None,
         };
@@ -41,10 +50,15 @@ impl Nats {
         Some(server)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn boot(&mut self) {
         let mut command = Command::new(PROGRAM);
         let port = self.port.to_string();
         command.args(["--addr", "127.0.0.1", "--port", &port, "--jetstream"]);
+        command.args(&self.arguments);
         command.arg("--store_dir").arg(self.folder.sub("data"));
         let log = self.folder.sub("nats.log");
         self.process = Some(Process::start(&command, &log));
