@@ -13,7 +13,7 @@ use crate::duration::{self, DurationError};
 use crate::suggestion::{did_you_mean, similar};
 
 /// The metrics that are read off the latencies, in microseconds.
-const LATENCIES: [Latency; 10] = [
+const LATENCIES: [Latency; 11] = [
     Latency("min", |all| all.min_us),
     Latency("p50", |all| all.p50_us),
     Latency("p75", |all| all.p75_us),
@@ -22,6 +22,7 @@ const LATENCIES: [Latency; 10] = [
     Latency("p99", |all| all.p99_us),
     Latency("p99.9", |all| all.p99_9_us),
     Latency("p99.99", |all| all.p99_99_us),
+    Latency("p99.999", |all| all.p99_999_us),
     Latency("max", |all| all.max_us),
     Latency("mean", |all| all.mean_us),
 ];
@@ -96,6 +97,13 @@ fn meant(name: &str) -> String {
         let names: Vec<String> = names().map(|name| format!("`{name}`")).collect();
         format!("there are {}", names.join(", "))
     })
+}
+
+impl Threshold {
+    /// Whether it is on the rate, and not on what becomes of each call.
+    pub fn is_of_the_rate(&self) -> bool {
+        matches!(self.metric, Metric::Rate)
+    }
 }
 
 impl FromStr for Threshold {
@@ -296,7 +304,7 @@ mod tests {
     fn what_is_wrong_with_a_threshold_is_told() {
         insta::assert_snapshot!(problem("p99"), @"expected a metric, one of `<`, `<=`, `>`, `>=`, and a value, such as `p99<5ms`");
         insta::assert_snapshot!(problem("error<1%"), @"there is no metric `error`: did you mean `errors`?");
-        insta::assert_snapshot!(problem("latency<1ms"), @"there is no metric `latency`: there are `min`, `p50`, `p75`, `p90`, `p95`, `p99`, `p99.9`, `p99.99`, `max`, `mean`, `errors`, `rate`");
+        insta::assert_snapshot!(problem("latency<1ms"), @"there is no metric `latency`: there are `min`, `p50`, `p75`, `p90`, `p95`, `p99`, `p99.9`, `p99.99`, `p99.999`, `max`, `mean`, `errors`, `rate`");
         insta::assert_snapshot!(problem("p99<5"), @"`5` is no latency: a unit is missing: `5s` or `5ms`?");
         insta::assert_snapshot!(problem("p99<=fast"), @"`fast` is no latency: not a duration such as `500ms`, `10s` or `1m30s`");
         insta::assert_snapshot!(problem("errors<1"), @"`1` is no share of calls such as `0.1%`");

@@ -198,6 +198,7 @@ fn the_report_reads_like_this() {
           p99 [TIME]
           p99.9                –
           p99.99               –
+          p99.999              –
           max [TIME]
           mean [TIME]
          ± [TIME]

@@ -48,7 +48,7 @@ fn what_became_worse_for_sure_fails_and_what_became_better_does_not() {
     assert_eq!(verdict(&report, "rate"), "worse");
     assert_eq!(verdict(&report, "errors"), "same");
     let page = std::fs::read_to_string(sandbox.path().join("slow.html")).expect("written");
-    assert!(page.contains("<h2>Compared with fast.json</h2>"));
+    assert!(page.contains("<h3>Compared with fast.json</h3>"));
     let (exit, report) = benched(&sandbox, 20, &["--baseline", "slow.json"]);
     assert_eq!(exit, 0, "{report:#}");
     assert_eq!(verdict(&report, "p50"), "better");

@@ -52,6 +52,40 @@ fn the_rate_follows_a_profile_and_calls_follow_each_other_as_asked() {
 }
 
 #[test]
+fn the_number_of_callers_follows_a_profile() {
+    let server = Http2Server::start(Answer::Late(Duration::from_millis(20)));
+    for engine in ["native", "h2"] {
+        let load = |profile| {
+            let args = ["SendMessage", "-c", profile, "--engine", engine];
+            let (exit, report) = report_with_protos(&server.address(), &args);
+            assert_eq!(exit, 0, "{report:#}");
+            assert_eq!(report["profile"], profile);
+            assert_eq!(report["duration_seconds"], 1.0);
+            assert_eq!(report["model"], json!({"kind": "closed", "concurrency": 8}));
+            let slices = report["timeline"]["slices"].as_array().expect("slices");
+            let half = |half: &[serde_json::Value]| -> f64 {
+                half.iter().map(|slice| number(&slice["completed"])).sum()
+            };
+            (half(&slices[..5]), half(&slices[5..]))
+        };
+        // Nobody makes more than 25 calls in half a second, and those who come or go do so within 10 ms.
+        let (before, after) = load("step:2,8/500ms");
+        assert!(before <= 2.0 * 26.0, "{engine}: {before}, then {after}");
+        assert!(after > before * 1.5, "{engine}: {before}, then {after}");
+        let (before, after) = load("step:8,1/500ms");
+        assert!(after <= 26.0 + 8.0, "{engine}: {before}, then {after}");
+        assert!(before > after * 1.5, "{engine}: {before}, then {after}");
+    }
+    let shown = bench(
+        &Sandbox::new(),
+        &server.address(),
+        &["SendMessage", "-c", "wave:1..2/3s"],
+    );
+    let problem = "error: invalid value 'wave:1..2/3s' for '--concurrency <C|PROFILE>': expected `const:100/30s`";
+    assert!(shown.contains(problem), "{shown}");
+}
+
+#[test]
 fn the_highest_rate_that_holds_is_found() {
     // One call at a time, of at least 10 ms each: no more than 100 a second.
     let server = Http2Server::start(Manners {
@@ -67,8 +101,13 @@ fn the_highest_rate_that_holds_is_found() {
     assert!((10.0..=130.0).contains(&highest), "{found:#}");
     assert_eq!(found["report"]["model"]["rate_per_second"], highest);
     let steps = found["steps"].as_array().expect("steps");
-    let first = json!({"rate_per_second": 10.0, "held": true, "why": []});
-    assert_eq!(steps[0], first, "{found:#}");
+    let first = &steps[0];
+    let first = json!([first["rate_per_second"], first["held"], first["why"]]);
+    assert_eq!(first, json!([10.0, true, []]), "{found:#}");
+    for step in steps {
+        assert!(number(&step["p50_us"]) >= 10_000.0, "{step:#}");
+        assert_eq!(step["errors_percent"], 0.0, "{step:#}");
+    }
     let breached = steps.iter().filter(|step| step["held"] == false);
     assert!(breached.count() >= 2, "{found:#}");
 }

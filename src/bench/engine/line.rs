@@ -46,7 +46,8 @@ pub(super) trait Line: Sized + 'static {
     /// Connects, again and again; tells the outcome of the first attempt. Runs until it is dropped.
     async fn keep_up(self: Rc<Self>, first: oneshot::Sender<Result<(), ConnectError>>);
 
-    /// Has so many callers each make a call and wait for its answer before the next.
+    /// Has so many callers from now on each make a call and wait for its answer before the next; those that are
+    /// too many go when their calls end.
     fn employ(self: &Rc<Self>, callers: usize);
 
     /// Makes one call, which took off.

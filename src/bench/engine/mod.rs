@@ -206,7 +206,8 @@ enum Order {
 /// What a worker tells the coordinator.
 enum Report {
     Ready(Result<(), ConnectError>),
-    Done(Box<Recorder>, Instant),
+    /// What a worker of the job with this number counted, and when the last of its calls ended.
+    Done(usize, Box<Recorder>, Instant),
     Failed(io::Error),
     Died,
 }
@@ -245,26 +246,53 @@ impl Shown {
 ///
 /// # Errors
 /// [`EngineError`] when no connection can be opened.
-pub fn run(job: Job, mut tick: impl FnMut(&Progress<'_>) -> Wish) -> Result<Outcome, EngineError> {
-    let workers = job.plan.threads;
-    let job = Arc::new(job);
+pub fn run(job: Job, tick: impl FnMut(&Progress<'_>) -> Wish) -> Result<Outcome, EngineError> {
+    let mut outcomes = run_together(vec![job], tick)?;
+    outcomes.pop().ok_or(EngineError::Died)
+}
+
+/// Makes the calls of several jobs at once, which have the same times: all begin at the same moment, with
+/// threads and connections of their own. The outcomes are in the order of the jobs.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// When there are no jobs.
+pub fn run_together(
+    jobs: Vec<Job>,
+    mut tick: impl FnMut(&Progress<'_>) -> Wish,
+) -> Result<Vec<Outcome>, EngineError> {
+    let jobs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
+    let places: Vec<(usize, usize)> = jobs
+        .iter()
+        .enumerate()
+        .flat_map(|(number, job)| (0..job.plan.threads).map(move |index| (number, index)))
+        .collect();
     let shown = Arc::new(Shown {
         interval: Mutex::default(),
-        workers: (0..workers).map(|_| ShownWorker::default()).collect(),
+        workers: places.iter().map(|_| ShownWorker::default()).collect(),
     });
     let (orders, heard) = watch::channel(Order::Wait);
     let (reports, told) = mpsc::channel();
-    for index in 0..workers {
-        let (job, shown) = (Arc::clone(&job), Arc::clone(&shown));
+    for (slot, (number, index)) in places.iter().copied().enumerate() {
+        let place = worker::Place {
+            job: number,
+            index,
+            slot,
+        };
+        let (job, shown) = (Arc::clone(&jobs[number]), Arc::clone(&shown));
         let (heard, reports) = (heard.clone(), reports.clone());
         thread::Builder::new()
-            .name(format!("bench-{index}"))
-            .spawn(move || worker::work(index, job, &shown, heard, &reports))
+            .name(format!("bench-{slot}"))
+            .spawn(move || worker::work(place, job, &shown, heard, &reports))
             .map_err(EngineError::Worker)?;
     }
     drop(reports);
     Coordinator {
-        plan: &job.plan,
+        jobs: jobs.len(),
+        workers: places.len(),
+        plan: &jobs[0].plan,
         shown: &shown,
         orders,
         told,
@@ -275,6 +303,10 @@ pub fn run(job: Job, mut tick: impl FnMut(&Progress<'_>) -> Wish) -> Result<Outc
 }
 
 struct Coordinator<'a> {
+    jobs: usize,
+    /// All threads of all jobs.
+    workers: usize,
+    /// The times of all jobs.
     plan: &'a Plan,
     shown: &'a Shown,
     orders: watch::Sender<Order>,
@@ -288,11 +320,11 @@ impl Coordinator<'_> {
     fn coordinate(
         mut self,
         tick: &mut dyn FnMut(&Progress<'_>) -> Wish,
-    ) -> Result<Outcome, EngineError> {
+    ) -> Result<Vec<Outcome>, EngineError> {
         let mut end = End::Planned;
         let mut ready = 0;
         let mut failure = None;
-        while ready < self.plan.threads {
+        while ready < self.workers {
             match self.told.recv_timeout(TICK) {
                 Ok(Report::Ready(outcome)) => {
                     ready += 1;
@@ -306,11 +338,12 @@ impl Coordinator<'_> {
             }
             if self.look(Phase::Connecting, tick) != Wish::GoOn {
                 self.order(Order::Abort);
-                return Ok(Outcome {
+                let nothing = (0..self.jobs).map(|_| Outcome {
                     recorder: Recorder::default(),
                     elapsed: Duration::ZERO,
                     end: End::Interrupted,
                 });
+                return Ok(nothing.collect());
             }
         }
         if let Some(error) = failure {
@@ -320,15 +353,17 @@ impl Coordinator<'_> {
         self.begun = Instant::now() + HEAD_START;
         self.order(Order::Begin(self.begun));
         let measured_from = self.begun + self.plan.warm_up;
-        let mut recorder = Recorder::default();
-        let mut last = measured_from;
+        let mut counted: Vec<(Recorder, Instant)> = (0..self.jobs)
+            .map(|_| (Recorder::default(), measured_from))
+            .collect();
         let mut done = 0;
-        while done < self.plan.threads {
+        while done < self.workers {
             match self.told.recv_timeout(TICK) {
-                Ok(Report::Done(part, at)) => {
+                Ok(Report::Done(job, part, at)) => {
                     done += 1;
+                    let (recorder, last) = &mut counted[job];
                     recorder.add(&part);
-                    last = last.max(at);
+                    *last = at.max(*last);
                 }
                 Ok(Report::Failed(error)) => return Err(EngineError::Worker(error)),
                 Ok(Report::Ready(_) | Report::Died) | Err(RecvTimeoutError::Disconnected) => {
@@ -356,11 +391,12 @@ impl Coordinator<'_> {
                 }
             }
         }
-        Ok(Outcome {
+        let outcomes = counted.into_iter().map(|(recorder, last)| Outcome {
             recorder,
             elapsed: last - measured_from,
-            end,
-        })
+            end: end.clone(),
+        });
+        Ok(outcomes.collect())
     }
 
     fn phase(&self) -> Phase {

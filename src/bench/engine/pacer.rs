@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::Pacing;
 use super::ledger::{Clock, Ledger};
 use super::line::{Call, Line};
 use super::timer::Timer;
-use crate::bench::load::{Schedule, share};
+use crate::bench::load::{Plan, Schedule, share};
 
 /// Calls that are due at the end of the time are still sent within this time.
 const LAST_CALL: Duration = Duration::from_millis(50);
@@ -25,14 +25,14 @@ const GRAIN: Duration = Duration::from_micros(50);
 const IDLE_TURN: Duration = Duration::from_micros(5);
 /// A pacer that is behind its schedule lets answers in after so many calls.
 const BURST: usize = 16;
+/// Where the number of callers changes, it does so in steps of this.
+const ROLL_CALL: Duration = Duration::from_millis(10);
 
-/// Callers that each wait for an answer before the next call.
-pub(super) async fn closed_loop<L: Line>(ledger: &Ledger, lines: &[Rc<L>], callers: usize) {
-    for (number, line) in lines.iter().enumerate() {
-        line.employ(share(callers as u64, lines.len(), number) as usize);
-    }
+/// Callers that each wait for an answer before the next call; those of the worker `index`.
+pub(super) async fn closed_loop<L: Line>(ledger: &Ledger, lines: &[Rc<L>], index: usize) {
     if !ledger.is_spent() {
         tokio::select! {
+            () = employ(ledger, lines, index) => {}
             () = until(ledger.clock().ends) => {}
             () = ledger.spent() => {}
             () = ledger.over.notified() => {}
@@ -41,6 +41,32 @@ pub(super) async fn closed_loop<L: Line>(ledger: &Ledger, lines: &[Rc<L>], calle
     while ledger.in_flight() > 0 {
         ledger.landed().await;
     }
+}
+
+/// Has the callers that the plan wants at each time, for ever.
+async fn employ<L: Line>(ledger: &Ledger, lines: &[Rc<L>], index: usize) {
+    let plan = &ledger.job.plan;
+    let measured_from = ledger.clock().measured_from;
+    let mut employed = None;
+    loop {
+        let seconds = Instant::now().saturating_duration_since(measured_from);
+        let callers = callers_of(plan, seconds, index);
+        if employed.replace(callers) != Some(callers) {
+            for (number, line) in lines.iter().enumerate() {
+                line.employ(share(callers, lines.len(), number) as usize);
+            }
+        }
+        match plan.profile {
+            Some(_) => sleep(ROLL_CALL).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The callers of a worker at this time of the measurement.
+fn callers_of(plan: &Plan, time: Duration, index: usize) -> u64 {
+    let all = plan.callers_at(time.as_secs_f64());
+    share(all as u64, plan.threads, index)
 }
 
 /// Calls at their intended times, whatever came of those before.

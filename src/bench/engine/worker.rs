@@ -24,9 +24,20 @@ const SHOW: Duration = Duration::from_millis(200);
 /// When a bench is broken off, answers are waited for no longer than this.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// Which worker it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The number of its job.
+    pub(super) job: usize,
+    /// Its number among the workers of the job.
+    pub(super) index: usize,
+    /// Its number among all workers.
+    pub(super) slot: usize,
+}
+
 /// The body of a worker's thread.
 pub(super) fn work(
-    index: usize,
+    place: Place,
     job: Arc<Job>,
     shown: &Arc<Shown>,
     orders: watch::Receiver<Order>,
@@ -43,10 +54,10 @@ pub(super) fn work(
             let shown = Arc::clone(shown);
             let outcome = match job.engine {
                 Engine::Native => {
-                    runtime.block_on(live::<native::Link>(index, job, shown, orders, reports))
+                    runtime.block_on(live::<native::Link>(place, job, shown, orders, reports))
                 }
                 Engine::H2 => {
-                    runtime.block_on(live::<reference::Link>(index, job, shown, orders, reports))
+                    runtime.block_on(live::<reference::Link>(place, job, shown, orders, reports))
                 }
             };
             runtime.shutdown_background();
@@ -61,13 +72,13 @@ pub(super) fn work(
 }
 
 async fn live<L: Line>(
-    index: usize,
+    place: Place,
     job: Arc<Job>,
     shown: Arc<Shown>,
     mut orders: watch::Receiver<Order>,
     reports: &mpsc::Sender<Report>,
 ) -> io::Result<()> {
-    let plan = &job.plan;
+    let (plan, index) = (&job.plan, place.index);
     let ledger = Ledger::new(Arc::clone(&job), index);
     let lines: Rc<[Rc<L>]> = (0..plan.connections)
         .filter(|number| number % plan.threads == index)
@@ -108,7 +119,12 @@ async fn live<L: Line>(
         ends,
         window: Rc::clone(&window),
     });
-    spawn_local(show(index, shown, Rc::clone(&ledger), Rc::clone(&lines)));
+    spawn_local(show(
+        place.slot,
+        shown,
+        Rc::clone(&ledger),
+        Rc::clone(&lines),
+    ));
     spawn_local(Rc::clone(&window).keep());
     if schedule.is_none() {
         // A schedule waits by itself, and with a better timer.
@@ -120,9 +136,8 @@ async fn live<L: Line>(
                 let cap = share(max_in_flight as u64, plan.threads, index).max(1) as usize;
                 pacer::open_loop(&ledger, &lines, schedule, cap).await
             }
-            (Model::Closed { concurrency }, _) => {
-                let callers = share(concurrency as u64, plan.threads, index);
-                pacer::closed_loop(&ledger, &lines, callers as usize).await;
+            (Model::Closed { .. }, _) => {
+                pacer::closed_loop(&ledger, &lines, index).await;
                 Ok(())
             }
             (Model::Open { .. }, None) => Ok(()),
@@ -144,7 +159,7 @@ async fn live<L: Line>(
     window.close(sent.unwrap_or_else(Instant::now));
     window.note(&mut recorder);
     let last = ledger.last_end().unwrap_or(measured_from);
-    let _ = reports.send(Report::Done(Box::new(recorder), last));
+    let _ = reports.send(Report::Done(place.job, Box::new(recorder), last));
     Ok(())
 }
 
@@ -193,8 +208,8 @@ async fn break_off(ledger: &Ledger, orders: &mut watch::Receiver<Order>) {
 }
 
 /// Shows, from time to time, what became of calls and connections.
-async fn show<L: Line>(index: usize, shown: Arc<Shown>, ledger: Rc<Ledger>, lines: Rc<[Rc<L>]>) {
-    let mine = &shown.workers[index];
+async fn show<L: Line>(slot: usize, shown: Arc<Shown>, ledger: Rc<Ledger>, lines: Rc<[Rc<L>]>) {
+    let mine = &shown.workers[slot];
     loop {
         sleep(SHOW).await;
         {

@@ -26,7 +26,7 @@ pub const GIVE_UP: Duration = Duration::from_secs(10);
 pub enum Model {
     /// Callers that wait for their answers.
     Closed {
-        /// How many callers.
+        /// How many callers; where that changes, at most.
         concurrency: usize,
     },
     /// A schedule.
@@ -41,9 +41,12 @@ pub enum Model {
 /// The whole of a load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// Which of the loads of a mix it is, from 0 on.
+    pub number: usize,
     /// Who decides when calls start.
     pub model: Model,
-    /// In an open loop: the calls a second over the time of the measurement; `None`: always the same.
+    /// The calls a second of an open loop, or the callers of a closed one, over the time of the measurement;
+    /// `None`: always the same.
     pub profile: Option<Profile>,
     /// In an open loop: how calls follow each other.
     pub arrivals: Arrivals,
@@ -59,6 +62,18 @@ pub struct Plan {
     pub calls: Option<u64>,
     /// When a call is given up.
     pub timeout: Duration,
+}
+
+impl Plan {
+    /// How many callers a closed loop has at this time from the beginning of the measurement, in seconds;
+    /// none in an open one.
+    pub fn callers_at(&self, seconds: f64) -> usize {
+        match (self.model, &self.profile) {
+            (Model::Closed { concurrency }, None) => concurrency,
+            (Model::Closed { .. }, Some(profile)) => profile.rate_at(seconds).round() as usize,
+            (Model::Open { .. }, _) => 0,
+        }
+    }
 }
 
 /// What one of several workers does of a whole: `total` cut into `workers` parts that differ by at most

@@ -1,4 +1,4 @@
-//! A rate that changes over time.
+//! A rate that changes over time, or a number of callers that does.
 //!
 //! It is a chain of straight lines, and the number of calls up to a time is the area below it. When the
 //! n-th call is due is the inverse of that: calls are at their places whatever the rate does, and no error
@@ -22,8 +22,8 @@ pub const LOWEST_RATE: f64 = 1e-3;
 pub enum ProfileError {
     /// It has none of the forms.
     #[error(
-        "expected `ramp:100..500/30s`, `step:100,200,400/10s`, `spike:100..500/2s@10s`, `soak:100/1h` or a \
-         file of `seconds,rate`"
+        "expected `const:100/30s`, `ramp:100..500/30s`, `step:100,200,400/10s`, `spike:100..500/2s@10s`, \
+         `soak:100/1h` or a file of `seconds,rate`"
     )]
     Form,
     /// A rate is no number in the range.
@@ -48,7 +48,7 @@ pub enum ProfileError {
     Empty,
 }
 
-/// Calls a second over time.
+/// Calls a second, or calls at a time, over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// As the user gave it.
@@ -155,6 +155,37 @@ impl Profile {
         Duration::from_secs_f64(seconds)
     }
 
+    /// The same with this share of its rates.
+    pub fn scaled(&self, share: f64) -> Self {
+        let scaled = |piece: &Piece| Piece {
+            from: piece.from * share,
+            to: piece.to * share,
+            ..*piece
+        };
+        Self {
+            text: format!("{} × {}", self.text, (share * 1e4).round() / 1e4),
+            pieces: self.pieces.iter().map(scaled).collect(),
+        }
+    }
+
+    /// The highest rate.
+    pub fn peak(&self) -> f64 {
+        let ends = self.pieces.iter().map(|piece| piece.from.max(piece.to));
+        ends.fold(0.0, f64::max)
+    }
+
+    /// The rate at a time: before the beginning that of the beginning, after the end that of the end.
+    pub fn rate_at(&self, seconds: f64) -> f64 {
+        let mut left = seconds.max(0.0);
+        for piece in &self.pieces {
+            if left < piece.seconds {
+                return piece.from + (piece.to - piece.from) * left / piece.seconds;
+            }
+            left -= piece.seconds;
+        }
+        self.pieces.last().map_or(0.0, |piece| piece.to)
+    }
+
     /// The rate on average.
     pub fn mean(&self) -> f64 {
         let calls: f64 = self.pieces.iter().map(Piece::calls).sum();
@@ -251,7 +282,7 @@ impl FromStr for Profile {
                     piece(at, low, low),
                 ]
             }
-            "soak" => {
+            "const" | "soak" => {
                 let rate = rate(rates)?;
                 vec![piece(time(times)?, rate, rate)]
             }
@@ -304,6 +335,7 @@ mod tests {
             ("step:100,0,400/10s", 30.0, 5_000.0),
             ("spike:100..1000/2s@10s", 22.0, 4_000.0),
             ("soak:50/1h", 3_600.0, 180_000.0),
+            ("const:50/1m", 60.0, 3_000.0),
         ] {
             let profile = profile(text);
             assert_eq!(profile.to_string(), text);
@@ -341,6 +373,21 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_at_a_time_is_that_of_the_line_there() {
+        let spike = profile("spike:10..100/2s@5s");
+        let rates = [-1.0, 0.0, 4.9, 5.0, 6.9, 7.0, 12.0, 99.0].map(|time| spike.rate_at(time));
+        assert_eq!(rates, [10.0, 10.0, 10.0, 100.0, 100.0, 10.0, 10.0, 10.0]);
+        let ramp = profile("ramp:0..50/10s");
+        assert_eq!((ramp.rate_at(3.0), ramp.peak()), (15.0, 50.0));
+        let half = ramp.scaled(0.5);
+        assert_eq!(
+            (half.rate_at(3.0), half.peak(), half.mean()),
+            (7.5, 25.0, 12.5)
+        );
+        assert_eq!(half.to_string(), "ramp:0..50/10s × 0.5");
+    }
+
+    #[test]
     fn a_warm_up_goes_on_as_the_profile_begins() {
         let profile = profile("ramp:100..500/10s").after(Duration::from_secs(2));
         assert_eq!(profile.calls_by(2.0), 200.0);
@@ -350,7 +397,7 @@ mod tests {
     #[test]
     fn what_is_no_profile_is_told() {
         let problem = |text: &str| text.parse::<Profile>().expect_err("none").to_string();
-        assert!(problem("ramp").starts_with("expected `ramp:100..500/30s`"));
+        assert!(problem("ramp").starts_with("expected `const:100/30s`, `ramp:100..500/30s`"));
         assert!(problem("wave:1..2/3s").starts_with("expected"));
         assert!(problem("spike:1..2/3s").starts_with("expected"));
         assert_eq!(problem("ramp:1..x/3s"), "`x` is no rate from 0 to 10000000");

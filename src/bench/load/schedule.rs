@@ -6,6 +6,9 @@ use super::arrivals::{Arrivals, Gaps};
 use super::profile::Profile;
 use super::{Plan, share};
 
+/// The random distances of a load of a mix are those of other workers than the distances of other loads.
+const WORKERS_OF_A_LOAD: usize = 1 << 16;
+
 /// The intended starts of the calls of one worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -64,7 +67,7 @@ impl Schedule {
             Arrivals::Constant => numbered(plan, &profile, index, 1),
             Arrivals::Burst(burst) => numbered(plan, &profile, index, burst),
             Arrivals::Poisson => {
-                let mut gaps = Gaps::of_worker(index);
+                let mut gaps = Gaps::of_worker(plan.number * WORKERS_OF_A_LOAD + index);
                 let ends = plan.duration.map(|duration| plan.warm_up + duration);
                 Calls::Random {
                     place: gaps.next() * workers as f64,
@@ -201,6 +204,7 @@ mod tests {
 
     fn plan(warm_up: f64, duration: Option<f64>, calls: Option<u64>) -> Plan {
         Plan {
+            number: 0,
             model: Model::Open {
                 rate_per_second: 1.0,
                 max_in_flight: 1,
@@ -234,6 +238,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn random_calls_of_the_loads_of_a_mix_do_not_come_together() {
+        let mut plan = plan(0.0, Some(10.0), None);
+        plan.arrivals = Arrivals::Poisson;
+        let mut starts = |number| -> Vec<Duration> {
+            plan.number = number;
+            Schedule::new(&plan, 100.0, 1, 0)
+                .map(|due| due.at)
+                .collect()
+        };
+        let (first, second) = (starts(0), starts(1));
+        assert!(first.iter().all(|start| !second.contains(start)));
+        assert_eq!(first, starts(0));
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Scale {
             // A dozen labels are enough: then only the powers of ten.
             let is_power = |value: &f64| (value.log10() - value.log10().round()).abs() < 1e-9;
             match within.len() {
-                0..=7 => within,
+                0..=10 => within,
                 _ => within.into_iter().filter(is_power).collect(),
             }
         } else {

@@ -147,6 +147,7 @@ fn quantiles(latencies: &Latencies) -> Quantiles {
         p99_us: at(0.99),
         p99_9_us: at(0.999),
         p99_99_us: at(0.9999),
+        p99_999_us: at(0.99999),
         max_us: latencies.greatest().map(microseconds),
         mean_us: latencies.mean().map(microseconds),
         deviation_us: latencies.deviation().map(microseconds),

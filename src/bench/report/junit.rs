@@ -1,8 +1,8 @@
-//! A report as JUnit's XML, which continuous integration systems show: a test case for whatever is judged.
+//! Reports as JUnit's XML, which continuous integration systems show: a test case for whatever is judged.
 
 use std::fmt::Write as _;
 
-use super::Report;
+use super::{Report, Reports};
 use crate::bench::baseline;
 use crate::bench::threshold::Verdict;
 
@@ -17,8 +17,21 @@ enum Outcome {
     Skipped(String),
 }
 
-/// Renders a suite with a case for the measurement and one for each threshold, expectation and comparison.
-pub fn junit(report: &Report) -> String {
+/// Renders a suite for each method, and for a mix one of all calls before them: with a case for the measurement
+/// and one for each threshold, expectation and comparison.
+pub fn junit(reports: &Reports) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    if reports.is_mixed() {
+        suite(&mut out, reports.whole());
+    }
+    for report in reports.parts() {
+        suite(&mut out, report);
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+fn suite(out: &mut String, report: &Report) {
     let cases = cases(report);
     let count = |wanted: fn(&Outcome) -> bool| {
         let found = cases.iter().filter(|(_, outcome)| wanted(outcome));
@@ -27,13 +40,12 @@ pub fn junit(report: &Report) -> String {
     let failures = count(|outcome| matches!(outcome, Outcome::Failed(_)));
     let errors = count(|outcome| matches!(outcome, Outcome::Errored(_)));
     let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
-    let suite = attribute(&format!("msvc bench {}", report.subject.method));
-    let class = attribute(&report.subject.method.replace('/', "."));
+    let suite = attribute(&format!("msvc bench {}", report.subject.title()));
+    let class = attribute(&report.subject.title().replace('/', "."));
     let time = report.elapsed_seconds;
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         out,
-        "<testsuites>\n  <testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" \
+        "  <testsuite name=\"{suite}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" \
          skipped=\"{skipped}\" time=\"{time}\">",
         cases.len()
     );
@@ -52,8 +64,7 @@ pub fn junit(report: &Report) -> String {
         let why = attribute(why);
         let _ = writeln!(out, ">\n      <{tag} message=\"{why}\"/>\n    </testcase>");
     }
-    out.push_str("  </testsuite>\n</testsuites>\n");
-    out
+    out.push_str("  </testsuite>\n");
 }
 
 fn cases(report: &Report) -> Vec<(String, Outcome)> {
@@ -117,7 +128,7 @@ mod tests {
         report.thresholds = ["p99<20ms", "p50<1ms", "p99.99<1s"]
             .map(|text| judge(&text.parse().expect("a threshold"), &report))
             .to_vec();
-        insta::assert_snapshot!(junit(&report), @r#"
+        insta::assert_snapshot!(junit(&Reports::one(report)), @r#"
         <?xml version="1.0" encoding="UTF-8"?>
         <testsuites>
           <testsuite name="msvc bench user.v1.UserService/GetUser" tests="4" failures="1" errors="1" skipped="1" time="10">

@@ -8,6 +8,7 @@ mod conclude;
 mod csv;
 mod html;
 mod junit;
+mod mixed;
 mod notes;
 mod prometheus;
 mod table;
@@ -27,6 +28,7 @@ pub use conclude::conclude;
 pub use csv::csv;
 pub use html::html;
 pub use junit::junit;
+pub use mixed::{MIXED_SCHEMA, Mixed, Part, Reports};
 pub use prometheus::prometheus;
 pub use text::{grouped, text};
 
@@ -36,14 +38,16 @@ pub const SCHEMA: &str = "msvc.bench/3";
 /// What is benched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subject {
+    /// What a mix calls it; null where there is but one method.
+    pub name: Option<String>,
     /// The target as the user named it.
     pub target: String,
     /// The addresses that it has.
     pub endpoints: Vec<String>,
     /// The method: `package.Service/Method`.
     pub method: String,
-    /// Request messages a call.
-    pub messages_per_call: u64,
+    /// Request messages a call; null for all calls of a mix.
+    pub messages_per_call: Option<u64>,
     /// How they follow each other.
     pub messages: Talk,
     /// Bytes of request messages a call, with their prefixes; null where calls differ.
@@ -52,7 +56,14 @@ pub struct Subject {
     pub seed: Option<u64>,
 }
 
-/// What a bench found.
+impl Subject {
+    /// What it is called: the method, unless a mix has a name for it.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.method)
+    }
+}
+
+/// What a bench found of a method.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -62,7 +73,7 @@ pub struct Report {
     pub subject: Subject,
     /// Who decided when calls started.
     pub model: Model,
-    /// How the rate changed; null where it did not.
+    /// How the rate or the number of callers changed; null where it did not.
     pub profile: Option<Profile>,
     /// How calls followed each other; null in closed loops.
     pub arrivals: Option<Arrivals>,
@@ -175,9 +186,9 @@ pub struct Host {
     pub steal_percent: Option<f64>,
 }
 
-/// Renders a report as a JSON document for a file.
-pub fn json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report).expect("reports serialize");
+/// Renders what a bench found as a JSON document for a file.
+pub fn json(reports: &Reports) -> String {
+    let mut text = serde_json::to_string_pretty(reports).expect("reports serialize");
     text.push('\n');
     text
 }
@@ -229,6 +240,8 @@ pub struct Quantiles {
     pub p99_9_us: Option<f64>,
     /// 9,999 of 10,000 calls took no longer.
     pub p99_99_us: Option<f64>,
+    /// 99,999 of 100,000 calls took no longer.
+    pub p99_999_us: Option<f64>,
     /// The longest.
     pub max_us: Option<f64>,
     /// The mean.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::text::{grouped, rate};
 use super::{Quantiles, Report, Streams};
 use crate::bench::baseline::{Change, Comparison, NO_BOUND};
 use crate::duration;
@@ -9,7 +10,7 @@ use crate::duration;
 /// A rows' name and how it is read off a distribution.
 pub(super) type Row = (&'static str, fn(&Quantiles) -> Option<f64>);
 
-pub(super) const ROWS: [Row; 9] = [
+pub(super) const ROWS: [Row; 10] = [
     ("min", |all| all.min_us),
     ("p50", |all| all.p50_us),
     ("p75", |all| all.p75_us),
@@ -18,8 +19,46 @@ pub(super) const ROWS: [Row; 9] = [
     ("p99", |all| all.p99_us),
     ("p99.9", |all| all.p99_9_us),
     ("p99.99", |all| all.p99_99_us),
+    ("p99.999", |all| all.p99_999_us),
     ("max", |all| all.max_us),
 ];
+
+/// The heads of the columns of the table of a mix's methods.
+pub(super) const METHOD_HEADS: [&str; 7] =
+    ["calls/s", "calls", "failed", "p50", "p90", "p99", "max"];
+
+/// A row for each method of a mix: its name, and what there is below [`METHOD_HEADS`].
+pub(super) fn methods(reports: &[Report]) -> Vec<(String, [String; 7])> {
+    let cells = |report: &Report| {
+        let latency = &report.latency;
+        [
+            rate(report.calls_per_second),
+            grouped(report.calls.completed),
+            grouped(report.calls.failed),
+            time(latency.p50_us),
+            time(latency.p90_us),
+            time(latency.p99_us),
+            time(latency.max_us),
+        ]
+    };
+    let rows = reports.iter();
+    rows.map(|report| (report.subject.title().to_owned(), cells(report)))
+        .collect()
+}
+
+/// The same as text.
+pub(super) fn method_rows(reports: &[Report]) -> Vec<String> {
+    let rows = methods(reports);
+    let widths = rows.iter().map(|(name, _)| name.chars().count());
+    let width = widths.max().unwrap_or(0);
+    let row = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>10}")).collect();
+        format!("  {name:<width$}{cells}")
+    };
+    let heads = row("", &METHOD_HEADS.map(str::to_owned));
+    let rows = rows.iter().map(|(name, cells)| row(name, cells));
+    [heads].into_iter().chain(rows).collect()
+}
 
 /// The latencies of calls.
 pub(super) fn latencies(report: &Report) -> Vec<String> {

@@ -1,10 +1,10 @@
-//! A report as text.
+//! Reports as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::table::{compared, latencies, messages};
-use super::{Bar, CodeCount, RateOver, Report, Responses};
+use super::table::{compared, latencies, messages, method_rows};
+use super::{Bar, CodeCount, RateOver, Report, Reports, Responses};
 use crate::bench::load::{Arrivals, Model};
 use crate::duration;
 
@@ -13,8 +13,25 @@ const LONGEST_BAR: usize = 40;
 /// The eighths of a character, none to seven.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Renders a report for people.
-pub fn text(report: &Report) -> String {
+/// Renders what a bench found for people; of a mix, all calls together stand last.
+pub fn text(reports: &Reports) -> String {
+    let mut out = String::new();
+    if let Reports::Mixed(mixed) = reports {
+        for report in &mixed.reports {
+            out.push_str(&one(report, &[]));
+            out.push('\n');
+        }
+    }
+    let parts = match reports {
+        Reports::One(_) => &[],
+        Reports::Mixed(mixed) => &mixed.reports[..],
+    };
+    out.push_str(&one(reports.whole(), parts));
+    out
+}
+
+/// A report, and a table of those that it is the whole of.
+fn one(report: &Report, parts: &[Report]) -> String {
     let mut out = String::new();
     let line = |out: &mut String, text: &str| {
         out.push_str(text.trim_end());
@@ -22,12 +39,18 @@ pub fn text(report: &Report) -> String {
     };
     line(
         &mut out,
-        &format!("{} at {}", report.subject.method, place(report)),
+        &format!("{} at {}", heading(report), place(report)),
     );
     line(&mut out, &load(report));
     line(&mut out, "");
     for (name, value) in totals(report) {
         line(&mut out, &format!("  {name:<10} {value}"));
+    }
+    if !parts.is_empty() {
+        line(&mut out, "");
+        for row in method_rows(parts) {
+            line(&mut out, &row);
+        }
     }
     if report.calls.completed > 0 {
         line(&mut out, "");
@@ -92,6 +115,17 @@ pub fn text(report: &Report) -> String {
     out
 }
 
+/// What was benched: its name in a mix, and the method where that is another.
+pub(super) fn heading(report: &Report) -> String {
+    let subject = &report.subject;
+    match &subject.name {
+        Some(name) if *name != subject.method && subject.messages_per_call.is_some() => {
+            format!("{name} ({})", subject.method)
+        }
+        _ => subject.title().to_owned(),
+    }
+}
+
 /// A number with its thousands set apart.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -117,17 +151,23 @@ pub(super) fn place(report: &Report) -> String {
 pub(super) fn load(report: &Report) -> String {
     let mut text = match report.model {
         Model::Closed { concurrency } => {
-            format!(
-                "closed loop: {} at a time",
-                plural(concurrency as u64, "call")
-            )
+            let most = match report.profile {
+                Some(_) => " at most",
+                None => "",
+            };
+            let calls = plural(concurrency as u64, "call");
+            format!("closed loop: {calls} at a time{most}")
         }
         Model::Open {
             rate_per_second, ..
         } => format!("open loop: {} calls/s", rate(rate_per_second)),
     };
     if let Some(profile) = &report.profile {
-        write!(text, " on average ({profile})").expect("writing to a string");
+        let on_average = match report.model {
+            Model::Open { .. } => " on average",
+            Model::Closed { .. } => "",
+        };
+        write!(text, "{on_average} ({profile})").expect("writing to a string");
     }
     if let Some(arrivals) = report.arrivals.filter(|how| *how != Arrivals::Constant) {
         write!(text, ", {arrivals}").expect("writing to a string");
@@ -154,7 +194,7 @@ fn plural(count: u64, thing: &str) -> String {
 }
 
 /// Four significant digits of what is below 1,000.
-fn rate(value: f64) -> String {
+pub(super) fn rate(value: f64) -> String {
     if value >= 1_000.0 {
         grouped(value.round() as u64)
     } else {
@@ -291,7 +331,7 @@ fn codes(codes: &[CodeCount]) -> Vec<String> {
     rows
 }
 
-fn looked_at(responses: &Responses) -> Vec<String> {
+pub(super) fn looked_at(responses: &Responses) -> Vec<String> {
     let mut rows = vec![format!(
         "  responses of {} looked at, one of {}: {} not as expected",
         plural(responses.sampled, "call"),

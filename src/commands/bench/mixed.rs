@@ -3,41 +3,91 @@
 //! Each method has a schedule or callers of its own, and connections: what is slow of one does not hold
 //! up the others in the client, and what they do to each other happens in the service, where it belongs.
 
+use std::fmt::Display;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
-use std::thread;
+use std::str::FromStr;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::{BenchArgs, conclude, end, prepare, wish};
-use crate::bench::engine::{self, Job};
-use crate::bench::report::{self, Report, Subject, grouped};
+use super::BenchArgs;
+use super::measure::{Bench, Load, Mix};
+use super::prepare;
+use super::values::Concurrency;
+use crate::bench::responses::{Expectation, Extraction};
+use crate::bench::threshold::Threshold;
+use crate::client::metadata::Header;
 use crate::commands::rpc;
 use crate::context::Context;
+use crate::duration;
 use crate::error::{Diagnostic, Exit, IoContext as _, Result};
-
-/// The version of the JSON.
-const SCHEMA: &str = "msvc.bench.mixed/1";
 
 /// A mix of calls.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mix {
+struct MixFile {
     call: Vec<MixedCall>,
 }
 
-/// One of them.
+/// One of them. What is not said here is as on the command line.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct MixedCall {
     method: String,
+    name: Option<String>,
     #[serde(default = "one")]
     weight: f64,
     data: Option<String>,
+    /// Beside those of the command line.
+    #[serde(default, deserialize_with = "each")]
+    headers: Vec<Header>,
+    rows: Option<PathBuf>,
+    messages: Option<usize>,
+    #[serde(default, deserialize_with = "time")]
+    message_interval: Option<Duration>,
+    #[serde(default)]
+    ping_pong: bool,
+    #[serde(default, deserialize_with = "time")]
+    timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "each")]
+    expect: Vec<Expectation>,
+    #[serde(default, deserialize_with = "each")]
+    extract: Vec<Extraction>,
+    /// Beside those of the command line.
+    #[serde(default, deserialize_with = "each")]
+    threshold: Vec<Threshold>,
+}
+
+impl MixedCall {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.method)
+    }
 }
 
 fn one() -> f64 {
     1.0
+}
+
+/// A list of texts that are read as they are on the command line.
+fn each<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let each = texts.iter().map(|text| {
+        let read = text.parse();
+        read.map_err(|problem| D::Error::custom(format!("`{text}`: {problem}")))
+    });
+    each.collect()
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let read = duration::parse_positive(&text).map(Some);
+    read.map_err(|problem| D::Error::custom(format!("`{text}`: {problem}")))
 }
 
 /// Why a mix is none.
@@ -49,136 +99,143 @@ enum MixError {
         #[source]
         source: toml_edit::de::Error,
     },
-    #[error("`{option}` is not for a mix of calls: {instead}")]
-    NotForMixes {
-        option: &'static str,
-        instead: &'static str,
-    },
+    #[error("`{0}` is not for a mix of calls: each has its own in the file")]
+    NotForMixes(&'static str),
     #[error("`{}` has no call with a weight above 0", .0.display())]
     Empty(PathBuf),
+    #[error("`{}` has two calls `{name}`", .path.display())]
+    Twice { path: PathBuf, name: String },
 }
 
 impl Diagnostic for MixError {
     fn exit(&self) -> Exit {
         Exit::Usage
     }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Twice { .. } => Some("`name = \"…\"` tells them apart in the report".to_owned()),
+            Self::Malformed { .. } | Self::NotForMixes(_) | Self::Empty(_) => None,
+        }
+    }
 }
 
-/// What came of all of them.
-#[derive(Serialize)]
-struct Mixed {
-    schema: &'static str,
-    /// All calls that ended, by the second.
-    calls_per_second: f64,
-    /// A report for each method, in the order of the file.
-    reports: Vec<Report>,
-}
-
-/// Benches the mix in a file.
-pub(super) fn run(
+/// Everything that can go wrong before the first call of a mix. Of `thresholds` those on the rate must hold of
+/// all calls together, all others of each method.
+pub(super) fn prepare(
     context: &Context,
     args: &BenchArgs,
     path: &Path,
-    interrupts: &AtomicUsize,
-) -> Result {
+    thresholds: &[Threshold],
+) -> Result<Bench> {
     check(args)?;
-    let jobs = jobs(context, args, path)?;
-    let outcomes = thread::scope(|scope| {
-        let running: Vec<_> = jobs
-            .into_iter()
-            .map(|(job, subject)| {
-                scope.spawn(move || {
-                    let outcome = engine::run(job.clone(), |_| wish(interrupts));
-                    outcome.map(|outcome| (job, subject, outcome))
-                })
-            })
-            .collect();
-        let ended = running.into_iter();
-        let ended = ended.map(|thread| thread.join().expect("a bench does not panic"));
-        ended.collect::<Result<Vec<_>, _>>()
-    })?;
-    let reports: Vec<Report> = outcomes
-        .into_iter()
-        .map(|(job, subject, outcome)| conclude(&job, subject, &outcome, &args.thresholds))
-        .collect();
-    let mixed = Mixed {
-        schema: SCHEMA,
-        calls_per_second: reports.iter().map(|report| report.calls_per_second).sum(),
-        reports,
-    };
-    if context.printer.is_json() {
-        context.printer.json(&mixed)?;
-    } else {
-        for report in &mixed.reports {
-            context.printer.data(&report::text(report))?;
-            context.printer.data("\n")?;
-        }
-        let rate = grouped(mixed.calls_per_second.round() as u64);
-        context
-            .printer
-            .data(&format!("  all together: {rate} calls/s\n"))?;
-    }
-    // The first that failed says how.
-    mixed
-        .reports
+    let calls = read(context, path)?;
+    let whole: f64 = calls.iter().map(|call| call.weight).sum();
+    let profile = prepare::profile(context, args)?;
+    let (of_all, of_each): (Vec<Threshold>, Vec<Threshold>) = thresholds
         .iter()
-        .try_for_each(|report| end(context, report))
+        .cloned()
+        .partition(Threshold::is_of_the_rate);
+    let mut loads = Vec::new();
+    let mut until = 0.0;
+    for (number, call) in calls.into_iter().enumerate() {
+        let share = call.weight / whole;
+        let from = until;
+        until += share;
+        let thresholds = [&of_each[..], &call.threshold].concat();
+        let name = call.name().to_owned();
+        let own = share_of(args, call, from..until);
+        let profile = profile.as_ref().map(|profile| profile.scaled(share));
+        let prepared = prepare::prepare(context, &own, profile);
+        let (mut job, mut subject) = rpc::block_on(prepared)?;
+        job.plan.number = number;
+        subject.name = Some(name);
+        loads.push(Load {
+            job,
+            subject,
+            thresholds,
+            share,
+        });
+    }
+    let mix = Mix {
+        profile,
+        thresholds: of_all,
+    };
+    Ok(Bench {
+        loads,
+        mix: Some(mix),
+    })
 }
 
 /// Refuses what a mix has no use for, rather than to leave it out in silence.
 fn check(args: &BenchArgs) -> Result<(), MixError> {
-    let by_method = "each has its own in the file";
-    let by_itself = "bench its methods by themselves";
     let refused = [
-        (args.data.is_some(), "--data", by_method),
-        (args.profile.is_some(), "--profile", by_itself),
-        (args.find_max.is_some(), "--find-max", by_itself),
-        (args.baseline.is_some(), "--baseline", by_itself),
-        (
-            !args.outputs.is_empty(),
-            "--output",
-            "`--format json` has all reports",
-        ),
-        (!args.expectations.is_empty(), "--expect", by_itself),
-        (!args.extractions.is_empty(), "--extract", by_itself),
+        (args.data.is_some(), "--data"),
+        (args.messages.is_some(), "--messages"),
+        (args.message_interval.is_some(), "--message-interval"),
+        (args.ping_pong, "--ping-pong"),
+        (!args.expectations.is_empty(), "--expect"),
+        (!args.extractions.is_empty(), "--extract"),
     ];
-    match refused.into_iter().find(|(is_given, ..)| *is_given) {
-        Some((_, option, instead)) => Err(MixError::NotForMixes { option, instead }),
+    match refused.into_iter().find(|(is_given, _)| *is_given) {
+        Some((_, option)) => Err(MixError::NotForMixes(option)),
         None => Ok(()),
     }
 }
 
-/// The bench of each call, with its share of the load.
-fn jobs(context: &Context, args: &BenchArgs, path: &Path) -> Result<Vec<(Job, Subject)>> {
+/// The calls in a file that are made at all.
+fn read(context: &Context, path: &Path) -> Result<Vec<MixedCall>> {
     let text = std::fs::read_to_string(context.directory.join(path)).when("read", path)?;
-    let mix: Mix = toml_edit::de::from_str(&text).map_err(|source| MixError::Malformed {
+    let mix: MixFile = toml_edit::de::from_str(&text).map_err(|source| MixError::Malformed {
         path: path.to_owned(),
         source,
     })?;
-    let calls: Vec<MixedCall> = mix
-        .call
-        .into_iter()
-        .filter(|call| call.weight > 0.0)
-        .collect();
+    let mut calls = mix.call;
+    calls.retain(|call| call.weight > 0.0);
     let whole: f64 = calls.iter().map(|call| call.weight).sum();
     if calls.is_empty() || !whole.is_finite() {
         return Err(MixError::Empty(path.to_owned()).into());
     }
-    let mut jobs = Vec::new();
-    for call in calls {
-        let share = call.weight / whole;
-        let mut own = args.clone();
-        own.method = call.method;
-        own.data = call.data;
-        own.rate = args.rate.map(|rate| rate * share);
-        if args.rate.is_none() {
-            let all = args.concurrency.unwrap_or(prepare::DEFAULT_CONCURRENCY) as f64;
-            own.concurrency = Some(((all * share).round() as usize).max(1));
-        }
-        own.requests = args
-            .requests
-            .map(|calls| ((calls as f64 * share).round() as usize).max(1));
-        jobs.push(rpc::block_on(prepare::prepare(context, &own))?);
+    let names: Vec<&str> = calls.iter().map(MixedCall::name).collect();
+    let twice = names.iter().enumerate();
+    let mut twice = twice.filter(|(index, name)| names[..*index].contains(name));
+    if let Some((_, name)) = twice.next() {
+        let (path, name) = (path.to_owned(), (*name).to_owned());
+        return Err(MixError::Twice { path, name }.into());
     }
-    Ok(jobs)
+    Ok(calls)
+}
+
+/// The arguments with which one of the methods would be benched by itself, if its share of what there is goes
+/// from here to there.
+fn share_of(args: &BenchArgs, call: MixedCall, share: Range<f64>) -> BenchArgs {
+    // The shares of all methods add up to the whole.
+    let part = |all: usize| {
+        let upto = |share: f64| (all as f64 * share).round() as usize;
+        upto(share.end).saturating_sub(upto(share.start)).max(1)
+    };
+    let mut own = args.clone();
+    own.method = call.method;
+    own.data = call.data;
+    own.rpc.headers.extend(call.headers);
+    own.rows = call.rows.or(own.rows);
+    own.messages = call.messages;
+    own.message_interval = call.message_interval;
+    own.ping_pong = call.ping_pong;
+    own.timeout = call.timeout.unwrap_or(own.timeout);
+    own.expectations = call.expect;
+    own.extractions = call.extract;
+    own.requests = args.requests.map(part);
+    own.max_in_flight = args.max_in_flight.map(part);
+    own.rate = args
+        .rate
+        .or(args.find_max.as_ref().map(|_| prepare::DEFAULT_FIRST_RATE));
+    own.rate = own.rate.map(|rate| rate * (share.end - share.start));
+    own.concurrency = match &args.concurrency {
+        // The profile itself is shared where it is read.
+        Some(profile @ Concurrency::Profile(_)) => Some(profile.clone()),
+        Some(Concurrency::Constant(all)) => Some(Concurrency::Constant(part(*all))),
+        None => Some(Concurrency::Constant(part(prepare::DEFAULT_CONCURRENCY))),
+    };
+    own
 }

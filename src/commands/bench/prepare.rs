@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{BenchArgs, BenchError, GivenProfile, requests};
+use super::values::{Concurrency, GivenProfile};
+use super::{BenchArgs, BenchError, requests};
 use crate::bench::engine::Job;
 use crate::bench::host;
 use crate::bench::load::{Model, Plan, Profile};
@@ -26,11 +27,14 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 /// How long each step of a search for the highest rate lasts when no time is given.
 const DEFAULT_STEP: Duration = Duration::from_secs(5);
 /// The calls a second that such a search begins with, unless told otherwise.
-const DEFAULT_FIRST_RATE: f64 = 100.0;
+pub(super) const DEFAULT_FIRST_RATE: f64 = 100.0;
 
-/// Everything that can go wrong before the first call of the bench.
-pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job, Subject)> {
-    let profile = profile(context, args)?;
+/// Everything that can go wrong before the first call of the bench; `profile` is that of the arguments.
+pub(super) async fn prepare(
+    context: &Context,
+    args: &BenchArgs,
+    profile: Option<Profile>,
+) -> Result<(Job, Subject)> {
     let session = rpc::open(context, &args.rpc, Some(&args.method)).await?;
     let target = args.rpc.target.to_string();
     let method = methods::find(&session.pool, &args.method, &target)?;
@@ -40,10 +44,11 @@ pub(super) async fn prepare(context: &Context, args: &BenchArgs) -> Result<(Job,
     let payload = requests::payload(context, args, messages)?;
     let name = methods::full_name(&method);
     let subject = Subject {
+        name: None,
         target,
         endpoints: session.endpoints.iter().map(ToString::to_string).collect(),
         method: name.clone(),
-        messages_per_call: payload.count,
+        messages_per_call: Some(payload.count),
         messages: talk,
         bytes_per_call: payload
             .plans
@@ -88,8 +93,14 @@ fn local_processes(endpoints: &[Endpoint]) -> Vec<u32> {
     }
 }
 
-fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
-    let path = match &args.profile {
+/// The profile of the rate, or of the callers.
+pub(super) fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
+    let given = match (&args.profile, &args.concurrency) {
+        (Some(of_the_rate), _) => Some(of_the_rate),
+        (None, Some(Concurrency::Profile(of_callers))) => Some(of_callers),
+        (None, _) => None,
+    };
+    let path = match given {
         None => return Ok(None),
         Some(GivenProfile::Known(profile)) => return Ok(Some(profile.clone())),
         Some(GivenProfile::File(path)) => path,
@@ -105,14 +116,21 @@ fn profile(context: &Context, args: &BenchArgs) -> Result<Option<Profile>> {
 
 fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
     let first = args.find_max.as_ref().map(|_| DEFAULT_FIRST_RATE);
-    let rate = args.rate.or(profile.as_ref().map(Profile::mean)).or(first);
+    let of_the_rate = profile.as_ref().filter(|_| args.profile.is_some());
+    let rate = args.rate.or(of_the_rate.map(Profile::mean)).or(first);
     let model = match rate {
         Some(rate_per_second) => Model::Open {
             rate_per_second,
             max_in_flight: args.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
         },
         None => Model::Closed {
-            concurrency: args.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+            concurrency: match (&args.concurrency, &profile) {
+                (Some(Concurrency::Constant(callers)), _) => *callers,
+                (Some(Concurrency::Profile(_)), Some(profile)) => {
+                    (profile.peak().round() as usize).max(1)
+                }
+                (_, _) => DEFAULT_CONCURRENCY,
+            },
         },
     };
     let threads = args.threads.unwrap_or(1);
@@ -125,6 +143,7 @@ fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
         Some(_) => args.duration,
     };
     Plan {
+        number: 0,
         model,
         arrivals: args.arrivals,
         duration: match (duration, length) {

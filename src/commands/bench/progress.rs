@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use crate::bench::engine::{Phase, Progress as Now};
 use crate::bench::load::Plan;
-use crate::bench::report::{Subject, grouped};
+use crate::bench::report::grouped;
 use crate::bench::stats::Latencies;
 use crate::context::Context;
 use crate::duration;
@@ -33,11 +33,11 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(context: &'a Context, subject: &Subject, plan: &'a Plan) -> Self {
+    pub(super) fn new(context: &'a Context, title: &str, plan: &'a Plan) -> Self {
         let now = Instant::now();
         let printer = &context.printer;
         let bar = printer.progress("Benching", 0);
-        bar.set_message(subject.method.clone());
+        bar.set_message(title.to_owned());
         Self {
             printer,
             bar,
@@ -89,13 +89,17 @@ impl<'a> Progress<'a> {
         } else {
             0
         };
+        // Narrow terminals cut the end: what matters most comes first.
+        let failed = match self.failures {
+            0 => String::new(),
+            failures => format!("{} failed  ", grouped(failures)),
+        };
         format!(
-            "{}  {} calls/s  p50 {}  p99 {}  {} failed  {} in flight",
+            "{}  {} calls/s  {failed}p50 {}  p99 {}  {} in flight",
             self.stage(now),
             grouped(rate),
             at(0.5),
             at(0.99),
-            grouped(self.failures),
             grouped(now.in_flight as u64),
         )
     }

@@ -6,6 +6,31 @@ use super::{Link, State};
 use crate::bench::engine::line::Call;
 
 impl Link {
+    /// Has so many callers from now on: new ones are idle, and of those that are too many the idle ones go at
+    /// once.
+    pub(super) fn hire(&self, callers: usize) {
+        let before = self.employed.replace(callers);
+        let (more, fewer) = (
+            callers.saturating_sub(before),
+            before.saturating_sub(callers),
+        );
+        let staying = more.min(self.leaving.get());
+        let going = fewer.min(self.idle.get());
+        self.leaving
+            .set(self.leaving.get() - staying + (fewer - going));
+        self.idle.set(self.idle.get() + (more - staying) - going);
+        self.limited.set(self.limited.get().min(self.idle.get()));
+    }
+
+    /// The caller of a call that ended is idle again, or goes.
+    pub(super) fn come_back(&self) {
+        if self.leaving.get() > 0 {
+            self.leaving.set(self.leaving.get() - 1);
+        } else if self.employed.get() > 0 {
+            self.idle.set(self.idle.get() + 1);
+        }
+    }
+
     /// Sends the calls that wait, and then those of idle callers, as far as the server takes them.
     pub(super) fn refill(&self, now: Instant) {
         let state = self.state.borrow();

@@ -42,10 +42,12 @@ pub(in crate::bench::engine) struct Link {
     wires: RefCell<Vec<Rc<Wire>>>,
     /// Calls that wait to be sent.
     waiting: RefCell<VecDeque<Call>>,
-    /// Whether calls are those of callers.
-    is_employed: Cell<bool>,
-    /// Callers that have no call in flight.
+    /// Callers, in a closed loop.
+    employed: Cell<usize>,
+    /// Those of them that have no call in flight.
     idle: Cell<usize>,
+    /// Callers that are to go when their calls end.
+    leaving: Cell<usize>,
     /// Those of them that are known to wait for the server's limit.
     limited: Cell<usize>,
     lost: Cell<u64>,
@@ -70,8 +72,9 @@ impl Line for Link {
             state: RefCell::new(State::Connecting),
             wires: RefCell::default(),
             waiting: RefCell::default(),
-            is_employed: Cell::new(false),
+            employed: Cell::new(0),
             idle: Cell::new(0),
+            leaving: Cell::new(0),
             limited: Cell::new(0),
             lost: Cell::new(0),
             finished: RefCell::default(),
@@ -116,8 +119,7 @@ impl Line for Link {
     }
 
     fn employ(self: &Rc<Self>, callers: usize) {
-        self.is_employed.set(true);
-        self.idle.set(callers);
+        self.hire(callers);
         self.refill(Instant::now());
         self.wake();
     }
@@ -278,9 +280,7 @@ impl Link {
 
     fn land(&self, call: &Call, now: Instant, ended: &crate::bench::stats::Ended) {
         self.ledger.land(call, ended, now);
-        if self.is_employed.get() {
-            self.idle.set(self.idle.get() + 1);
-        }
+        self.come_back();
     }
 
     /// Has the connection write what calls left with it.

@@ -52,6 +52,10 @@ pub(in crate::bench::engine) struct Link {
     /// Told when that changed.
     is_spent: Notify,
     lost: Cell<u64>,
+    /// Callers, in a closed loop.
+    employed: Cell<usize>,
+    /// Callers that are to go when their calls end.
+    leaving: Cell<usize>,
     /// Calls that have a place.
     calls: Cell<usize>,
     /// Told when there may be room for a call.
@@ -84,6 +88,10 @@ impl Link {
         let mut now = Instant::now();
         let mut is_limited = false;
         while !ledger.is_over() && ends.is_none_or(|end| now < end) {
+            if self.leaving.get() > 0 {
+                self.leaving.set(self.leaving.get() - 1);
+                return;
+            }
             if !self.has_room() {
                 if now >= ledger.clock().measured_from && !is_limited {
                     is_limited = true;
@@ -313,6 +321,8 @@ impl Line for Link {
             spent: Cell::new(0),
             is_spent: Notify::new(),
             lost: Cell::new(0),
+            employed: Cell::new(0),
+            leaving: Cell::new(0),
             calls: Cell::new(0),
             room: Notify::new(),
         })
@@ -348,7 +358,11 @@ impl Line for Link {
     }
 
     fn employ(self: &Rc<Self>, callers: usize) {
-        for _ in 0..callers {
+        let before = self.employed.replace(callers);
+        let staying = callers.saturating_sub(before).min(self.leaving.get());
+        let leaving = self.leaving.get() - staying + before.saturating_sub(callers);
+        self.leaving.set(leaving);
+        for _ in 0..callers.saturating_sub(before) - staying {
             spawn_local(Rc::clone(self).caller());
         }
     }

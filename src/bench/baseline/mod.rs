@@ -9,77 +9,25 @@
 //!
 //! Pure: two reports in, verdicts out.
 
-use serde::{Deserialize, Serialize};
+mod blocks;
+mod earlier;
 
-use crate::bench::random::SplitMix;
-use crate::bench::report::{Point, Report, SCHEMA};
-use crate::bench::timeline::{BINS, quantile_of};
+use serde::Serialize;
 
-/// How often benches are resampled.
-const ROUNDS: usize = 1_000;
+use self::blocks::{Slices, Sum, blocks, rounds};
+use crate::bench::report::{Point, Report, Reports};
+use crate::bench::timeline::quantile_of;
+
+pub use earlier::{Baseline, BaselineError};
+
 /// The share of the changes that the interval leaves out at each end.
 const TAIL: f64 = 0.025;
-/// A bench is cut into about so many blocks.
-const BLOCKS: usize = 40;
-/// Of fewer blocks nothing can be told.
-const FEWEST_BLOCKS: usize = 8;
 /// A change of the share of errors by less than this is none, in percentage points.
 const ERRORS_LIMIT: f64 = 0.1;
 /// What stands for a bound that is not known.
 pub const NO_BOUND: f64 = 1e9;
 /// A quantile is told of so many calls beyond it.
 const BEYOND: f64 = 10.0;
-
-/// What is read of an earlier report.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Baseline {
-    schema: String,
-    method: String,
-    model: serde_json::Value,
-    profile: Option<String>,
-    arrivals: Option<String>,
-    connections: usize,
-    invalid: Vec<String>,
-    timeline: BaselineTimeline,
-    quantile_curve: Vec<Point>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct BaselineTimeline {
-    slice_seconds: f64,
-    slices: Vec<BaselineSlice>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct BaselineSlice {
-    completed: u64,
-    failed: u64,
-    bins: Vec<[u64; 2]>,
-}
-
-/// Why a bench cannot be compared.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BaselineError {
-    /// It is no report.
-    #[error("it is no report of a bench: {0}")]
-    NoReport(String),
-    /// It is one of another version.
-    #[error("it is a report of `{0}`, not of `{SCHEMA}`")]
-    OtherSchema(String),
-    /// It is one of another load.
-    #[error("it is of another bench: its `{name}` is {before}, not {now}")]
-    OtherLoad {
-        /// What is another.
-        name: &'static str,
-        /// What it was.
-        before: String,
-        /// What it is.
-        now: String,
-    },
-    /// It measured nothing.
-    #[error("it is invalid itself: {0}")]
-    Invalid(String),
-}
 
 /// What came of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -141,15 +89,6 @@ impl Verdict {
     }
 }
 
-/// A stretch of time of a bench.
-#[derive(Clone, Debug, Default)]
-struct Block {
-    seconds: f64,
-    completed: u64,
-    failed: u64,
-    bins: Vec<(usize, u32)>,
-}
-
 /// What is computed of blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Metric {
@@ -158,45 +97,29 @@ enum Metric {
     Errors,
 }
 
-impl Baseline {
-    /// Reads an earlier report.
-    ///
-    /// # Errors
-    /// [`BaselineError`] when it is none.
-    pub fn read(json: &str) -> Result<Self, BaselineError> {
-        let told = |error: serde_json::Error| BaselineError::NoReport(error.to_string());
-        let value: serde_json::Value = serde_json::from_str(json).map_err(told)?;
-        match value.get("schema").and_then(serde_json::Value::as_str) {
-            Some(SCHEMA) => serde_json::from_value(value).map_err(told),
-            Some(other) => Err(BaselineError::OtherSchema(other.to_owned())),
-            None => Err(BaselineError::NoReport("it has no `schema`".to_owned())),
-        }
+/// Compares the reports of a bench with those of an earlier one, which stand at `path`: each method with itself.
+///
+/// # Errors
+/// As [`compare`], and when the methods are others.
+pub fn compare_all(
+    baselines: &[Baseline],
+    reports: &mut Reports,
+    path: &str,
+    limit_percent: f64,
+) -> Result<(), BaselineError> {
+    let shown = |names: Vec<&str>| names.join(", ");
+    let before = baselines.iter().filter_map(|one| one.name.as_deref());
+    let now = reports.parts().iter();
+    let now = now.filter_map(|one| one.subject.name.as_deref());
+    let (before, now) = (shown(before.collect()), shown(now.collect()));
+    if before != now {
+        let name = "calls";
+        return Err(BaselineError::OtherLoad { name, before, now });
     }
-
-    fn check(&self, report: &Report) -> Result<(), BaselineError> {
-        debug_assert_eq!(self.schema, report.schema);
-        let pairs = [
-            ("method", self.method.clone(), report.subject.method.clone()),
-            ("model", self.model.to_string(), text(&report.model)),
-            ("profile", text(&self.profile), text(&report.profile)),
-            ("arrivals", text(&self.arrivals), text(&report.arrivals)),
-            (
-                "connections",
-                self.connections.to_string(),
-                report.connections.to_string(),
-            ),
-        ];
-        match pairs.into_iter().find(|(_, before, now)| before != now) {
-            Some((name, before, now)) => Err(BaselineError::OtherLoad { name, before, now }),
-            None if self.invalid.is_empty() => Ok(()),
-            None => Err(BaselineError::Invalid(self.invalid.join("; "))),
-        }
+    for (baseline, report) in baselines.iter().zip(reports.parts_mut()) {
+        report.comparison = Some(compare(baseline, report, path, limit_percent)?);
     }
-}
-
-/// Whatever it is, as JSON.
-fn text(value: &impl Serialize) -> String {
-    serde_json::to_value(value).unwrap_or_default().to_string()
+    Ok(())
 }
 
 /// Compares a report with an earlier one, which stands at `path`; a change by no more than the limit, in
@@ -212,19 +135,7 @@ pub fn compare(
 ) -> Result<Comparison, BaselineError> {
     baseline.check(report)?;
     let before = blocks(&baseline.timeline);
-    let now = blocks(&BaselineTimeline {
-        slice_seconds: report.timeline.slice_seconds,
-        slices: report
-            .timeline
-            .slices
-            .iter()
-            .map(|slice| BaselineSlice {
-                completed: slice.completed,
-                failed: slice.failed,
-                bins: slice.bins.clone(),
-            })
-            .collect(),
-    });
+    let now = blocks(&Slices::from(&report.timeline));
     let mut metrics = vec![
         Metric::Quantile("p50", 0.5),
         Metric::Quantile("p90", 0.9),
@@ -245,78 +156,6 @@ pub fn compare(
         metrics: changes.collect(),
         quantile_curve: baseline.quantile_curve.clone(),
     })
-}
-
-/// Slices, put together to about [`BLOCKS`] blocks. The last one, which may be cut, is left out.
-fn blocks(timeline: &BaselineTimeline) -> Vec<Block> {
-    let slices = &timeline.slices;
-    let whole = &slices[..slices.len().saturating_sub(1)];
-    let together = whole.len().div_ceil(BLOCKS).max(1);
-    let blocks = whole.chunks_exact(together).map(|slices| {
-        let mut block = Block {
-            seconds: timeline.slice_seconds * together as f64,
-            ..Block::default()
-        };
-        let mut bins = std::collections::BTreeMap::<usize, u32>::new();
-        for slice in slices {
-            block.completed += slice.completed;
-            block.failed += slice.failed;
-            for [bin, count] in &slice.bins {
-                let bin = (*bin as usize).min(BINS - 1);
-                let mine = bins.entry(bin).or_default();
-                *mine = mine.saturating_add(*count as u32);
-            }
-        }
-        block.bins = bins.into_iter().collect();
-        block
-    });
-    blocks.collect()
-}
-
-/// All calls of several blocks.
-struct Sum {
-    seconds: f64,
-    completed: u64,
-    failed: u64,
-    bins: Vec<u32>,
-}
-
-impl Sum {
-    fn of<'a>(blocks: impl Iterator<Item = &'a Block>) -> Self {
-        let mut sum = Self {
-            seconds: 0.0,
-            completed: 0,
-            failed: 0,
-            bins: vec![0; BINS],
-        };
-        for block in blocks {
-            sum.seconds += block.seconds;
-            sum.completed += block.completed;
-            sum.failed += block.failed;
-            for (bin, count) in &block.bins {
-                sum.bins[*bin] = sum.bins[*bin].saturating_add(*count);
-            }
-        }
-        sum
-    }
-}
-
-/// Both benches, resampled again and again; none, if there are too few blocks.
-fn rounds(before: &[Block], now: &[Block]) -> Vec<(Sum, Sum)> {
-    if before.len().min(now.len()) < FEWEST_BLOCKS {
-        return Vec::new();
-    }
-    // The same every time: who compares the same reports gets the same answer.
-    let mut random = SplitMix::new(0);
-    let mut resampled = |blocks: &[Block]| {
-        let indexes: Vec<usize> = (0..blocks.len())
-            .map(|_| random.below(blocks.len() as u64) as usize)
-            .collect();
-        Sum::of(indexes.into_iter().map(|index| &blocks[index]))
-    };
-    (0..ROUNDS)
-        .map(|_| (resampled(before), resampled(now)))
-        .collect()
 }
 
 fn change(
@@ -402,13 +241,14 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::report::SCHEMA;
     use crate::bench::report::tests::timed_report;
 
     /// Compares a bench with an earlier one whose latencies were `factor` times as long; `noise` is by how
     /// much slices differ.
     fn compared(factor: f64, noise: f64) -> Comparison {
         let before = timed_report(1, 1.0, noise);
-        let json = crate::bench::report::json(&before);
+        let json = crate::bench::report::json(&Reports::one(before.clone()));
         let baseline = Baseline::read(&json).expect("a report");
         let now = timed_report(2, factor, noise);
         compare(&baseline, &now, "before.json", 5.0).expect("comparable")
@@ -452,7 +292,9 @@ mod tests {
         let mut held = 0;
         for number in 0..BENCHES {
             let before = timed_report(1_000 + number, 1.0, 0.3);
-            let baseline = Baseline::read(&crate::bench::report::json(&before)).expect("a report");
+            let baseline =
+                Baseline::read(&crate::bench::report::json(&Reports::one(before.clone())))
+                    .expect("a report");
             let now = timed_report(2_000 + number, 1.0, 0.3);
             let comparison = compare(&baseline, &now, "before.json", 5.0).expect("comparable");
             let p50 = &comparison.metrics[0];
@@ -482,7 +324,7 @@ mod tests {
     #[test]
     fn a_report_of_another_load_is_not_compared() {
         let before = timed_report(1, 1.0, 0.0);
-        let json = crate::bench::report::json(&before);
+        let json = crate::bench::report::json(&Reports::one(before.clone()));
         let baseline = Baseline::read(&json).expect("a report");
         let mut now = before.clone();
         now.connections = 7;
