@@ -247,6 +247,23 @@ fn hard_names_build_and_stay_on_the_wire() {
     succeed(&sandbox, &["proto", "gen", "--check"]);
 }
 
+/// That a bench found the process of a service that it was not told of, and what that took.
+fn took_is_told_of(service: &str, bench: &str) {
+    let (_, report) = bench.split_once("--- stdout ---\n").expect("a report");
+    let report = report.split("\n--- stderr ---").next().unwrap_or(report);
+    let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
+    let server = &report["server"];
+    let [process] = &server["processes"].as_array().expect("processes")[..] else {
+        panic!("{server}");
+    };
+    let program = std::fs::read_link(format!("/proc/{process}/exe")).expect("it runs");
+    assert!(program.ends_with(service), "{}", program.display());
+    assert!(
+        server["cpu_seconds_per_million_calls"].is_number(),
+        "{server}"
+    );
+}
+
 fn a_starter_is_run_called_and_benched() {
     let sandbox = Sandbox::new();
     // Ports of its own, away from those of a workspace that somebody runs here.
@@ -298,6 +315,9 @@ fn a_starter_is_run_called_and_benched() {
     ]);
     assert!(bench.starts_with("exit: 0"), "{bench}");
     assert!(bench.contains("\"OK\""), "{bench}");
+    if cfg!(target_os = "linux") {
+        took_is_told_of("user-service", &bench);
+    }
     independent_client(address);
 
     running.interrupt();
