@@ -14,9 +14,10 @@ use crate::proto::dialect;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
 use crate::proto::resolution;
+use crate::proto::resolved::{Made, Resolved, Stage};
 use crate::proto::schema::{File, last_part};
 use crate::proto::set::{self, SetContents};
-use crate::proto::sources::{Made, Resolved, Sources, Stage};
+use crate::proto::sources::Sources;
 
 /// Compiled protos: every file asked for and all that they import.
 #[derive(Clone, Debug)]
@@ -114,6 +115,16 @@ pub fn link(sources: &Sources, names: &[String]) -> Result<DescriptorPool, Compi
     Ok(compiler(sources, names)?.descriptor_pool())
 }
 
+/// Links files of which there are descriptors already; nothing where that fails.
+pub(super) fn link_resolved(
+    sources: &Sources,
+    names: &[String],
+    resolved: &Resolved,
+) -> Option<DescriptorPool> {
+    let compiler = attempt(sources, names, resolved).ok()?;
+    Some(compiler.descriptor_pool())
+}
+
 /// Parses a proto, without what it imports.
 ///
 /// # Errors
@@ -150,7 +161,7 @@ fn open(
             return Err(error.file().and_then(|it| said.remove(it)).unwrap_or(error));
         };
         let made = match resolved.stage(&file) {
-            Stage::Untouched => by_names(compiler, sources, &file, resolved)
+            Stage::Parsed => by_names(compiler, sources, &file, resolved)
                 .or_else(|| alone(sources, &file, resolved)),
             Stage::Names => alone(sources, &file, resolved),
             Stage::Alone => None,

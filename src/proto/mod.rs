@@ -35,6 +35,7 @@ pub mod pieces;
 pub mod replace;
 pub mod report;
 pub mod resolution;
+mod resolved;
 pub mod schema;
 pub mod set;
 pub mod sources;

@@ -3,6 +3,8 @@
 //!
 //! Pure: descriptors in, views out.
 
+use std::cell::OnceCell;
+
 use prost_types::source_code_info::Location;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
@@ -92,8 +94,8 @@ pub struct File<'a> {
     pub services: Vec<Service<'a>>,
     /// Extensions at any depth.
     pub extensions: Vec<Field<'a>>,
-    /// In the order of their paths.
-    locations: Vec<&'a Location>,
+    /// The indices of its locations in the order of their paths, once one is looked for.
+    by_path: OnceCell<Vec<usize>>,
 }
 
 /// A message.
@@ -174,17 +176,13 @@ pub struct Oneof<'a> {
 impl<'a> File<'a> {
     /// Lists what a file defines.
     pub fn new(proto: &'a FileDescriptorProto) -> Self {
-        let info = proto.source_code_info.iter();
-        let mut locations: Vec<&Location> = info.flat_map(|info| &info.location).collect();
-        // Compilers write them nearly in this order, which makes this quick.
-        locations.sort_by(|a, b| a.path.cmp(&b.path));
         let mut file = Self {
             proto,
             messages: Vec::new(),
             enums: Vec::new(),
             services: Vec::new(),
             extensions: Vec::new(),
-            locations,
+            by_path: OnceCell::new(),
         };
         let package = proto.package();
         for (index, message) in each(&proto.message_type) {
@@ -259,9 +257,16 @@ impl<'a> File<'a> {
 
     /// What stands at a path.
     pub fn location(&self, path: &[i32]) -> Option<&'a Location> {
-        let locations = &self.locations;
-        let found = locations.binary_search_by(|location| location.path.as_slice().cmp(path));
-        found.ok().map(|index| locations[index])
+        let info = self.proto.source_code_info.as_ref()?;
+        let path_of = |index: &usize| info.location[*index].path.as_slice();
+        let by_path = self.by_path.get_or_init(|| {
+            let mut indices: Vec<usize> = (0..info.location.len()).collect();
+            // Compilers write them nearly in this order, which makes this quick.
+            indices.sort_by(|a, b| path_of(a).cmp(path_of(b)));
+            indices
+        });
+        let found = by_path.binary_search_by(|index| path_of(index).cmp(path));
+        found.ok().map(|found| &info.location[by_path[found]])
     }
 
     /// The comment right before what stands at a path.

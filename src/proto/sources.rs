@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use prost_types::FileDescriptorProto;
@@ -16,6 +16,7 @@ use crate::proto::acceptance;
 use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::dialect::{self, Refusal};
 use crate::proto::finding::is_at_or_below;
+use crate::proto::resolved::Resolved;
 
 /// The protos that may be imported without being in the workspace, beside `google/protobuf/*`.
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/protos");
@@ -202,64 +203,6 @@ fn collect_names(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result
         }
     }
     Ok(())
-}
-
-/// What was made of a file that the compiler would take wrongly.
-#[derive(Clone, Debug)]
-pub(super) enum Made {
-    /// Its names are written in full.
-    Names(Box<FileDescriptorProto>),
-    /// It was compiled by itself; encoded, with the values of custom options.
-    Alone(Vec<u8>),
-}
-
-/// How far a file has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It is as it was parsed.
-    Untouched,
-    /// See [`Made::Names`].
-    Names,
-    /// See [`Made::Alone`].
-    Alone,
-}
-
-/// What was made of files, by their names; clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, Made>>>);
-
-impl Resolved {
-    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Made>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How far a file has got.
-    pub(super) fn stage(&self, name: &str) -> Stage {
-        match self.files().get(name) {
-            None => Stage::Untouched,
-            Some(Made::Names(_)) => Stage::Names,
-            Some(Made::Alone(_)) => Stage::Alone,
-        }
-    }
-
-    /// Keeps what was made of a file.
-    pub(super) fn add(&self, name: &str, made: Made) {
-        self.files().insert(name.to_owned(), made);
-    }
-}
-
-impl FileResolver for Resolved {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.files().get(name) {
-            Some(Made::Names(descriptor)) => {
-                Ok(File::from_file_descriptor_proto((**descriptor).clone()))
-            }
-            Some(Made::Alone(encoded)) => {
-                File::decode_file_descriptor_proto(encoded.as_slice()).map_err(protox::Error::new)
-            }
-            None => Err(protox::Error::file_not_found(name)),
-        }
-    }
 }
 
 /// Files of a folder, once it is certain that the parser can take them.

@@ -234,6 +234,74 @@ fn a_descriptor_set_is_compared() {
 }
 
 #[test]
+fn a_file_that_stayed_as_it_was_breaks_where_what_it_uses_did() {
+    let sandbox = Sandbox::new();
+    let pets = "syntax = \"proto2\";\n\npackage pets.v1;\n\nimport \"kinds/v1/kinds.proto\";\n\n\
+                message Pet {\n  optional kinds.v1.Kind kind = 1;\n  optional kinds.v1.Coat coat = 2;\n}\n";
+    let kinds = |kind: &str, coat: &str| {
+        format!("syntax = \"proto2\";\n\npackage kinds.v1;\n\n{kind}\n\n{coat}\n")
+    };
+    let states = [
+        (
+            "before",
+            "enum Kind {\n  CAT = 1;\n  DOG = 2;\n}",
+            "enum Coat {\n  SHORT = 0;\n}",
+        ),
+        (
+            "now",
+            "enum Kind {\n  DOG = 2;\n  CAT = 1;\n}",
+            "message Coat {}",
+        ),
+    ];
+    for (state, kind, coat) in states {
+        write(&sandbox, &format!("{state}/pets/v1/pets.proto"), pets);
+        write(
+            &sandbox,
+            &format!("{state}/kinds/v1/kinds.proto"),
+            &kinds(kind, coat),
+        );
+    }
+    sandbox.msvc([
+        "proto",
+        "build",
+        "--project",
+        "before",
+        "-o",
+        "../before.binpb",
+    ]);
+    let run = |against| {
+        sandbox.msvc([
+            "proto",
+            "breaking",
+            "--project",
+            "now",
+            "--against",
+            against,
+        ])
+    };
+    let output = run("../before");
+    insta::assert_snapshot!(output, @r"
+    exit: 1
+    --- stdout ---
+    kinds/v1/kinds.proto: enum `Coat` is gone from the file [ENUM_NO_DELETE]
+
+    pets/v1/pets.proto:8:3: the default of field `kind` (1) of `Pet` was `CAT` and is `DOG` [FIELD_SAME_DEFAULT]
+       |
+     8 |   optional kinds.v1.Kind kind = 1;
+       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    pets/v1/pets.proto:9:12: the type of field `coat` (2) of `Pet` was the enum `kinds.v1.Coat` and is the message `kinds.v1.Coat` [FIELD_SAME_TYPE]
+       |
+     9 |   optional kinds.v1.Coat coat = 2;
+       |            ^^^^^^^^^^^^^
+
+    --- stderr ---
+    error: 3 findings in 2 files
+    ");
+    assert_eq!(run("../before.binpb"), output);
+}
+
+#[test]
 fn what_is_no_state_is_refused_with_what_can_be_one() {
     let sandbox = changed();
     insta::assert_snapshot!(sandbox.msvc(["proto", "breaking", "--against", "maim"]), @r"

@@ -8,7 +8,7 @@ use crate::commands::proto::input::{self, FindingArgs, InputArgs};
 use crate::context::Context;
 use crate::error::{Diagnostic, Exit, Result};
 use crate::proto::breaking::{self, State};
-use crate::proto::earlier;
+use crate::proto::earlier::{self, Present};
 use crate::proto::module::Modules;
 use crate::proto::schema::File;
 
@@ -63,15 +63,18 @@ pub fn run(context: &Context, args: &BreakingArgs) -> Result {
         return Err(NoProtos.into());
     }
     let pool = input::compile(context, &modules, &all_names, format)?;
-    let earlier = earlier::read(&context.directory, &modules, against)?;
+    let present = Present {
+        modules: &modules,
+        pool: &pool,
+    };
+    let earlier = earlier::read(&context.directory, present, against)?;
     let files: Vec<File<'_>> = pool.file_descriptor_protos().map(File::new).collect();
-    let earlier_files: Vec<File<'_>> = earlier
-        .pool
-        .file_descriptor_protos()
-        .map(File::new)
-        .collect();
+    let changed: Vec<File<'_>> = earlier.changed().map(File::new).collect();
+    let unchanged = files
+        .iter()
+        .filter(|file| earlier.unchanged.contains(file.name()));
     let after = State::new(&files, &all_names.into_iter().collect());
-    let before = State::new(&earlier_files, &earlier.names);
+    let before = State::new(changed.iter().chain(unchanged), &earlier.names);
     let wanted = modules.names(&args.input.paths)?;
     let mut findings = Vec::new();
     for ((index, module), wanted) in modules.list.iter().enumerate().zip(&wanted) {

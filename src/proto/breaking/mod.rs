@@ -7,9 +7,11 @@ pub mod config;
 mod rules;
 mod state;
 
+use std::ptr;
+
 use crate::proto::breaking::config::BreakingConfig;
-use crate::proto::breaking::state::FieldView;
 pub use crate::proto::breaking::state::State;
+use crate::proto::breaking::state::{Definitions, FieldView};
 use crate::proto::finding::{Category, Complaint, Finding, RuleInfo, Span, UnknownRule};
 use crate::proto::lint::version::{self, Stability};
 use crate::proto::schema::{Enum, File, Message, Method, Service};
@@ -64,12 +66,13 @@ pub fn breaking(
         .selection()
         .choose("breaking", &all(), Category::File)?;
     let states = States { before, after };
+    let fields = before.fields_still_in(after);
     let mut findings = Vec::new();
     for rule in rules::RULES {
         if !chosen.has(rule.info.name) {
             continue;
         }
-        for (file, complaint) in complaints(&states, &rule.check) {
+        for (file, complaint) in complaints(&states, &fields, &rule.check) {
             let may_change = config.ignore_unstable_packages && is_unstable(&states, &file);
             if may_change || chosen.ignores(rule.info.name, &file) {
                 continue;
@@ -96,8 +99,13 @@ fn is_unstable(states: &States<'_>, file: &str) -> bool {
     package.and_then(version::of_package) == Some(Stability::Unstable)
 }
 
-/// What a rule has against the change, with the file that it concerns.
-fn complaints(states: &States<'_>, check: &Check) -> Vec<(String, Complaint)> {
+/// What a rule has against the change, with the file that it concerns. Files that both states share are
+/// not compared with themselves.
+fn complaints(
+    states: &States<'_>,
+    fields: &[(FieldView<'_>, FieldView<'_>)],
+    check: &Check,
+) -> Vec<(String, Complaint)> {
     let (before, after) = (states.before, states.after);
     let mut found: Vec<(String, Complaint)> = Vec::new();
     let mut add = |file: &File<'_>, complaints: &mut dyn Iterator<Item = Complaint>| {
@@ -107,7 +115,8 @@ fn complaints(states: &States<'_>, check: &Check) -> Vec<(String, Complaint)> {
         Check::Project(check) => return check(states),
         Check::File(check) => {
             for file in before.files() {
-                if let Some(now) = after.file(file.name()) {
+                let now = after.file(file.name());
+                if let Some(now) = now.filter(|now| !ptr::eq(*now, file)) {
                     let pair = Pair {
                         before: file,
                         after: now,
@@ -118,59 +127,50 @@ fn complaints(states: &States<'_>, check: &Check) -> Vec<(String, Complaint)> {
             }
         }
         Check::Message(check) => {
-            for (name, (_, message)) in &before.messages {
-                if let Some((file, now)) = after.messages.get(name) {
-                    let pair = Pair {
-                        before: *message,
-                        after: *now,
-                        states,
-                    };
-                    add(file, &mut check(&pair).into_iter());
-                }
+            for (file, before, after) in still_in(&before.messages, &after.messages) {
+                let pair = Pair {
+                    before,
+                    after,
+                    states,
+                };
+                add(file, &mut check(&pair).into_iter());
             }
         }
         Check::Enum(check) => {
-            for (name, (_, it)) in &before.enums {
-                if let Some((file, now)) = after.enums.get(name) {
-                    let pair = Pair {
-                        before: *it,
-                        after: *now,
-                        states,
-                    };
-                    add(file, &mut check(&pair).into_iter());
-                }
+            for (file, before, after) in still_in(&before.enums, &after.enums) {
+                let pair = Pair {
+                    before,
+                    after,
+                    states,
+                };
+                add(file, &mut check(&pair).into_iter());
             }
         }
         Check::Field(check) => {
-            for (was, now) in before.fields_still_in(after) {
+            for (was, now) in fields {
                 let pair = Pair {
-                    before: &was,
-                    after: &now,
+                    before: was,
+                    after: now,
                     states,
                 };
                 add(now.file, &mut check(&pair).into_iter());
             }
         }
         Check::Service(check) => {
-            for (name, (_, service)) in &before.services {
-                if let Some((file, now)) = after.services.get(name) {
-                    let pair = Pair {
-                        before: *service,
-                        after: *now,
-                        states,
-                    };
-                    add(file, &mut check(&pair).into_iter());
-                }
+            for (file, before, after) in still_in(&before.services, &after.services) {
+                let pair = Pair {
+                    before,
+                    after,
+                    states,
+                };
+                add(file, &mut check(&pair).into_iter());
             }
         }
         Check::Method(check) => {
-            for (name, (_, service)) in &before.services {
-                let Some((file, service_now)) = after.services.get(name) else {
-                    continue;
-                };
-                for method in service.methods() {
+            for (file, before, after) in still_in(&before.services, &after.services) {
+                for method in before.methods() {
                     let same = |it: &Method<'_>| it.proto.name() == method.proto.name();
-                    if let Some(now) = service_now.methods().find(same) {
+                    if let Some(now) = after.methods().find(same) {
                         let pair = Pair {
                             before: &method,
                             after: &now,
@@ -183,4 +183,15 @@ fn complaints(states: &States<'_>, check: &Check) -> Vec<(String, Complaint)> {
         }
     }
     found
+}
+
+/// Definitions that both states have, in files that they do not share: the present file, and both.
+fn still_in<'s, 'a, T>(
+    before: &'s Definitions<'a, T>,
+    after: &'s Definitions<'a, T>,
+) -> impl Iterator<Item = (&'a File<'a>, &'a T, &'a T)> + use<'s, 'a, T> {
+    before.iter().filter_map(|(name, &(was_in, was))| {
+        let &(file, now) = after.get(name)?;
+        (!ptr::eq(file, was_in)).then_some((file, was, now))
+    })
 }

@@ -7,15 +7,18 @@ use prost_types::field_descriptor_proto::{Label, Type};
 
 use crate::proto::schema::{Enum, Field, File, Message, Service, SourcePath, last_part, plain};
 
+/// Definitions of a kind by their full names, each with its file.
+pub type Definitions<'a, T> = BTreeMap<&'a str, (&'a File<'a>, &'a T)>;
+
 /// The protos at one time.
 pub struct State<'a> {
     files: BTreeMap<&'a str, &'a File<'a>>,
-    /// Messages by their full names, each with its file.
-    pub messages: BTreeMap<&'a str, (&'a File<'a>, &'a Message<'a>)>,
-    /// Enums by their full names, each with its file.
-    pub enums: BTreeMap<&'a str, (&'a File<'a>, &'a Enum<'a>)>,
-    /// Services by their full names, each with its file.
-    pub services: BTreeMap<&'a str, (&'a File<'a>, &'a Service<'a>)>,
+    /// Messages.
+    pub messages: Definitions<'a, Message<'a>>,
+    /// Enums.
+    pub enums: Definitions<'a, Enum<'a>>,
+    /// Services.
+    pub services: Definitions<'a, Service<'a>>,
     /// Extensions by what they extend and their number.
     pub extensions: BTreeMap<(&'a str, i32), (&'a File<'a>, &'a Field<'a>)>,
     /// All enums, those of imports as well.
@@ -62,7 +65,10 @@ impl Cardinality {
 
 impl<'a> State<'a> {
     /// Indexes the files whose names are given; the others are what they import.
-    pub fn new(all_files: &'a [File<'a>], names: &BTreeSet<String>) -> Self {
+    pub fn new(
+        all_files: impl IntoIterator<Item = &'a File<'a>>,
+        names: &BTreeSet<String>,
+    ) -> Self {
         let mut state = Self {
             files: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -120,20 +126,25 @@ impl<'a> State<'a> {
         packages
     }
 
-    /// Fields and extensions whose numbers are still there in another state, with what they are there.
+    /// Fields and extensions whose numbers are still there in another state, with what they are there. Of a
+    /// file that both states share, only those whose type is an enum, which may be another.
     pub fn fields_still_in(&self, other: &State<'a>) -> Vec<(FieldView<'a>, FieldView<'a>)> {
         let mut pairs = Vec::new();
         for (name, &(file, message)) in &self.messages {
             let Some(&(file_now, message_now)) = other.messages.get(name) else {
                 continue;
             };
+            let files = (file, file_now);
+            if !message.proto.field.iter().any(|it| may_differ(files, it)) {
+                continue;
+            }
             let now: BTreeMap<i32, Field<'_>> = message_now
                 .fields()
                 .map(|field| (field.proto.number(), field))
                 .collect();
             // The fields of a map's entry stand in no source; the map's own field does.
             let map = map_field(file_now, message_now);
-            for field in message.fields() {
+            for field in message.fields().filter(|it| may_differ(files, it.proto)) {
                 let Some(field_now) = now.get(&field.proto.number()) else {
                     continue;
                 };
@@ -165,6 +176,7 @@ impl<'a> State<'a> {
         };
         for (key, was) in &self.extensions {
             let now = other.extensions.get(key);
+            let now = now.filter(|now| may_differ((was.0, now.0), was.1.proto));
             pairs.extend(now.map(|now| (view(was), view(now))));
         }
         pairs
@@ -244,6 +256,12 @@ impl<'a> FieldView<'a> {
             ),
         }
     }
+}
+
+/// Whether a field may be another, and not only its text: in a file that both states share, its type is what
+/// it was, but the values of an enum may be others.
+fn may_differ(files: (&File<'_>, &File<'_>), field: &FieldDescriptorProto) -> bool {
+    !std::ptr::eq(files.0, files.1) || field.r#type() == Type::Enum
 }
 
 /// Where the map is that a message is an entry of.

@@ -29,16 +29,27 @@ fn is_named(view: &FieldView<'_>) -> bool {
     )
 }
 
+/// The word for a type that has a name.
+fn kind(view: &FieldView<'_>) -> &'static str {
+    match view.proto().r#type() {
+        Type::Enum => "enum",
+        Type::Group => "group",
+        _ => "message",
+    }
+}
+
 fn changed(fields: &Fields<'_>) -> Option<Complaint> {
     let part = match is_named(fields.after) {
         true => tag::FIELD_TYPE_NAME,
         false => tag::FIELD_TYPE,
     };
+    let [was, is] = [fields.before, fields.after].map(|it| match type_name(it) {
+        name if type_name(fields.before) != type_name(fields.after) => format!("`{name}`"),
+        name => format!("the {} `{name}`", kind(it)),
+    });
     let message = format!(
-        "the type of {} was `{}` and is `{}`",
-        fields.after.described(),
-        type_name(fields.before),
-        type_name(fields.after)
+        "the type of {} was {was} and is {is}",
+        fields.after.described()
     );
     fields::complaint(fields, &[part], message)
 }

@@ -1,10 +1,14 @@
 //! An earlier state of the protos: out of git, out of another folder, or out of a descriptor set.
 
+mod changes;
+mod skeleton;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost_reflect::DescriptorPool;
+use prost_types::FileDescriptorProto;
 
 use crate::error::{Diagnostic, Exit, IoContext, IoFailure, Located};
 use crate::proto::compile::{self, CompileErrors};
@@ -15,12 +19,32 @@ use crate::proto::module::{ModuleError, Modules};
 use crate::proto::sources::{self, Sources, WellKnown};
 use crate::proto::{acceptance, layout, vendor};
 
+/// The present state, compiled.
+#[derive(Clone, Copy)]
+pub struct Present<'a> {
+    /// Where its files are.
+    pub modules: &'a Modules,
+    /// Its files and what they import.
+    pub pool: &'a DescriptorPool,
+}
+
 /// An earlier state, compiled.
 pub struct Earlier {
-    /// Its files and what they import.
+    /// Its files and what they import, but for those that are as they were.
     pub pool: DescriptorPool,
     /// The names of its own files.
     pub names: BTreeSet<String>,
+    /// The names of files, its own and imported ones, that are as they were: their descriptors are those of
+    /// the present state, and `pool` may have another that is not whole.
+    pub unchanged: BTreeSet<String>,
+}
+
+impl Earlier {
+    /// The descriptors of the files that were others.
+    pub fn changed(&self) -> impl Iterator<Item = &FileDescriptorProto> {
+        let files = self.pool.file_descriptor_protos();
+        files.filter(|file| !self.unchanged.contains(file.name()))
+    }
 }
 
 /// Why an earlier state cannot be had.
@@ -108,23 +132,22 @@ impl Diagnostic for EarlierError {
     }
 }
 
-/// The state that a folder, a file or a commit has; `directory` is where it was named, `modules` are
-/// those of the present.
+/// The state that a folder, a file or a commit has; `directory` is where it was named.
 ///
 /// # Errors
 /// [`EarlierError`] when it is nothing of these, or its protos do not compile.
-pub fn read(directory: &Path, modules: &Modules, given: &str) -> Result<Earlier, EarlierError> {
+pub fn read(directory: &Path, present: Present<'_>, given: &str) -> Result<Earlier, EarlierError> {
     let path = directory.join(given);
     if path.is_dir() {
-        let earlier = Modules::of_earlier(&path, modules)?;
+        let earlier = Modules::of_earlier(&path, present.modules)?;
         let names: BTreeSet<String> = earlier.names(&[])?.into_iter().flatten().collect();
-        return compiled(given, &earlier.sources(), names);
+        return compiled(given, &earlier.sources(), names, present);
     }
     if path.is_file() {
         return of_descriptors(&path);
     }
     let git = Git {
-        folder: &modules.top,
+        folder: &present.modules.top,
     };
     let commit = git.commit(given).map_err(|source| EarlierError::Nothing {
         given: given.to_owned(),
@@ -134,16 +157,25 @@ pub fn read(directory: &Path, modules: &Modules, given: &str) -> Result<Earlier,
         given: given.to_owned(),
         source,
     })?;
-    of_files(given, files, modules)
+    of_files(given, files, present)
 }
 
 fn compiled(
     given: &str,
     sources: &Sources,
     names: BTreeSet<String>,
+    present: Present<'_>,
 ) -> Result<Earlier, EarlierError> {
     if names.is_empty() {
         return Err(EarlierError::Empty(given.to_owned()));
+    }
+    let now = present.modules.sources();
+    if let Some(changes) = changes::between((sources, &names), (&now, present.pool)) {
+        return Ok(Earlier {
+            pool: changes.pool,
+            names,
+            unchanged: changes.unchanged,
+        });
     }
     let listed: Vec<String> = names.iter().cloned().collect();
     let broken = |source| EarlierError::Broken {
@@ -151,7 +183,11 @@ fn compiled(
         source,
     };
     let pool = compile::link(sources, &listed).map_err(broken)?;
-    Ok(Earlier { pool, names })
+    Ok(Earlier {
+        pool,
+        names,
+        unchanged: BTreeSet::new(),
+    })
 }
 
 fn of_descriptors(path: &Path) -> Result<Earlier, EarlierError> {
@@ -164,19 +200,23 @@ fn of_descriptors(path: &Path) -> Result<Earlier, EarlierError> {
     })?;
     let names = pool.files().map(|file| file.name().to_owned());
     let names = names.filter(|name| !sources::is_built_in(name)).collect();
-    Ok(Earlier { pool, names })
+    Ok(Earlier {
+        pool,
+        names,
+        unchanged: BTreeSet::new(),
+    })
 }
 
 /// The state of a commit, from its files by their paths below the folder of the configuration.
 fn of_files(
     given: &str,
     files: BTreeMap<String, Vec<u8>>,
-    modules: &Modules,
+    present: Present<'_>,
 ) -> Result<Earlier, EarlierError> {
     let mut memory = BTreeMap::new();
     let mut names = BTreeSet::new();
     let mut unreadable = Vec::new();
-    let folders = layout::folders(&files, modules);
+    let folders = layout::folders(&files, present.modules);
     for (folder, excludes) in &folders {
         for (path, bytes) in &files {
             let Some(name) = below(path, folder).filter(|it| it.ends_with(".proto")) else {
@@ -213,7 +253,7 @@ fn of_files(
         well_known: WellKnown::AtHand,
         ..Sources::default()
     };
-    compiled(given, &sources, names)
+    compiled(given, &sources, names, present)
 }
 
 fn broken(given: &str, diagnostics: Vec<ProtoDiagnostic>) -> EarlierError {
