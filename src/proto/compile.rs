@@ -191,6 +191,9 @@ fn by_names(
 
 /// A file as it is when nothing but what it imports is compiled with it.
 fn alone(sources: &Sources, file: &str, resolved: &Resolved) -> Option<Made> {
+    if !resolved.try_alone(file) {
+        return None;
+    }
     let alone = attempt(sources, &[file.to_owned()], resolved).ok()?;
     let found = alone.descriptor_pool().get_file_by_name(file)?;
     Some(Made::Alone(found.encode_to_vec()))

@@ -1,6 +1,6 @@
 //! Files whose descriptors are there before the compiler opens them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost_types::FileDescriptorProto;
@@ -30,16 +30,28 @@ pub(super) enum Stage {
 
 /// What was made of files, by their names; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, Made>>>);
+pub(super) struct Resolved(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    made: BTreeMap<String, Made>,
+    /// The files that were compiled by themselves, or are being.
+    tried: BTreeSet<String>,
+}
 
 impl Resolved {
-    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Made>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a file is compiled by itself for the first time: what is wrong with it then is wrong.
+    pub(super) fn try_alone(&self, name: &str) -> bool {
+        self.known().tried.insert(name.to_owned())
     }
 
     /// How far a file has got.
     pub(super) fn stage(&self, name: &str) -> Stage {
-        match self.files().get(name) {
+        match self.known().made.get(name) {
             None | Some(Made::Parsed(_)) => Stage::Parsed,
             Some(Made::Names(_)) => Stage::Names,
             Some(Made::Alone(_)) => Stage::Alone,
@@ -48,13 +60,13 @@ impl Resolved {
 
     /// Keeps what was made of a file.
     pub(super) fn add(&self, name: &str, made: Made) {
-        self.files().insert(name.to_owned(), made);
+        self.known().made.insert(name.to_owned(), made);
     }
 }
 
 impl FileResolver for Resolved {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match self.files().get(name) {
+        match self.known().made.get(name) {
             Some(Made::Parsed(descriptor) | Made::Names(descriptor)) => {
                 Ok(File::from_file_descriptor_proto((**descriptor).clone()))
             }
