@@ -13,6 +13,7 @@ use crate::proto::diagnostic::ProtoDiagnostic;
 use crate::proto::dialect;
 use crate::proto::finding::most_similar;
 use crate::proto::mend;
+use crate::proto::public_imports;
 use crate::proto::resolution;
 use crate::proto::resolved::{Made, Resolved, Stage};
 use crate::proto::schema::{File, last_part};
@@ -61,8 +62,13 @@ fn compiled(mut compiler: Compiler) -> Compiled {
         imports: true,
         source_info: false,
     };
+    let mut descriptors = compiler.file_descriptor_set();
+    for file in &mut descriptors.file {
+        let written = public_imports::written(file);
+        file.dependency.truncate(written);
+    }
     Compiled {
-        descriptors: compiler.file_descriptor_set(),
+        descriptors,
         encoded: set::encode(&compiler.descriptor_pool(), &BTreeSet::new(), contents),
     }
 }
@@ -157,6 +163,10 @@ fn open(
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
+        if let Some((file, made)) = by_public_imports(compiler, sources, &error, resolved) {
+            resolved.add(&file, made);
+            continue;
+        }
         let Some(file) = misled(&error) else {
             return Err(error.file().and_then(|it| said.remove(it)).unwrap_or(error));
         };
@@ -173,6 +183,32 @@ fn open(
             }
             None => return Err(said.remove(&file).unwrap_or(error)),
         }
+    }
+}
+
+/// The file of an error that comes from a type behind several `import public`, with an import of that.
+fn by_public_imports(
+    compiler: &Compiler,
+    sources: &Sources,
+    error: &protox::Error,
+    resolved: &Resolved,
+) -> Option<(String, Made)> {
+    let diagnostic = ProtoDiagnostic::from_compiler(error);
+    let (name, help) = (diagnostic.file?, diagnostic.help?);
+    let (_, defined_in) = help.split_once("' is defined in '")?;
+    let (defined_in, _) = defined_in.split_once("', which is not imported by '")?;
+    let parsed = sources.resolver(resolved.clone()).open_file(&name).ok()?;
+    let mut file = parsed.file_descriptor_proto().clone();
+    let imports = &mut file.dependency;
+    let is_there = imports.iter().any(|it| it == defined_in);
+    if is_there || !public_imports::bring(imports, defined_in, &compiler.descriptor_pool()) {
+        return None;
+    }
+    imports.push(defined_in.to_owned());
+    match resolved.stage(&name) {
+        Stage::Parsed => Some((name, Made::Parsed(Box::new(file)))),
+        Stage::Names => Some((name, Made::Names(Box::new(file)))),
+        Stage::Alone => None,
     }
 }
 

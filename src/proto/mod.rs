@@ -32,6 +32,7 @@ pub mod modules;
 pub mod namer;
 pub mod options;
 pub mod pieces;
+pub mod public_imports;
 pub mod replace;
 pub mod report;
 pub mod resolution;

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 use prost_reflect::DescriptorPool;
 
+use crate::proto::public_imports;
+
 /// What goes into a descriptor set.
 #[derive(Clone, Copy, Debug)]
 pub struct SetContents {
@@ -25,10 +27,12 @@ pub fn encode(pool: &DescriptorPool, names: &BTreeSet<String>, contents: SetCont
         if !contents.imports && !names.contains(file.name()) {
             continue;
         }
+        let descriptor = file.file_descriptor_proto();
+        let written = public_imports::written(descriptor);
         let encoded = file.encode_to_vec();
-        let encoded = match contents.source_info {
+        let encoded = match contents.source_info && written == descriptor.dependency.len() {
             true => encoded,
-            false => without_source_info(&encoded),
+            false => trimmed(&encoded, written, contents.source_info),
         };
         encode_key(FILE, WireType::LengthDelimited, &mut set);
         encode_varint(encoded.len() as u64, &mut set);
@@ -37,13 +41,16 @@ pub fn encode(pool: &DescriptorPool, names: &BTreeSet<String>, contents: SetCont
     set
 }
 
-/// An encoded file without its comments and places. The message is walked over as it is on the wire, for
-/// decoding it would lose the values of custom options.
-fn without_source_info(encoded: &[u8]) -> Vec<u8> {
+/// An encoded file with its first `imports`, and with or without comments and places. The message is walked
+/// over as it is on the wire, for decoding it would lose the values of custom options.
+fn trimmed(encoded: &[u8], imports: usize, source_info: bool) -> Vec<u8> {
+    /// `FileDescriptorProto.dependency`.
+    const DEPENDENCY: u32 = 3;
     /// `FileDescriptorProto.source_code_info`.
     const SOURCE_CODE_INFO: u32 = 9;
     let mut kept = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
+    let mut imports_left = imports;
     while !rest.is_empty() {
         let start = rest;
         let Some((number, length)) = field(&mut rest) else {
@@ -51,10 +58,18 @@ fn without_source_info(encoded: &[u8]) -> Vec<u8> {
             return encoded.to_vec();
         };
         let end = start.len() - rest.len() + length;
-        if number != SOURCE_CODE_INFO {
+        let is_kept = match number {
+            DEPENDENCY => imports_left > 0,
+            SOURCE_CODE_INFO => source_info,
+            _ => true,
+        };
+        if number == DEPENDENCY {
+            imports_left = imports_left.saturating_sub(1);
+        }
+        if is_kept {
             kept.extend_from_slice(&start[..end]);
         }
-        rest = &start[end..];
+        rest = &rest[length..];
     }
     kept
 }

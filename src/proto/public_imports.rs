@@ -1,0 +1,96 @@
+//! Imports that bring others along: `import public`, one behind the other.
+//!
+//! The compiler follows one of them. Where a file uses what is behind several, an import of that is added
+//! behind those that it has, and taken away again from what is written for others: it stands nowhere in the
+//! source, so it has no place.
+//!
+//! Pure: descriptors in, descriptors out.
+
+use prost_reflect::DescriptorPool;
+use prost_types::FileDescriptorProto;
+
+use crate::proto::schema::tag;
+
+/// Whether a file is imported by whoever has these imports, which are in the pool.
+pub fn bring(imports: &[String], wanted: &str, pool: &DescriptorPool) -> bool {
+    let mut seen = imports.to_vec();
+    let mut at = 0;
+    while let Some(file) = seen.get(at) {
+        if file == wanted {
+            return true;
+        }
+        at += 1;
+        let Some(file) = pool.get_file_by_name(file) else {
+            continue;
+        };
+        for public in file.public_dependencies() {
+            if !seen.iter().any(|it| it == public.name()) {
+                seen.push(public.name().to_owned());
+            }
+        }
+    }
+    false
+}
+
+/// How many imports a compiled file has in its source.
+pub fn written(file: &FileDescriptorProto) -> usize {
+    let all = file.dependency.len();
+    let Some(info) = &file.source_code_info else {
+        return all;
+    };
+    let is_import = |path: &[i32]| matches!(path, [tag::FILE_DEPENDENCY, _]);
+    let places = info.location.iter().filter(|it| is_import(&it.path));
+    places.count().min(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use crate::proto::compile::compile;
+    use crate::proto::sources::Sources;
+
+    #[test]
+    fn what_is_behind_several_public_imports_can_be_used() {
+        let files = [
+            (
+                "a.proto",
+                "import \"b.proto\"; import \"e.proto\"; message A { p.D d = 1; E e = 2; }",
+            ),
+            ("b.proto", "import public \"c.proto\";"),
+            ("c.proto", "import public \"d.proto\";"),
+            ("d.proto", "package p; message D {}"),
+            ("e.proto", "message E {}"),
+        ];
+        let files = files.map(|(name, text)| {
+            let text = format!("syntax = \"proto3\"; {text}");
+            (name.to_owned(), text)
+        });
+        let mut memory = BTreeMap::from(files);
+        let compiled = |memory: &BTreeMap<String, String>| {
+            let sources = Sources {
+                memory: memory.clone(),
+                ..Sources::default()
+            };
+            compile(&sources, &["a.proto".to_owned()])
+        };
+        let valid = compiled(&memory).expect("valid");
+        let encoded = FileDescriptorSet::decode(valid.encoded.as_slice()).expect("valid");
+        for set in [&valid.descriptors, &encoded] {
+            let file = set.file.iter().find(|it| it.name() == "a.proto");
+            let file = file.expect("there");
+            assert_eq!(file.dependency, ["b.proto", "e.proto"]);
+            assert_eq!(file.message_type[0].field[0].type_name(), ".p.D");
+        }
+
+        let not_public = "syntax = \"proto3\"; import \"d.proto\";";
+        memory.insert("c.proto".to_owned(), not_public.to_owned());
+        let error = compiled(&memory)
+            .expect_err("`d.proto` is not imported")
+            .to_string();
+        assert!(error.contains("is not defined"), "{error}");
+    }
+}
