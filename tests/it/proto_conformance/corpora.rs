@@ -111,6 +111,16 @@ pub fn corpora() -> Result<Vec<Corpus>, String> {
             &[],
         ),
         Corpus {
+            import_from: Some(unit_tests.clone()),
+            // One imports what is not among the sources.
+            ..Corpus::new(
+                "protobuf's tests in Python",
+                &sources.join("python"),
+                "google",
+                &["google/protobuf/pyext/proto2_api_test.proto"],
+            )
+        },
+        Corpus {
             import_from: Some(unit_tests),
             // Fields that are one in JSON, of which protoc only warns.
             differ: &["com/google/protobuf/test_bad_identifiers.proto"],
