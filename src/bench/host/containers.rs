@@ -58,9 +58,10 @@ mod tests {
 
     #[test]
     fn a_proxy_tells_where_it_forwards_to() {
-        let arguments = "/usr/bin/docker-proxy\0-proto\0tcp\0-host-ip\00.0.0.0\0-host-port\08080\0\
-                         -container-ip\0172.17.0.2\0-container-port\080\0";
-        let address = |port: u16| forwards(arguments, &[port].into());
+        let arguments = "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 8080 \
+                         -container-ip 172.17.0.2 -container-port 80 ";
+        let arguments = arguments.replace(' ', "\0");
+        let address = |port: u16| forwards(&arguments, &[port].into());
         assert_eq!(address(8080).as_deref(), Some("172.17.0.2"));
         assert_eq!(address(80), None);
         assert_eq!(forwards("docker-proxy\0-host-port", &[80].into()), None);
