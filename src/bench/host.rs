@@ -168,15 +168,17 @@ fn thread_time() -> Duration {
 mod tests {
     use super::*;
 
-    /// Spins with clocks that advance by these microseconds, wall and processor, and then by one each.
-    fn found(jumps: &[(u64, u64)]) -> Spun {
+    const MICROSECOND: Duration = Duration::from_micros(1);
+
+    /// Spins with clocks that advance by these times, wall and processor, and then by a microsecond each.
+    fn found(jumps: &[(Duration, Duration)]) -> Spun {
         let mut jumps = jumps.iter().copied();
         let (mut wall, mut processor) = (Instant::now(), Duration::ZERO);
         let mut spun = Spun::default();
         spin(&mut spun, || {
-            let (passed, ran) = jumps.next().unwrap_or((1, 1));
-            wall += Duration::from_micros(passed);
-            processor += Duration::from_micros(ran);
+            let (passed, ran) = jumps.next().unwrap_or((MICROSECOND, MICROSECOND));
+            wall += passed;
+            processor += ran;
             (wall, processor)
         });
         spun
@@ -184,21 +186,19 @@ mod tests {
 
     #[test]
     fn what_others_outside_have_is_told_from_what_others_inside_have() {
-        let micros = Duration::from_micros;
+        let none = Duration::ZERO;
         let quiet = found(&[]);
-        assert_eq!(
-            (quiet.stolen, quiet.preempted),
-            (Duration::ZERO, Duration::ZERO)
-        );
+        assert_eq!((quiet.stolen, quiet.preempted), (none, none));
         // The first reading is the beginning.
-        let stolen = found(&[(0, 0), (700, 700)]);
-        assert_eq!((stolen.stolen, stolen.preempted), (micros(700), micros(0)));
-        let preempted = found(&[(0, 0), (700, 2)]);
+        let pause = SPIN / 2;
+        let stolen = found(&[(none, none), (pause, pause)]);
+        assert_eq!((stolen.stolen, stolen.preempted), (pause, none));
+        let preempted = found(&[(none, none), (pause, MICROSECOND)]);
         assert_eq!(
             (preempted.stolen, preempted.preempted),
-            (micros(2), micros(698))
+            (MICROSECOND, pause - MICROSECOND)
         );
-        assert_eq!(preempted.total, micros(2_000));
+        assert_eq!(preempted.total, SPIN);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::bench::validity;
 /// A host that takes more than this share of the probe's time away is noisy, in percent.
 const NOISY_PERCENT: f64 = 5.0;
 /// The probe must have spun for so long before it tells anything, in seconds.
-const LEAST_SPUN: f64 = 0.02;
+const LEAST_SPUN: f64 = 0.01;
 /// A service that does less than this share of the calls of a rate does not keep up with it.
 pub const KEPT_UP: f64 = 0.95;
 

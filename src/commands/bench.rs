@@ -170,7 +170,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = positive, default_value = "100")]
     sample: usize,
     /// Write the report to this file as well, in the form that its name ends with: .json, .html (a page with
-    /// charts), .csv (a header and one row), .xml (JUnit) or .prom (Prometheus); may be given several times.
+    /// charts), .csv (a header and a row for each method), .xml (JUnit) or .prom (Prometheus); may be given
+    /// several times.
     #[arg(long = "output", value_name = "FILE.{json,html,csv,xml,prom}", value_parser = output_file, value_hint = ValueHint::FilePath)]
     outputs: Vec<OutputFile>,
 }

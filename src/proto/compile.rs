@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use miette::Diagnostic as _;
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
@@ -168,21 +169,47 @@ fn open(
             continue;
         }
         let Some(file) = misled(&error) else {
-            return Err(error.file().and_then(|it| said.remove(it)).unwrap_or(error));
+            let error = error.file().and_then(|it| said.remove(it)).unwrap_or(error);
+            return Err(with_places(compiler, sources, name, error, resolved));
         };
         let made = match resolved.stage(&file) {
             Stage::Parsed => by_names(compiler, sources, &file, resolved)
                 .or_else(|| alone(sources, &file, resolved)),
             Stage::Names => alone(sources, &file, resolved),
-            Stage::Alone => None,
+            Stage::Last => None,
         };
         match made {
             Some(made) => {
                 resolved.add(&file, made);
                 said.entry(file).or_insert(error);
             }
-            None => return Err(said.remove(&file).unwrap_or(error)),
+            None => {
+                let error = said.remove(&file).unwrap_or(error);
+                return Err(with_places(compiler, sources, name, error, resolved));
+            }
         }
+    }
+}
+
+/// An error with its places, also in a file to which imports were added: what was parsed has no text, so the
+/// file is opened once more from that.
+fn with_places(
+    compiler: &mut Compiler,
+    sources: &Sources,
+    name: &str,
+    error: protox::Error,
+    resolved: &Resolved,
+) -> protox::Error {
+    let text = error.file().and_then(|file| sources.text(file));
+    let (None, Some(file), Some(text)) = (error.source_code(), error.file(), text) else {
+        return error;
+    };
+    if !resolved.take_text(file, text) {
+        return error;
+    }
+    match compiler.open_file(name) {
+        Err(again) if again.file() == error.file() && !again.is_parse() => again,
+        _ => error,
     }
 }
 
@@ -208,7 +235,7 @@ fn by_public_imports(
     match resolved.stage(&name) {
         Stage::Parsed => Some((name, Made::Parsed(Box::new(file)))),
         Stage::Names => Some((name, Made::Names(Box::new(file)))),
-        Stage::Alone => None,
+        Stage::Last => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub fn bring(imports: &[String], wanted: &str, pool: &DescriptorPool) -> bool {
     false
 }
 
-/// How many imports a compiled file has in its source.
+/// How many imports a file has in its source: each of them has a place, and so has none that was added.
 pub fn written(file: &FileDescriptorProto) -> usize {
     let all = file.dependency.len();
     let Some(info) = &file.source_code_info else {
@@ -50,6 +50,7 @@ mod tests {
     use prost::Message as _;
     use prost_types::FileDescriptorSet;
 
+    use super::tag;
     use crate::proto::compile::compile;
     use crate::proto::sources::Sources;
 
@@ -86,11 +87,49 @@ mod tests {
             assert_eq!(file.message_type[0].field[0].type_name(), ".p.D");
         }
 
+        let missing = "syntax = \"proto3\";\nimport \"b.proto\";\n\
+                       message A {\n  p.D d = 1;\n  Missing m = 2;\n} // The end.";
+        let mut with_missing = memory.clone();
+        with_missing.insert("a.proto".to_owned(), missing.to_owned());
+        let error = compiled(&with_missing).expect_err("`Missing` is nowhere");
+        let place = error.0.place.as_ref().map(|it| (it.line, it.text.as_str()));
+        assert_eq!(place, Some((5, "  Missing m = 2;")), "{error}");
+
         let not_public = "syntax = \"proto3\"; import \"d.proto\";";
         memory.insert("c.proto".to_owned(), not_public.to_owned());
         let error = compiled(&memory)
             .expect_err("`d.proto` is not imported")
             .to_string();
         assert!(error.contains("is not defined"), "{error}");
+    }
+
+    #[test]
+    fn an_import_that_was_added_is_told_apart_where_others_were_dropped() {
+        let edition = "edition = \"2023\";\nimport \"google/protobuf/cpp_features.proto\";\n\
+                       import \"b.proto\";\nmessage A { p.D d = 1; }";
+        let proto3 = |text: &str| format!("syntax = \"proto3\"; {text}");
+        let files = [
+            ("a.proto", edition.to_owned()),
+            ("b.proto", proto3("import public \"c.proto\";")),
+            ("c.proto", proto3("import public \"d.proto\";")),
+            ("d.proto", proto3("package p; message D {}")),
+        ];
+        let sources = Sources {
+            memory: BTreeMap::from(files.map(|(name, text)| (name.to_owned(), text))),
+            ..Sources::default()
+        };
+        let valid = compile(&sources, &["a.proto".to_owned()]).expect("valid");
+        let encoded = FileDescriptorSet::decode(valid.encoded.as_slice()).expect("valid");
+        for set in [&valid.descriptors, &encoded] {
+            let file = set.file.iter().find(|it| it.name() == "a.proto");
+            assert_eq!(file.expect("there").dependency, ["b.proto"]);
+        }
+        let file = valid.descriptors.file.iter();
+        let file = file.filter(|it| it.name() == "a.proto");
+        let locations = file.flat_map(|it| &it.source_code_info);
+        let locations = locations.flat_map(|it| &it.location);
+        let imports = locations.filter(|it| it.path.first() == Some(&tag::FILE_DEPENDENCY));
+        let imports: Vec<(i32, i32)> = imports.map(|it| (it.path[1], it.span[0])).collect();
+        assert_eq!(imports, [(0, 2)]);
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost_types::FileDescriptorProto;
 use protox::file::{File, FileResolver};
 
+use crate::proto::public_imports;
+
 /// What was made of a file.
 #[derive(Clone, Debug)]
 pub(super) enum Made {
@@ -15,6 +17,8 @@ pub(super) enum Made {
     Names(Box<FileDescriptorProto>),
     /// It was compiled by itself; encoded, with the values of custom options.
     Alone(Vec<u8>),
+    /// It is wrong, and read from its text to tell where.
+    Text(String),
 }
 
 /// How far a file has got.
@@ -24,8 +28,8 @@ pub(super) enum Stage {
     Parsed,
     /// See [`Made::Names`].
     Names,
-    /// See [`Made::Alone`].
-    Alone,
+    /// Nothing more is made of it: [`Made::Alone`], [`Made::Text`].
+    Last,
 }
 
 /// What was made of files, by their names; clones share it.
@@ -54,13 +58,34 @@ impl Resolved {
         match self.known().made.get(name) {
             None | Some(Made::Parsed(_)) => Stage::Parsed,
             Some(Made::Names(_)) => Stage::Names,
-            Some(Made::Alone(_)) => Stage::Alone,
+            Some(Made::Alone(_) | Made::Text(_)) => Stage::Last,
         }
     }
 
     /// Keeps what was made of a file.
     pub(super) fn add(&self, name: &str, made: Made) {
         self.known().made.insert(name.to_owned(), made);
+    }
+
+    /// Whether a file with added imports is read from its text from now on. They are put behind it, where
+    /// they move nothing.
+    pub(super) fn take_text(&self, name: &str, text: String) -> bool {
+        let mut known = self.known();
+        let added: String = match known.made.get(name) {
+            Some(Made::Parsed(file) | Made::Names(file)) => {
+                let added = file.dependency.iter().skip(public_imports::written(file));
+                added.map(|it| format!("\nimport {it:?};")).collect()
+            }
+            Some(Made::Text(_)) => return true,
+            Some(Made::Alone(_)) | None => String::new(),
+        };
+        let has_added = !added.is_empty();
+        if has_added {
+            known
+                .made
+                .insert(name.to_owned(), Made::Text(text + &added));
+        }
+        has_added
     }
 }
 
@@ -73,6 +98,7 @@ impl FileResolver for Resolved {
             Some(Made::Alone(encoded)) => {
                 File::decode_file_descriptor_proto(encoded.as_slice()).map_err(protox::Error::new)
             }
+            Some(Made::Text(text)) => File::from_source(name, text),
             None => Err(protox::Error::file_not_found(name)),
         }
     }

@@ -129,12 +129,10 @@ pub async fn build(
     })?;
     group.0 = None;
     if !status.success() {
-        // Cargo knows no place where a program could be.
-        let lacks = |name: &&String| !options.root.join(main_file(name)).is_file();
-        if let Some(missing) = options.services.iter().find(lacks) {
-            return Err(BuildError::NoProgram(missing.clone()));
+        if let Some(missing) = said.lacking {
+            return Err(BuildError::NoProgram(missing));
         }
-        let said = said + &programs.said;
+        let said = said.unprinted + &programs.said;
         return Err(BuildError::Failed { status, said });
     }
     let programs = programs.paths;

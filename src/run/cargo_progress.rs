@@ -10,9 +10,18 @@ use crate::printer::Printer;
 /// How often a line tells of progress where lines are not redrawn.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
 
+/// What cargo said that matters once it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What a quiet printer did not print.
+    pub unprinted: String,
+    /// The program that the workspace does not have, printed or not.
+    pub lacking: Option<String>,
+}
+
 /// Shows cargo's own progress (`Building [=> ] 12/155: tonic, hyper`) as ours, and from its first
-/// error on all that it says; returned where it was not printed.
-pub async fn show(mut stderr: impl AsyncRead + Unpin, printer: &Printer) -> String {
+/// error on all that it says.
+pub async fn show(mut stderr: impl AsyncRead + Unpin, printer: &Printer) -> Said {
     let mut screen = Screen::new(printer);
     // A read may end anywhere, also within a character.
     let mut pending = Vec::new();
@@ -37,8 +46,7 @@ struct Screen<'a> {
     bar: ProgressBar,
     is_failing: bool,
     last_line: Instant,
-    /// The news that a quiet printer does not print.
-    said: String,
+    said: Said,
 }
 
 impl<'a> Screen<'a> {
@@ -49,7 +57,7 @@ impl<'a> Screen<'a> {
             bar: printer.progress("Building", 0),
             is_failing: false,
             last_line: Instant::now(),
-            said: String::new(),
+            said: Said::default(),
         }
     }
 
@@ -58,6 +66,9 @@ impl<'a> Screen<'a> {
         let raw = String::from_utf8_lossy(raw);
         let line = console::strip_ansi_codes(&raw);
         self.is_failing |= line.starts_with("error");
+        if let Some(name) = lacking(&line) {
+            self.said.lacking.get_or_insert_with(|| name.to_owned());
+        }
         match Line::parse(&line, self.is_failing) {
             Line::Progress(progress) => self.progress(progress),
             Line::Passing(text) => self.bar.set_message(text),
@@ -65,7 +76,9 @@ impl<'a> Screen<'a> {
                 self.printer.detail(&text);
                 self.bar.set_message(text);
             }
-            Line::News(text) if self.printer.is_quiet() => self.said += &format!("\n{text}"),
+            Line::News(text) if self.printer.is_quiet() => {
+                self.said.unprinted += &format!("\n{text}");
+            }
             Line::News(text) => self.printer.line(&text),
             Line::Empty => {}
         }
@@ -148,6 +161,13 @@ fn parse_progress(line: &str) -> Option<Progress> {
     })
 }
 
+/// The program that cargo, in its own words, finds nowhere.
+fn lacking(line: &str) -> Option<&str> {
+    let (_, after) = line.split_once("no bin target named `")?;
+    let (name, _) = after.split_once('`')?;
+    Some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +197,29 @@ mod tests {
         let long = format!("error: {}", "ü".repeat(5000));
         let said = format!("{long}\nerror: the last");
         let told = show(said.as_bytes(), &printer).await;
-        assert_eq!(told, format!("\n{long}\nerror: the last"));
+        assert_eq!(told.unprinted, format!("\n{long}\nerror: the last"));
+        assert_eq!(told.lacking, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_nowhere_is_known_whether_or_not_it_is_printed() {
+        let line = "error: no bin target named `alpha` in default-run packages\n";
+        for quiet in [false, true] {
+            let args = GlobalArgs {
+                quiet,
+                ..GlobalArgs::default()
+            };
+            let printer = Printer::new(&args, &Environment::default());
+            let colored = format!(
+                "\u{1b}[1m\u{1b}[91merror\u{1b}[0m{}",
+                &line["error".len()..]
+            );
+            for line in [line, &colored] {
+                let told = show(line.as_bytes(), &printer).await;
+                assert_eq!(told.lacking.as_deref(), Some("alpha"), "{line}");
+                assert_eq!(told.unprinted.is_empty(), !quiet, "{line}");
+            }
+        }
     }
 
     #[test]

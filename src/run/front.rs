@@ -36,14 +36,20 @@ pub fn example_call(project: &Project, name: &str, address: SocketAddr) -> Optio
     };
     let methods = pool.services().filter(|service| {
         let name = service.full_name();
-        services.iter().any(|it| matches(it, name))
+        let package = service.package_name();
+        services.iter().any(|it| fits(it, name, package))
     });
     let methods = methods.flat_map(|service| service.methods().collect::<Vec<_>>());
     let calls = methods
         .filter(|it| !it.is_client_streaming() && !it.is_server_streaming() && is_open(it))
         .filter_map(|it| call(&pool, &it));
     let call = calls.min_by_key(|call| call.effort)?;
-    Some(call.command(address))
+    let has_tls = last(&configuration, &["server", "tls", "enabled"]).and_then(Item::as_bool);
+    let scheme = match has_tls {
+        Some(true) => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    Some(call.command(scheme, address))
 }
 
 /// The names in `[[app.gateway.services]]`.
@@ -71,12 +77,28 @@ fn last<'a>(files: &'a [DocumentMut], key: &[&str]) -> Option<&'a Item> {
     found.next()
 }
 
-/// Whether a name is meant by another, which may end with `*`.
+/// Whether `wanted`, or `package.*`, is that of a service: as the gateway takes it.
+fn fits(wanted: &str, service: &str, package: &str) -> bool {
+    match wanted.strip_suffix(".*") {
+        Some(wanted) => package == wanted,
+        None => service == wanted,
+    }
+}
+
+/// Whether a method's name is meant by another, which may end with `*`.
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
     }
+}
+
+/// How a gateway is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    /// With a certificate that curl need not know.
+    Https,
 }
 
 /// A request over HTTP.
@@ -90,14 +112,18 @@ struct Call {
 }
 
 impl Call {
-    fn command(&self, address: SocketAddr) -> String {
+    fn command(&self, scheme: Scheme, address: SocketAddr) -> String {
+        let (option, scheme) = match scheme {
+            Scheme::Http => ("", "http"),
+            Scheme::Https => ("-k ", "https"),
+        };
         let verb = match (self.verb, &self.body) {
             ("GET", None) | ("POST", Some(_)) => String::new(),
             (verb, _) => format!("-X {verb} "),
         };
         let body = self.body.as_ref().map(|body| format!("-d '{body}' "));
         let body = body.unwrap_or_default();
-        format!("curl {verb}{body}http://{address}{}", self.path)
+        format!("curl {option}{verb}{body}{scheme}://{address}{}", self.path)
     }
 }
 
@@ -204,15 +230,16 @@ mod tests {
     #[test]
     fn a_call_is_one_line_for_a_shell() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let call = |verb, body: Option<&str>| {
+        let call_over = |scheme, verb, body: Option<&str>| {
             let call = Call {
                 effort: 0,
                 verb,
                 path: "/v1/a".to_owned(),
                 body: body.map(str::to_owned),
             };
-            call.command(address)
+            call.command(scheme, address)
         };
+        let call = |verb, body| call_over(Scheme::Http, verb, body);
         assert_eq!(call("GET", None), "curl http://127.0.0.1:8080/v1/a");
         assert_eq!(
             call("POST", Some("{}")),
@@ -226,5 +253,24 @@ mod tests {
             call("DELETE", None),
             "curl -X DELETE http://127.0.0.1:8080/v1/a"
         );
+        assert_eq!(
+            call_over(Scheme::Https, "PUT", Some("{}")),
+            "curl -k -X PUT -d '{}' https://127.0.0.1:8080/v1/a"
+        );
+    }
+
+    #[test]
+    fn a_package_is_that_of_a_service_and_not_of_those_below() {
+        for (wanted, service, package, is_meant) in [
+            ("shop.v1.*", "shop.v1.Orders", "shop.v1", true),
+            ("shop.*", "shop.v1.Orders", "shop.v1", false),
+            ("shop.v1.Orders", "shop.v1.Orders", "shop.v1", true),
+            ("shop.v1.Or*", "shop.v1.Orders", "shop.v1", false),
+            ("*", "shop.v1.Orders", "shop.v1", false),
+        ] {
+            assert_eq!(fits(wanted, service, package), is_meant, "{wanted}");
+        }
+        assert!(matches("shop.*", "shop.v1.Orders/Get"));
+        assert!(!matches("shop.v1.Orders/Get", "shop.v1.Orders/GetAll"));
     }
 }

@@ -818,7 +818,7 @@ fn what_is_wrong_with_the_arguments_is_shown() {
     insta::assert_snapshot!(bench(&sandbox, &address, &["SendMessage", "--rate", "10", "-c", "2"]), @r"
     exit: 2
     --- stderr ---
-    error: the argument '--rate <R>' cannot be used with '--concurrency <C>'
+    error: the argument '--rate <R>' cannot be used with '--concurrency <C|PROFILE>'
 
     Usage: msvc bench --rate <R> <TARGET> <METHOD>
 

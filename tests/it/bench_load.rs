@@ -63,6 +63,7 @@ fn the_number_of_callers_follows_a_profile() {
             assert_eq!(report["duration_seconds"], 1.0);
             assert_eq!(report["model"], json!({"kind": "closed", "concurrency": 8}));
             let slices = report["timeline"]["slices"].as_array().expect("slices");
+            assert!((6..=10).contains(&slices.len()), "{report:#}");
             let half = |half: &[serde_json::Value]| -> f64 {
                 half.iter().map(|slice| number(&slice["completed"])).sum()
             };
@@ -73,7 +74,11 @@ fn the_number_of_callers_follows_a_profile() {
         assert!(before <= 2.0 * 26.0, "{engine}: {before}, then {after}");
         assert!(after > before * 1.5, "{engine}: {before}, then {after}");
         let (before, after) = load("step:8,1/500ms");
-        assert!(after <= 26.0 + 8.0, "{engine}: {before}, then {after}");
+        // A pause of the machine at the change lets the eight finish one call more.
+        assert!(
+            after <= 26.0 + 2.0 * 8.0,
+            "{engine}: {before}, then {after}"
+        );
         assert!(before > after * 1.5, "{engine}: {before}, then {after}");
     }
     let shown = bench(

@@ -296,6 +296,19 @@ fn what_is_no_mix_is_told() {
     --- stderr ---
     error: `mix.toml` has no call with a weight above 0
     ");
+    for (weight, shown) in [
+        ("-1", "-1"),
+        ("-0.5", "-0.5"),
+        ("nan", "NaN"),
+        ("inf", "inf"),
+    ] {
+        let text = MIX.replace("weight = 3", &format!("weight = {weight}"));
+        let expected = format!(
+            "exit: 2\n--- stderr ---\nerror: `mix.toml` has a call `SendMessage` with the weight {shown}, which \
+             is no number from 0 on"
+        );
+        assert_eq!(wrong(&text, &[]).trim_end(), expected);
+    }
     insta::assert_snapshot!(wrong("[[call]]\nmethod = 'SendMesage'\n", &[]), @r"
     exit: 2
     --- stderr ---

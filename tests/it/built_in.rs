@@ -188,6 +188,8 @@ fn what_was_begun_is_not_forgotten_where_its_engine_is_away() {
         let told = site.msvc(&[command]);
         assert!(told.starts_with("exit: 3"), "{command}: {told}");
         assert!(told.contains("no Docker engine answers"), "{told}");
+        // None of them has a flag to choose an engine.
+        assert!(!told.contains("--engine"), "{command}: {told}");
     }
     fs::remove_file(note).expect("there");
     let down = site.msvc(&["down"]);

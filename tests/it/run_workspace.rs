@@ -154,3 +154,26 @@ fn run_tells_a_service_without_a_program_what_makes_one() {
     hint: `services/alpha/src/main.rs` makes one
     ");
 }
+
+#[test]
+fn run_tells_what_cargo_said_of_a_program_that_begins_elsewhere() {
+    let sandbox = Sandbox::new();
+    workspace(&sandbox, SERVICE);
+    let folder = sandbox.path().join("services/alpha");
+    fs::remove_file(folder.join("src/main.rs")).expect("removed");
+    write(
+        &sandbox,
+        "services/alpha/src/other.rs",
+        "fn main() { missing() }",
+    );
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("there");
+    let manifest = manifest + "\n[[bin]]\nname = \"alpha\"\npath = \"src/other.rs\"\n";
+    write(&sandbox, "services/alpha/Cargo.toml", &manifest);
+    let output = sandbox.msvc(["run", "-q"]);
+    assert!(output.contains("error: the build failed"), "{output}");
+    assert!(
+        output.contains("cannot find function `missing`"),
+        "{output}"
+    );
+    assert!(!output.contains("has no program"), "{output}");
+}

@@ -222,6 +222,8 @@ struct Shown {
 struct ShownWorker {
     in_flight: AtomicUsize,
     is_cut_off: AtomicBool,
+    /// It has made its calls and shows nothing any more.
+    is_done: AtomicBool,
     why: Mutex<String>,
 }
 
@@ -232,11 +234,16 @@ impl Shown {
             .sum()
     }
 
-    /// Why no worker reaches its servers, when none has for long.
+    /// Why no worker that still makes calls reaches its servers, when none of these has for long.
     fn vanished(&self) -> Option<String> {
+        let mut working = self
+            .workers
+            .iter()
+            .filter(|worker| !worker.is_done.load(Ordering::Relaxed));
+        let first = working.next()?;
         let is_cut_off = |worker: &ShownWorker| worker.is_cut_off.load(Ordering::Relaxed);
-        self.workers.iter().all(is_cut_off).then(|| {
-            let why = &self.workers[0].why;
+        (is_cut_off(first) && working.all(is_cut_off)).then(|| {
+            let why = &first.why;
             why.lock().unwrap_or_else(PoisonError::into_inner).clone()
         })
     }
@@ -440,5 +447,43 @@ impl Coordinator<'_> {
     fn order(&self, order: Order) {
         // Workers that are done do not listen any more.
         let _ = self.orders.send(order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up() -> ShownWorker {
+        ShownWorker::default()
+    }
+
+    fn cut_off(why: &str) -> ShownWorker {
+        ShownWorker {
+            is_cut_off: true.into(),
+            why: Mutex::new(why.to_owned()),
+            ..up()
+        }
+    }
+
+    fn done(worker: ShownWorker) -> ShownWorker {
+        worker.is_done.store(true, Ordering::Relaxed);
+        worker
+    }
+
+    #[test]
+    fn a_server_vanished_when_no_worker_that_is_not_done_reaches_it() {
+        let why = |workers: Vec<ShownWorker>| {
+            let interval = Mutex::default();
+            Shown { interval, workers }.vanished()
+        };
+        assert_eq!(why(vec![up(), cut_off("reset")]), None);
+        assert_eq!(why(vec![cut_off("reset"), up()]), None);
+        assert_eq!(why(vec![done(up()), up(), cut_off("reset")]), None);
+        assert_eq!(why(vec![done(up()), done(cut_off("reset"))]), None);
+        let reset = Some("reset".to_owned());
+        assert_eq!(why(vec![cut_off("reset"), cut_off("late")]), reset);
+        assert_eq!(why(vec![done(up()), cut_off("reset")]), reset);
+        assert_eq!(why(vec![done(cut_off("late")), cut_off("reset")]), reset);
     }
 }

@@ -121,7 +121,7 @@ async fn live<L: Line>(
     });
     spawn_local(show(
         place.slot,
-        shown,
+        Arc::clone(&shown),
         Rc::clone(&ledger),
         Rc::clone(&lines),
     ));
@@ -159,6 +159,8 @@ async fn live<L: Line>(
     window.close(sent.unwrap_or_else(Instant::now));
     window.note(&mut recorder);
     let last = ledger.last_end().unwrap_or(measured_from);
+    let mine = &shown.workers[place.slot];
+    mine.is_done.store(true, Ordering::Relaxed);
     let _ = reports.send(Report::Done(place.job, Box::new(recorder), last));
     Ok(())
 }

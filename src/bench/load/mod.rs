@@ -9,6 +9,7 @@ mod arrivals;
 mod profile;
 mod schedule;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub const GIVE_UP: Duration = Duration::from_secs(10);
 pub enum Model {
     /// Callers that wait for their answers.
     Closed {
-        /// How many callers; where that changes, at most.
+        /// How many callers; where that changes, when the profile is the highest.
         concurrency: usize,
     },
     /// A schedule.
@@ -70,7 +71,7 @@ impl Plan {
     pub fn callers_at(&self, seconds: f64) -> usize {
         match (self.model, &self.profile) {
             (Model::Closed { concurrency }, None) => concurrency,
-            (Model::Closed { .. }, Some(profile)) => profile.rate_at(seconds).round() as usize,
+            (Model::Closed { .. }, Some(profile)) => profile.callers_at(seconds),
             (Model::Open { .. }, _) => 0,
         }
     }
@@ -81,6 +82,13 @@ impl Plan {
 pub fn share(total: u64, workers: usize, index: usize) -> u64 {
     let (workers, index) = (workers as u64, index as u64);
     total / workers + u64::from(index < total % workers)
+}
+
+/// What one of several methods gets of a whole, from here to there of 1: the parts of all add up to the
+/// whole, to the nearest number.
+pub fn part_of(whole: f64, part: &Range<f64>) -> usize {
+    let upto = |share: f64| (whole * share).round() as usize;
+    upto(part.end).saturating_sub(upto(part.start))
 }
 
 #[cfg(test)]
@@ -95,5 +103,42 @@ mod tests {
                 assert_eq!(sum, total);
             }
         }
+    }
+
+    /// The callers at the beginning of a profile, of methods with these shares.
+    fn callers(profile: &str, shares: &[Range<f64>]) -> Vec<usize> {
+        let whole: Profile = profile.parse().expect(profile);
+        let callers = shares.iter().map(|share| {
+            let plan = Plan {
+                number: 0,
+                model: Model::Closed { concurrency: 0 },
+                profile: Some(whole.part(share.clone())),
+                arrivals: Arrivals::Constant,
+                connections: 1,
+                threads: 1,
+                warm_up: Duration::ZERO,
+                duration: None,
+                calls: None,
+                timeout: Duration::MAX,
+            };
+            plan.callers_at(0.0)
+        });
+        callers.collect()
+    }
+
+    #[test]
+    fn the_callers_of_methods_add_up_to_those_of_the_profile() {
+        let thirds = [0.0..1.0 / 3.0, 1.0 / 3.0..2.0 / 3.0, 2.0 / 3.0..1.0];
+        assert_eq!(callers("const:4/5s", &thirds), [1, 2, 1]);
+        for all in 3..100 {
+            let callers = callers(&format!("const:{all}/5s"), &thirds);
+            assert_eq!(callers.iter().sum::<usize>(), all);
+        }
+        // Each method has one, but where there are none at all.
+        let uneven = [0.0..0.9, 0.9..1.0];
+        assert_eq!(callers("const:20/5s", &uneven), [18, 2]);
+        assert_eq!(callers("const:2/5s", &uneven), [2, 1]);
+        assert_eq!(callers("const:0.3/5s", &uneven), [1, 1]);
+        assert_eq!(callers("step:0,20/5s", &uneven), [0, 0]);
     }
 }

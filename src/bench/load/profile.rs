@@ -5,11 +5,13 @@
 //! adds up.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::part_of;
 use crate::duration;
 
 /// The highest rate: above it the nanoseconds between calls are no schedule any more.
@@ -54,7 +56,12 @@ pub struct Profile {
     /// As the user gave it.
     text: String,
     pieces: Vec<Piece>,
+    /// Whose callers these are: those from here to there, if all of them are 1.
+    part: Range<f64>,
 }
+
+/// What all of a profile is.
+const WHOLE: Range<f64> = 0.0..1.0;
 
 /// A straight line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,6 +109,7 @@ impl Profile {
         Self {
             text: String::new(),
             pieces,
+            part: WHOLE,
         }
     }
 
@@ -146,6 +154,7 @@ impl Profile {
         Ok(Self {
             text: text.to_owned(),
             pieces,
+            part: WHOLE,
         })
     }
 
@@ -163,8 +172,40 @@ impl Profile {
             ..*piece
         };
         Self {
-            text: format!("{} × {}", self.text, (share * 1e4).round() / 1e4),
+            text: self.shared(share),
             pieces: self.pieces.iter().map(scaled).collect(),
+            part: self.part.clone(),
+        }
+    }
+
+    /// The same as the profile of those callers that one of several methods has, from here to there of 1. They
+    /// are whole callers: where each method's were rounded by themselves, they would not add up.
+    pub fn part(&self, part: Range<f64>) -> Self {
+        Self {
+            text: self.shared(part.end - part.start),
+            pieces: self.pieces.clone(),
+            part,
+        }
+    }
+
+    fn shared(&self, share: f64) -> String {
+        format!("{} × {}", self.text, (share * 1e4).round() / 1e4)
+    }
+
+    /// How many callers there are at a time: at least one, unless the profile is 0 there.
+    pub fn callers_at(&self, seconds: f64) -> usize {
+        self.callers(self.rate_at(seconds))
+    }
+
+    /// How many there are when the profile is the highest.
+    pub fn callers_at_peak(&self) -> usize {
+        self.callers(self.peak())
+    }
+
+    fn callers(&self, all: f64) -> usize {
+        match all > 0.0 {
+            true => part_of(all, &self.part).max(1),
+            false => 0,
         }
     }
 
@@ -207,6 +248,7 @@ impl Profile {
         Self {
             text: self.text.clone(),
             pieces,
+            part: self.part.clone(),
         }
     }
 

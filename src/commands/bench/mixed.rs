@@ -16,6 +16,7 @@ use super::BenchArgs;
 use super::measure::{Bench, Load, Mix};
 use super::prepare;
 use super::values::Concurrency;
+use crate::bench::load::part_of;
 use crate::bench::responses::{Expectation, Extraction};
 use crate::bench::threshold::Threshold;
 use crate::client::metadata::Header;
@@ -101,6 +102,12 @@ enum MixError {
     },
     #[error("`{0}` is not for a mix of calls: each has its own in the file")]
     NotForMixes(&'static str),
+    #[error("`{}` has a call `{name}` with the weight {weight}, which is no number from 0 on", .path.display())]
+    Weight {
+        path: PathBuf,
+        name: String,
+        weight: f64,
+    },
     #[error("`{}` has no call with a weight above 0", .0.display())]
     Empty(PathBuf),
     #[error("`{}` has two calls `{name}`", .path.display())]
@@ -115,7 +122,10 @@ impl Diagnostic for MixError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Twice { .. } => Some("`name = \"…\"` tells them apart in the report".to_owned()),
-            Self::Malformed { .. } | Self::NotForMixes(_) | Self::Empty(_) => None,
+            Self::Malformed { .. }
+            | Self::NotForMixes(_)
+            | Self::Weight { .. }
+            | Self::Empty(_) => None,
         }
     }
 }
@@ -145,7 +155,10 @@ pub(super) fn prepare(
         let thresholds = [&of_each[..], &call.threshold].concat();
         let name = call.name().to_owned();
         let own = share_of(args, call, from..until);
-        let profile = profile.as_ref().map(|profile| profile.scaled(share));
+        let profile = profile.as_ref().map(|profile| match args.profile {
+            Some(_) => profile.scaled(share),
+            None => profile.part(from..until),
+        });
         let prepared = prepare::prepare(context, &own, profile);
         let (mut job, mut subject) = rpc::block_on(prepared)?;
         job.plan.number = number;
@@ -191,6 +204,15 @@ fn read(context: &Context, path: &Path) -> Result<Vec<MixedCall>> {
         source,
     })?;
     let mut calls = mix.call;
+    let is_weight = |weight: f64| weight >= 0.0 && weight.is_finite();
+    if let Some(call) = calls.iter().find(|call| !is_weight(call.weight)) {
+        return Err(MixError::Weight {
+            path: path.to_owned(),
+            name: call.name().to_owned(),
+            weight: call.weight,
+        }
+        .into());
+    }
     calls.retain(|call| call.weight > 0.0);
     let whole: f64 = calls.iter().map(|call| call.weight).sum();
     if calls.is_empty() || !whole.is_finite() {
@@ -209,11 +231,7 @@ fn read(context: &Context, path: &Path) -> Result<Vec<MixedCall>> {
 /// The arguments with which one of the methods would be benched by itself, if its share of what there is goes
 /// from here to there.
 fn share_of(args: &BenchArgs, call: MixedCall, share: Range<f64>) -> BenchArgs {
-    // The shares of all methods add up to the whole.
-    let part = |all: usize| {
-        let upto = |share: f64| (all as f64 * share).round() as usize;
-        upto(share.end).saturating_sub(upto(share.start)).max(1)
-    };
+    let part = |all: usize| part_of(all as f64, &share).max(1);
     let mut own = args.clone();
     own.method = call.method;
     own.data = call.data;

@@ -126,9 +126,7 @@ fn plan(args: &BenchArgs, profile: Option<Profile>, instances: usize) -> Plan {
         None => Model::Closed {
             concurrency: match (&args.concurrency, &profile) {
                 (Some(Concurrency::Constant(callers)), _) => *callers,
-                (Some(Concurrency::Profile(_)), Some(profile)) => {
-                    (profile.peak().round() as usize).max(1)
-                }
+                (Some(Concurrency::Profile(_)), Some(profile)) => profile.callers_at_peak(),
                 (_, _) => DEFAULT_CONCURRENCY,
             },
         },

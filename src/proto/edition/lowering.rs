@@ -80,26 +80,7 @@ impl Lowering {
     /// Tells the file.
     pub fn file(&mut self, mut file: FileDescriptorProto) -> FileDescriptorProto {
         file.syntax = Some(if self.is_proto2 { "proto2" } else { "proto3" }.to_owned());
-        let dependencies = &mut file.dependency;
-        // Indices of public imports count what is left.
-        let public = |index: &i32| {
-            usize::try_from(*index)
-                .ok()
-                .and_then(|it| dependencies.get(it))
-        };
-        let public: Vec<String> = file
-            .public_dependency
-            .iter()
-            .filter_map(public)
-            .cloned()
-            .collect();
-        dependencies.retain(|it| !LANGUAGE_FEATURES.contains(&it.as_str()));
-        let index = |name: &String| dependencies.iter().position(|it| it == name);
-        let public = public
-            .iter()
-            .filter_map(index)
-            .filter_map(|it| i32::try_from(it).ok());
-        file.public_dependency = public.collect();
+        drop_language_features(&mut file);
         let mut features = Features::DEFAULT;
         if let Some(options) = &mut file.options {
             features = features.and(&mut options.uninterpreted_option);
@@ -304,6 +285,34 @@ impl Lowering {
             options.packed = Some(features.is_packed);
         }
     }
+}
+
+/// Drops the imports of files that say nothing for Rust, with their places. What counts imports counts those
+/// that are left.
+fn drop_language_features(file: &mut FileDescriptorProto) {
+    let is_left = |name: &String| !LANGUAGE_FEATURES.contains(&name.as_str());
+    let mut left = 0..;
+    let indices = file.dependency.iter().map(|name| match is_left(name) {
+        true => left.next(),
+        false => None,
+    });
+    let indices: Vec<Option<i32>> = indices.collect();
+    let index_now = |before: i32| *indices.get(usize::try_from(before).ok()?)?;
+    file.dependency.retain(is_left);
+    for listed in [&mut file.public_dependency, &mut file.weak_dependency] {
+        *listed = listed.iter().copied().filter_map(index_now).collect();
+    }
+    let Some(info) = &mut file.source_code_info else {
+        return;
+    };
+    info.location.retain_mut(|it| {
+        let [tag::FILE_DEPENDENCY, index] = it.path.as_mut_slice() else {
+            return true;
+        };
+        let now = index_now(*index);
+        *index = now.unwrap_or(*index);
+        now.is_some()
+    });
 }
 
 /// Takes what the parser read as an option for what it is; whether there was any.

@@ -24,8 +24,15 @@ pub(crate) fn arrived<B>(request: &mut Request<B>, id: &HeaderValue, proxies: &[
     let is_ours = |peer: SocketAddr| proxies.iter().any(|it| it.has(peer.ip()));
     let schemes = [&b"http"[..], b"https"];
     let is_scheme = |it: &HeaderValue| schemes.contains(&it.as_bytes());
-    if !peer.is_some_and(is_ours) || !headers.get(&FORWARDED_PROTO).is_some_and(is_scheme) {
-        headers.remove(&FORWARDED_PROTO);
+    // Of several, the last is the proxy's own.
+    let said = headers.get_all(&FORWARDED_PROTO).iter().next_back();
+    match said.filter(|it| is_scheme(it)).cloned() {
+        Some(scheme) if peer.is_some_and(is_ours) => {
+            headers.insert(&FORWARDED_PROTO, scheme);
+        }
+        _ => {
+            headers.remove(&FORWARDED_PROTO);
+        }
     }
     if let Some(peer) = peer {
         // What is there already was noted by whoever stands before us, or made up: the last one is

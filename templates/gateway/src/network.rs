@@ -37,6 +37,11 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        // Those of the fourth version within the sixth are compared as what they are.
+        if address.to_canonical() != address && bits.is_some() {
+            return Err(wrong());
+        }
+        let address = address.to_canonical();
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             Some(bits) => bits.parse().map_err(|_| wrong())?,
@@ -61,6 +66,7 @@ mod tests {
             ("10.1.0.0/16", "10.2.0.0", false),
             ("10.1.2.3", "10.1.2.3", true),
             ("10.1.2.3", "10.1.2.2", false),
+            ("::ffff:10.1.2.3", "10.1.2.3", true),
             ("0.0.0.0/0", "203.0.113.7", true),
             ("0.0.0.0/0", "2001:db8::1", false),
             ("2001:db8::/33", "2001:db8:7fff::1", true),
@@ -81,6 +87,7 @@ mod tests {
             "10.0.0.0/33",
             "10.0.0.0/-1",
             "10.0.0/8",
+            "::ffff:10.0.0.0/104",
             "::/129",
         ] {
             assert!(text.parse::<Network>().is_err(), "{text}");

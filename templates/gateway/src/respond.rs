@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderValue, Response, StatusCode, response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -49,6 +49,16 @@ pub(crate) async fn to_http(
         return Err(blamed(no_grpc(&problem)));
     }
     let bound = &how.bound;
+    // A stream of nothing may end in its head, with what else stands behind the messages.
+    let has_ended =
+        bound.method.streams_responses && parts.headers.contains_key(Status::GRPC_STATUS);
+    let body = match has_ended {
+        true => {
+            let trailers = std::future::ready(Some(Ok(parts.headers.clone())));
+            Body::new(Empty::<Bytes>::new().with_trailers(trailers))
+        }
+        false => body,
+    };
     let mut response = match (bound.method.streams_responses, bound.answers_raw) {
         (true, true) => {
             let bodies = Bodies::begin(body, how).await;

@@ -1,6 +1,7 @@
 //! A connection to the broker that the configuration names.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -273,11 +274,14 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     let (scheme, _) = url
         .split_once(':')
         .ok_or_else(|| Error::Url("it has no scheme, as in `memory:`".to_owned()))?;
-    let authorities = settings.ca.as_ref().map(|path| {
-        let read = std::fs::read_to_string(path);
-        read.map_err(|error| Error::Authorities(format!("{}: {error}", path.display())))
-    });
-    let authorities = authorities.transpose()?;
+    let authorities = match &settings.ca {
+        Some(_) if ["amqp", "kafka"].contains(&scheme) => {
+            let problem = format!("`{scheme}:` is not over TLS, `{scheme}s:` is");
+            return Err(Error::Authorities(problem));
+        }
+        Some(path) => Some(certificates(path)?),
+        None => None,
+    };
     #[cfg_attr(
         not(any(feature = "kafka-tls", feature = "rabbitmq-tls")),
         expect(unused_variables, reason = "no broker that is built in is over TLS")
@@ -318,6 +322,17 @@ async fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
             });
         }
     })
+}
+
+/// The text of a file with certificates.
+fn certificates(path: &Path) -> Result<String, Error> {
+    let problem =
+        |problem: &dyn fmt::Display| Error::Authorities(format!("{}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| problem(&error))?;
+    match text.contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(text),
+        false => Err(problem(&"it has no certificate")),
+    }
 }
 
 #[cfg(not(all(

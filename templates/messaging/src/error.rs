@@ -27,7 +27,7 @@ pub enum Error {
     /// The URL is none, or lacks something.
     #[error("the broker's URL is not understood: {0}")]
     Url(String),
-    /// The file `ca` of the settings cannot be read, or has something else than certificates.
+    /// The file `ca` of the settings cannot be read, has no certificates, or is for a URL without TLS.
     #[error("the authorities for TLS (`ca`) cannot be used: {0}")]
     Authorities(String),
     /// A topic or a group has a name that some broker could not have.

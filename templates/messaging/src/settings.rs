@@ -28,7 +28,8 @@ pub struct Settings {
     /// Default: `"memory:"`.
     pub url: Secret,
     /// A file with the certificates (PEM) of the authorities that vouch for a broker over TLS, beside those
-    /// of the system. (For a database its URL says so.) Default: none.
+    /// of the system; for NATS in their place. With `amqp:` and `kafka:`, which are not over TLS, it is an
+    /// error. (For a database its URL says so.) Default: none.
     pub ca: Option<PathBuf>,
     /// Stands before the names of all topics, so that several systems can share a broker.
     /// Default: none.

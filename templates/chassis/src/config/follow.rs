@@ -203,12 +203,15 @@ pub(super) struct Followers(Mutex<State>);
 #[derive(Debug)]
 struct State {
     followers: Vec<Follower>,
+    /// The number of the next one.
+    next: u64,
     /// The last configuration that came into force, and the sections that it and those before it
     /// have changed: what begins to follow now was handed the configuration of the start.
     latest: Option<(Box<Config>, Vec<Section>)>,
 }
 
 struct Follower {
+    number: u64,
     sections: &'static [Section],
     /// Gone when nobody looks any more.
     value: Weak<dyn Any + Send + Sync>,
@@ -222,7 +225,11 @@ type Prepared = Box<dyn FnOnce() + Send>;
 
 /// A change of which everything could be made that has to be.
 #[derive(Default)]
-pub(super) struct Ready(Vec<Prepared>);
+pub(super) struct Ready {
+    prepared: Vec<Prepared>,
+    /// The number of the first follower that came later.
+    since: u64,
+}
 
 /// Why a change cannot come into force.
 #[derive(Debug, PartialEq)]
@@ -242,6 +249,7 @@ impl Followers {
     pub(super) const fn new() -> Self {
         Self(Mutex::new(State {
             followers: Vec::new(),
+            next: 0,
             latest: None,
         }))
     }
@@ -268,7 +276,10 @@ impl Followers {
         let follow = Follow::holding(first);
         let weak = Arc::downgrade(&follow.0);
         state.followers.retain(Follower::is_there);
+        let number = state.next;
+        state.next += 1;
         state.followers.push(Follower {
+            number,
             sections,
             value: weak.clone(),
             prepare: Box::new(move |config| {
@@ -287,29 +298,45 @@ impl Followers {
     /// # Errors
     /// When some of it cannot be made.
     pub(super) fn prepare(&self, changed: &[String], config: &Config) -> Result<Ready, Refusal> {
-        let mut ready = Ready::default();
-        for follower in &self.lock().followers {
-            let is_its = |key: &&String| follower.sections.iter().any(|it| it.has(key));
-            if let Some(key) = changed.iter().find(is_its) {
+        let state = self.lock();
+        let mut prepared = Vec::new();
+        for follower in &state.followers {
+            if let Some(key) = follower.is_about(changed) {
+                let made = (follower.prepare)(config);
                 let key = key.clone();
-                let prepared = (follower.prepare)(config);
-                ready
-                    .0
-                    .push(prepared.map_err(|reason| Refusal { key, reason })?);
+                prepared.push(made.map_err(|reason| Refusal { key, reason })?);
             }
         }
-        Ok(ready)
+        Ok(Ready {
+            prepared,
+            since: state.next,
+        })
     }
 
     /// Puts `config` in force, of which `ready` was made.
     pub(super) fn apply(&self, ready: Ready, changed: &[String], config: &Config) {
-        ready.0.into_iter().for_each(|prepared| prepared());
+        let Ready { prepared, since } = ready;
+        prepared.into_iter().for_each(|prepared| prepared());
         let has_changed = |section: &&Section| changed.iter().any(|key| section.has(key));
         let mut state = self.lock();
         let mut sections = state.latest.take().map_or(Vec::new(), |(_, before)| before);
-        sections.extend(Section::ALL.iter().filter(has_changed));
-        sections.dedup();
+        for section in Section::ALL.iter().filter(has_changed) {
+            if !sections.contains(section) {
+                sections.push(*section);
+            }
+        }
         state.latest = Some((Box::new(config.clone()), sections));
+        // Who began to follow since all was made was handed what was in force then.
+        for follower in state.followers.iter().filter(|it| it.number >= since) {
+            if follower.is_about(changed).is_some() {
+                match (follower.prepare)(config) {
+                    Ok(prepared) => prepared(),
+                    Err(reason) => {
+                        tracing::error!(reason, "what was changed meanwhile cannot be used");
+                    }
+                }
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -320,6 +347,12 @@ impl Followers {
 impl Follower {
     fn is_there(&self) -> bool {
         self.value.strong_count() > 0
+    }
+
+    /// The first of these keys that it follows.
+    fn is_about<'k>(&self, changed: &'k [String]) -> Option<&'k String> {
+        let is_its = |key: &&String| self.sections.iter().any(|it| it.has(key));
+        changed.iter().find(is_its)
     }
 }
 

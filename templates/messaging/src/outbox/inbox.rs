@@ -15,6 +15,8 @@ const DEFAULT_MEMORY: Duration = Duration::from_secs(7 * 86_400);
 
 /// How often what is too old is forgotten.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
+/// How many are forgotten by one statement, so that none takes long or holds a database up.
+const AT_ONCE: i64 = 500;
 
 /// The messages that were handled, by their ids, for each group. A handler that has its effects in the
 /// same transaction has them once, however often its message comes.
@@ -96,10 +98,17 @@ impl Inbox {
         let oldest = now.saturating_sub(i64::try_from(self.memory.as_millis()).unwrap_or(i64::MAX));
         let database = database.clone();
         tokio::spawn(async move {
-            let forget = database.query("DELETE FROM messaging_inbox WHERE accepted < $1");
-            // What is left is forgotten the next time.
-            if let Err(error) = forget.bind(oldest).execute().await {
-                tracing::warn!(%error, "an inbox was not swept");
+            loop {
+                let forget = database.query(
+                    "DELETE FROM messaging_inbox WHERE (group_name, id) IN (SELECT group_name, id \
+                     FROM messaging_inbox WHERE accepted < $1 LIMIT $2)",
+                );
+                match forget.bind(oldest).bind(AT_ONCE).execute().await {
+                    Ok(forgotten) if forgotten < AT_ONCE as u64 => return,
+                    Ok(_) => {}
+                    // What is left is forgotten the next time.
+                    Err(error) => return tracing::warn!(%error, "an inbox was not swept"),
+                }
             }
         });
     }

@@ -1,5 +1,8 @@
 //! Settings that change while a service runs.
 
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -7,6 +10,22 @@ use tonic::{Code, Status};
 use crate::config::Folder;
 use crate::process::Service;
 use crate::support::{Behaviour, ProbeClient, ProbeReply, ProbeRequest, ask};
+
+/// How long a change may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls until one ends as it should.
+async fn until<T: Debug>(mut call: impl AsyncFnMut() -> T, is_so: impl Fn(&T) -> bool) -> T {
+    let begun = Instant::now();
+    loop {
+        let ended = call().await;
+        if is_so(&ended) {
+            return ended;
+        }
+        assert!(begun.elapsed() < PATIENCE, "still {ended:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
 
 /// A service whose settings are in a file.
 struct Live {
@@ -166,16 +185,13 @@ async fn retries_and_breakers_of_an_open_channel_change_while_it_is_used() {
         back.grpc
     );
     front.set(ONCE);
-    let mut ended = attempts(&mut client, &front.service, &target).await;
-    while ended == told(1) {
-        ended = attempts(&mut client, &front.service, &target).await;
-    }
+    let attempt = async || attempts(&mut client, &front.service, &target).await;
+    let ended = until(attempt, |ended| *ended != told(1)).await;
     assert_eq!(ended, (open.clone(), 0));
     // It goes on with what it knows: it is open, and for no longer than this says.
     front.set(&format!("{ONCE}[client.breaker]\nopen_for = \"0s\""));
-    while ended == (open.clone(), 0) {
-        ended = attempts(&mut client, &front.service, &target).await;
-    }
+    let attempt = async || attempts(&mut client, &front.service, &target).await;
+    let ended = until(attempt, |ended| *ended != (open.clone(), 0)).await;
     assert_eq!(ended, told(1));
     let metrics = front.service.get("/metrics").1;
     let row = format!("client_breakers_open{{target=\"{target}\"}} 1\n");
@@ -196,14 +212,15 @@ async fn the_balancing_of_an_open_channel_changes_while_it_is_used() {
         if !text.is_empty() {
             front.set(text);
         }
-        let mut instances = std::collections::BTreeSet::new();
-        while instances.len() != expected {
-            instances.clear();
+        let instances = async || {
+            let mut instances = std::collections::BTreeSet::new();
             for _ in 0..20 {
                 let reply = client.unary(ask(Behaviour::Relay(true))).await;
                 instances.insert(reply.expect("a reply").into_inner().instance);
             }
-        }
+            instances
+        };
+        until(instances, |instances| instances.len() == expected).await;
     }
 }
 
@@ -225,7 +242,8 @@ async fn how_an_open_channel_connects_changes_while_it_is_used() {
         let expected = format!(
             "no instance of {target} is ready: {address}: no connection within {connect_timeout}"
         );
-        while attempts(&mut client, &front.service, &target).await != (expected.clone(), 0) {}
+        let attempt = async || attempts(&mut client, &front.service, &target).await;
+        until(attempt, |ended| *ended == (expected.clone(), 0)).await;
     }
 }
 
@@ -236,8 +254,10 @@ async fn who_may_call_changes_while_the_service_runs() {
         "[server.auth]\nenabled = true\nsecret = \"0123456789abcdef0123456789abcdef\"\n";
     let mut live = Live::start("auth", "", &[]);
     let mut client = live.service.client().await;
-    let mut wait_for =
-        async |expected| while code(&mut client, ask(Behaviour::Hang(false))).await != expected {};
+    let mut wait_for = async |expected| {
+        let call = async || code(&mut client, ask(Behaviour::Hang(false))).await;
+        until(call, |code| *code == expected).await;
+    };
     wait_for(Code::Ok).await;
     live.set(ON);
     wait_for(Code::Unauthenticated).await;
@@ -276,9 +296,11 @@ async fn the_ejection_of_outliers_changes_while_a_channel_is_used() {
     // Calls until so many instances are ejected; how many of the next ten calls fail.
     let mut failing = async |service: &Service, ejected: u32| {
         let row = format!("client_endpoints_ejected{{target=\"{target}\"}} {ejected}\n");
-        while !service.get("/metrics").1.contains(&row) {
+        let metrics = async || {
             code(&mut client, ask(Behaviour::Relay(true))).await;
-        }
+            service.get("/metrics").1
+        };
+        until(metrics, |metrics| metrics.contains(&row)).await;
         let mut failed = 0;
         for _ in 0..10 {
             let ended = code(&mut client, ask(Behaviour::Relay(true))).await;
@@ -287,10 +309,18 @@ async fn the_ejection_of_outliers_changes_while_a_channel_is_used() {
         failed
     };
     front.set(&on("1h"));
-    while failing(&front.service, 1).await > 0 {}
+    until(
+        async || failing(&front.service, 1).await,
+        |failed| *failed == 0,
+    )
+    .await;
     // It stays ejected when it is to be so for another time, and returns when nobody looks.
     front.set(&on("2h"));
     assert_eq!(failing(&front.service, 1).await, 0);
     front.set(OFF);
-    while failing(&front.service, 0).await != 5 {}
+    until(
+        async || failing(&front.service, 0).await,
+        |failed| *failed == 5,
+    )
+    .await;
 }

@@ -67,6 +67,36 @@ async fn check(url: String, folder: &Folder) {
     assert!(matches!(missing, Err(Error::Authorities(_))), "{missing:?}");
 }
 
+#[tokio::test]
+async fn authorities_that_vouch_for_nobody_are_refused() {
+    let folder = Folder::new();
+    let empty = folder.sub("empty.pem");
+    std::fs::write(&empty, "").expect("written");
+    for (url, problem) in [
+        (
+            "kafka://127.0.0.1:1",
+            "`kafka:` is not over TLS, `kafkas:` is".to_owned(),
+        ),
+        (
+            "amqp://127.0.0.1:1",
+            "`amqp:` is not over TLS, `amqps:` is".to_owned(),
+        ),
+        (
+            "kafkas://127.0.0.1:1",
+            format!("{}: it has no certificate", empty.display()),
+        ),
+    ] {
+        let settings = Settings {
+            url: Secret::new(url),
+            ca: Some(empty.clone()),
+            ..Settings::default()
+        };
+        let refused = Broker::connect(&settings).await.map(drop);
+        let text = format!("the authorities for TLS (`ca`) cannot be used: {problem}");
+        assert_eq!(refused.expect_err("refused").to_string(), text);
+    }
+}
+
 /// What starts a server blocks, and so it is not for a thread of the runtime.
 async fn started<S: Send + 'static>(
     start: impl FnOnce() -> Option<S> + Send + 'static,

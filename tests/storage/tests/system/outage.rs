@@ -183,7 +183,7 @@ async fn a_pool_without_a_free_connection_is_told_at_once_and_not_tried_again() 
         let text = "none of the 1 connections to the database became free in time";
         assert_eq!(busy.to_string(), text);
         assert_eq!(Status::from(busy).code(), Code::ResourceExhausted);
-        drop(held);
+        held.rollback().await.expect("rolled back");
         until_it_works(&database, 1).await;
     }
 }

@@ -52,6 +52,19 @@ fn who_comes_late_begins_with_what_is_in_force() {
 }
 
 #[test]
+fn who_comes_while_a_change_is_put_in_force_gets_it_too() {
+    let followers = Followers::new();
+    let changed = keys(&["server.max_request_size"]);
+    let ready = followers.prepare(&changed, &config(2));
+    let ready = ready.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    let late = follow(&followers, 1);
+    followers.apply(ready, &changed, &config(2));
+    assert_eq!(**late.load(), 2);
+    apply(&followers, &["server.max_request_size"], &config(3));
+    assert_eq!(**late.load(), 3);
+}
+
+#[test]
 fn a_change_of_which_something_cannot_be_made_changes_nothing() {
     let followers = Followers::new();
     let size = follow(&followers, 1);

@@ -75,7 +75,8 @@ impl AuthLayer {
 }
 
 /// Puts changed settings in force once they can be: keys that come from elsewhere are there first,
-/// and until then the last settings stay. To ask for tokens at all is in force at once.
+/// and until then the last settings stay. To ask for tokens at all is in force at once: until the keys
+/// are there, nobody has a good one.
 async fn follow(settings: Follow<config::Auth>, verifier: Arc<ArcSwapOption<Verifier>>) {
     loop {
         settings.changed().await;
@@ -85,14 +86,18 @@ async fn follow(settings: Follow<config::Auth>, verifier: Arc<ArcSwapOption<Veri
             let made = match &before {
                 _ if !config.enabled => Ok(None),
                 Some(before) => before.renewed(&config).await.map(Some),
-                None => Verifier::new(&config).await.map(Some),
+                None => Verifier::without_keys(&config).map(Some),
             };
             match made {
                 Ok(made) => {
                     if made.is_none() && before.is_some() {
                         tracing::warn!("nobody needs a token any more (server.auth.enabled)");
                     }
-                    verifier.store(made.map(Arc::new));
+                    let made = made.map(Arc::new);
+                    verifier.store(made.clone());
+                    if let (Some(made), None) = (made, before) {
+                        made.look_for_keys().await;
+                    }
                     break;
                 }
                 Err(error) => {

@@ -62,6 +62,20 @@ impl Verifier {
         Ok(Self::of(config, store))
     }
 
+    /// With no keys from elsewhere yet.
+    ///
+    /// # Errors
+    /// When settings do not fit each other.
+    pub(super) fn without_keys(config: &config::Auth) -> Result<Self, Error> {
+        provider::install();
+        Ok(Self::of(config, store(config)?))
+    }
+
+    /// Looks for keys once. Where there are none, it is told and tried again.
+    pub(super) async fn look_for_keys(&self) {
+        report(self.store.refresh_now().await);
+    }
+
     /// By other settings: with the same keys when they come from where they came from, else with
     /// keys that are there.
     ///

@@ -249,6 +249,29 @@ async fn the_last_settings_stay_until_the_new_keys_are_there() {
     assert_eq!(codes().await, [Code::Unauthenticated, Code::AlreadyExists]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_has_no_token_is_refused_before_the_keys_are_there() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let silent = silent.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let off = Auth {
+        enabled: false,
+        ..Auth::default()
+    };
+    let settings = Follow::fixed(off);
+    let layer = AuthLayer::following(settings.clone())
+        .await
+        .expect("usable");
+    assert_eq!(call(&layer, "/a/B", None).await.code, Code::Ok);
+    settings.set(Auth {
+        enabled: true,
+        jwks_url: Some(format!("http://{address}/keys").parse().expect("a URL")),
+        ..Auth::default()
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(call(&layer, "/a/B", None).await.code, Code::Unauthenticated);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_settings_is_said() {
     let file = KeyFile::new(&[Es256::generate().jwk("one")]);
