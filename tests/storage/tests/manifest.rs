@@ -15,7 +15,7 @@ fn both_manifests_have_the_same_dependencies_and_features() {
 fn every_feature_is_on_here_and_few_for_users() {
     assert_eq!(
         manifest::default_features(OURS),
-        r#"["postgres","redis","sqlite"]"#
+        r#"["postgres","redis","redis-tls","sqlite"]"#
     );
     assert_eq!(manifest::default_features(USERS), r#"["sqlite"]"#);
 }
